@@ -1,0 +1,1 @@
+"""A graph-neural-network recommender over product reviews."""

@@ -1,0 +1,1 @@
+"""From raw reviews to a graph: reviews, table, splits, embeddings, graphs."""

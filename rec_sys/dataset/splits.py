@@ -1,0 +1,75 @@
+"""Which reviews may be learned from, which choose the model, which judge it.
+
+Per person in time order: the last review is the test, the one before it validation, the rest training. A seeded part
+of the people can be kept out whole: strangers, each described by all but the last of their reviews.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from rec_sys.dataset.histories import Histories
+from rec_sys.dataset.table import Ints, ReviewTable
+from rec_sys.errors import DataError
+from rec_sys.settings import Settings
+
+Part = Literal["valid", "test", "new"]
+
+
+class SplitSettings(Settings):
+    """How the table is split."""
+
+    new_people: float = Field(0.0, ge=0, lt=1, description="part of the people kept out of training whole")
+    seed: int = Field(0, ge=0, description="draws the new people")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Review numbers of each part; a person with fewer than three reviews is only learned from."""
+
+    train: Ints  # (num_train,) ascending
+    valid: Ints  # (num_known,) one per evaluated known person
+    test: Ints  # (num_known,) of the same people, in the same order
+    new: Ints  # (num_new,) the last review of each new person
+
+    def summary(self) -> dict[str, int]:
+        return {"train": len(self.train), "valid": len(self.valid), "test": len(self.test), "new people": len(self.new)}
+
+
+def split_by_time(table: ReviewTable, settings: SplitSettings | None = None) -> Split:
+    """Split a table.
+
+    Raises:
+        DataError: nobody has the three reviews that training, validation and test need.
+    """
+    settings = settings or SplitSettings()
+    indptr = table.indptr()
+    counts = np.diff(indptr)
+    is_new = np.zeros(table.num_users, dtype=bool)
+    if settings.new_people:
+        generator = np.random.default_rng(settings.seed)
+        is_new[generator.permutation(table.num_users)[: round(settings.new_people * table.num_users)]] = True
+    known = np.flatnonzero((counts >= 3) & ~is_new)
+    if not len(known):
+        raise DataError(
+            f"nobody of {table.num_users:,} people has the 3 reviews that training, validation and test need "
+            f"(most: {counts.max(initial=0)}); use data with longer histories or lower split.new_people"
+        )
+    test, valid = indptr[known + 1] - 1, indptr[known + 1] - 2
+    kept = ~is_new[table.user]
+    kept[test] = kept[valid] = False
+    new = np.flatnonzero((counts >= 2) & is_new)
+    return Split(train=np.flatnonzero(kept), valid=valid, test=test, new=indptr[new + 1] - 1)
+
+
+def histories_before(table: ReviewTable, targets: Ints) -> Histories:
+    """What each author of a target review had written before it, (len(targets),) histories."""
+    start = table.indptr()[table.user[targets]]
+    lengths = targets - start
+    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    review = np.arange(indptr[-1]) + np.repeat(start - indptr[:-1], lengths)
+    return Histories(indptr, review, table.product[review])

@@ -1,0 +1,125 @@
+"""The review table: ids become numbers, all but the texts is in memory, each person's reviews in time order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow.parquet as pq
+
+from rec_sys import columns
+from rec_sys.errors import DataError
+from rec_sys.ids import IdMap
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ReviewTable:
+    """Reviews sorted by person, then time, then order of the raw file.
+
+    A *review number* is a row of this table. Texts stay in the Parquet file and are read in batches.
+    """
+
+    users: IdMap
+    products: IdMap
+    user: Ints  # (num_reviews,) user numbers, ascending
+    product: Ints  # (num_reviews,) product numbers
+    rating: Floats  # (num_reviews,) 1 to 5; nan where the source has none
+    timestamp: Ints  # (num_reviews,) seconds since 1970 UTC
+    row: Ints  # (num_reviews,) row of reviews.parquet
+    folder: Path | None = None  # holds reviews.parquet and products.parquet
+    fingerprint: str = ""  # of the raw data and of what was left out
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    @property
+    def num_users(self) -> int:
+        return len(self.users)
+
+    @property
+    def num_products(self) -> int:
+        return len(self.products)
+
+    def indptr(self) -> Ints:
+        """(num_users + 1,): the reviews of user u are the rows indptr[u] to indptr[u + 1]."""
+        return np.searchsorted(self.user, np.arange(self.num_users + 1)).astype(np.int64)
+
+    def texts(self, batch_size: int = 16_384) -> Iterator[tuple[Ints, list[str]]]:
+        """Review numbers and texts, batch by batch in the order of the Parquet file; never all in memory."""
+        if self.folder is None:
+            return
+        number_of_row = np.full(int(self.row.max(initial=-1)) + 1, -1, dtype=np.int64)
+        number_of_row[self.row] = np.arange(len(self))
+        start = 0
+        file = pq.ParquetFile(self.folder / columns.REVIEWS_FILE)
+        for batch in file.iter_batches(batch_size, columns=[columns.TEXT]):
+            numbers = number_of_row[start : start + len(batch)]
+            start += len(batch)
+            kept = np.flatnonzero(numbers >= 0)
+            texts = batch.column(0).take(kept).to_pylist()
+            if texts:
+                yield numbers[kept], texts
+
+    def text_of(self, reviews: Ints) -> list[str]:
+        """Texts of a few reviews, for showing them to a person."""
+        wanted = {int(review): place for place, review in enumerate(reviews)}
+        found = [""] * len(reviews)
+        for numbers, texts in self.texts():
+            for number, text in zip(numbers.tolist(), texts, strict=True):
+                if number in wanted:
+                    found[wanted[number]] = text
+        return found
+
+
+def load_table(folder: Path, fingerprint: str, min_reviews: int = 1) -> ReviewTable:
+    """Build the table from a prepared folder.
+
+    Args:
+        folder: holds reviews.parquet.
+        fingerprint: of the prepared data.
+        min_reviews: keep only people and products with at least this many reviews (k-core; 1 keeps all).
+
+    Raises:
+        DataError: the k-core filter leaves nothing.
+    """
+    keys = [columns.USER_ID, columns.PRODUCT_ID, columns.RATING, columns.TIMESTAMP]
+    frame = pl.read_parquet(folder / columns.REVIEWS_FILE, columns=keys).with_row_index("row")
+    total = len(frame)
+    while min_reviews > 1:
+        before = len(frame)
+        for key in (columns.USER_ID, columns.PRODUCT_ID):
+            frame = frame.filter(pl.len().over(key) >= min_reviews)
+        if len(frame) == before:
+            break
+    if frame.is_empty():
+        raise DataError(
+            f"no review is left of {total:,}: no people and products with at least {min_reviews} reviews each; "
+            f"lower data.k_core"
+        )
+    # Numbers follow first appearance in the file, so adding rows at its end keeps the old numbers.
+    users = frame[columns.USER_ID].unique(maintain_order=True)
+    products = frame[columns.PRODUCT_ID].unique(maintain_order=True)
+    frame = frame.with_columns(
+        pl.col(columns.USER_ID).replace_strict(users, np.arange(len(users)), return_dtype=pl.Int64).alias("user"),
+        pl.col(columns.PRODUCT_ID)
+        .replace_strict(products, np.arange(len(products)), return_dtype=pl.Int64)
+        .alias("product"),
+    ).sort("user", columns.TIMESTAMP, "row")
+    return ReviewTable(
+        users=IdMap(users.to_list(), "user"),
+        products=IdMap(products.to_list(), "product"),
+        user=frame["user"].to_numpy(),
+        product=frame["product"].to_numpy(),
+        rating=frame[columns.RATING].fill_null(float("nan")).to_numpy().astype(np.float32),
+        timestamp=frame[columns.TIMESTAMP].to_numpy(),
+        row=frame["row"].cast(pl.Int64).to_numpy(),
+        folder=folder,
+        fingerprint=fingerprint if min_reviews <= 1 else f"{fingerprint}-core{min_reviews}",
+    )

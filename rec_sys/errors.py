@@ -1,0 +1,43 @@
+"""One tree of errors. Every message names what came, what was expected and what to do.
+
+RecSysError                what a command prints as one line, without a traceback
+├── ConfigError            a setting that is unknown, out of its limits or contradicts another
+├── DataError              a raw file or table that cannot be read or holds nothing usable
+│   └── DownloadError      a data set that could not be fetched
+├── EncoderError           text encoder weights that are missing or do not fit
+├── CheckpointError        a checkpoint that is missing, damaged or of another kind
+├── VectorBaseError        a vector base that is missing, damaged or belongs to another checkpoint
+└── UnknownIdError         a person or product the table does not hold
+"""
+
+
+class RecSysError(Exception):
+    """Base of all errors this package raises on purpose."""
+
+
+class ConfigError(RecSysError):
+    """A setting is unknown, out of its limits or contradicts another."""
+
+
+class DataError(RecSysError):
+    """A raw file or table cannot be read or holds nothing usable."""
+
+
+class DownloadError(DataError):
+    """A data set could not be fetched."""
+
+
+class EncoderError(RecSysError):
+    """Text encoder weights are missing or do not fit."""
+
+
+class CheckpointError(RecSysError):
+    """A checkpoint is missing, damaged or of another kind."""
+
+
+class VectorBaseError(RecSysError):
+    """A vector base is missing, damaged or belongs to another checkpoint."""
+
+
+class UnknownIdError(RecSysError):
+    """A person or product the table does not hold."""

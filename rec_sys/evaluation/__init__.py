@@ -1,0 +1,1 @@
+"""Ranking and rating metrics, the protocol, the report."""

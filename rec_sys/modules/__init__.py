@@ -1,0 +1,1 @@
+"""Networks (torch.nn only), losses and checkpoints."""

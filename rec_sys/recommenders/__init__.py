@@ -1,0 +1,1 @@
+"""Every model behind one small interface, one file per algorithm."""

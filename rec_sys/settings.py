@@ -1,0 +1,39 @@
+"""Base of all typed groups of settings: limits and meaning are written once, beside the code that uses them.
+
+YAML, command line, checkpoint and report all derive from these classes.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from rec_sys.errors import ConfigError
+
+
+class Settings(BaseModel):
+    """Immutable settings that refuse unknown keys by name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any], group: str = "") -> Self:
+        """Check `values` (from YAML, a checkpoint, the command line).
+
+        Raises:
+            ConfigError: names the first key that is unknown or out of its limits, what came and what is allowed.
+        """
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            inner = ".".join(str(part) for part in first["loc"])
+            key = f"{group}.{inner}" if group else inner
+            if first["type"] == "extra_forbidden":
+                close = difflib.get_close_matches(inner, list(cls.model_fields), n=1)
+                hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(cls.model_fields)}"
+                raise ConfigError(f"unknown setting {key!r}; {hint}") from None
+            raise ConfigError(f"setting {key}={first['input']!r}: {first['msg']}") from None

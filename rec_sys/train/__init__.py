@@ -1,0 +1,1 @@
+"""Training: the Lightning task, tracking, the main command."""

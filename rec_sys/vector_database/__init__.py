@@ -1,0 +1,1 @@
+"""Product vectors in FAISS, with their ids and where they come from."""
