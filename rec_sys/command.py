@@ -1,0 +1,150 @@
+"""The frame of every command: Hydra reads the settings, expected errors become one line on stderr.
+
+Exit codes: 0 done, 2 a setting or an input the person at the keyboard can put right (`error: ...`, no traceback),
+130 stopped by Ctrl-C, 1 anything else, which is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import hydra
+from hydra.core.config_store import ConfigStore
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue, OmegaConfBaseException
+from yaml import YAMLError
+
+from rec_sys.errors import RecSysError
+from rec_sys.settings import Settings
+
+CONFIG_FOLDER = Path(__file__).resolve().parents[1] / "config"
+HYDRA_VERSION = "1.3"  # the Hydra version whose rules hold
+
+SettingsT = TypeVar("SettingsT", bound=Settings)
+
+
+def register_schema(name: str, settings: type[Settings]) -> None:
+    """Make the defaults of `settings` the Hydra choice `schema/<name>`.
+
+    A YAML file that opens with `defaults: [/schema/<name>@_here_, _self_]` then holds only what differs.
+    """
+    ConfigStore.instance().store(group="schema", name=name, node=settings().model_dump(mode="json"))
+
+
+def read_settings(node: DictConfig, settings: type[SettingsT], group: str) -> SettingsT:
+    """Turn one group of a composed configuration into checked settings.
+
+    Raises:
+        ConfigError: names the first key, as `<group>.<key>`, that is unknown or out of its limits.
+    """
+    values = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
+    assert isinstance(values, dict)  # noqa: S101  a DictConfig gives nothing else
+    return settings.read({str(key): value for key, value in values.items()}, group)
+
+
+def command(
+    config_name: str, folder: Path = CONFIG_FOLDER
+) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
+    """Make `task(cfg)` a command that reads `<folder>/<config_name>.yaml` and the overrides of the command line.
+
+    The decorated function takes its arguments from `sys.argv`; what a test wants to call stays a function of its own:
+
+        def train(cfg: DictConfig) -> TrainResult: ...
+
+        @command("train_config")
+        def main(cfg: DictConfig) -> None:
+            print(train(cfg).summary())
+    """
+
+    def decorate(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
+        inside_task = False
+
+        @functools.wraps(task)
+        def job(cfg: DictConfig) -> None:
+            nonlocal inside_task
+            inside_task = True
+            try:
+                task(cfg)
+            # Hydra swallows an Exception of the job and reports it in its own way; SystemExit passes.
+            except RecSysError as error:
+                _stop(str(error))
+            except (MissingMandatoryValue, InterpolationResolutionError) as error:
+                _stop(_explain(error, folder, config_name))
+            inside_task = False  # with --multirun Hydra composes the next job's configuration now
+
+        hydra_main = hydra.main(version_base=HYDRA_VERSION, config_path=str(folder), config_name=config_name)(job)
+
+        def main() -> None:
+            os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise Hydra prints the error itself and exits with 1
+            try:
+                hydra_main()
+            except KeyboardInterrupt:
+                print("stopped", file=sys.stderr)
+                raise SystemExit(130) from None
+            except (HydraException, OmegaConfBaseException, YAMLError) as error:
+                if inside_task:
+                    raise
+                _stop(_explain(error, folder, config_name))
+
+        main.__doc__ = task.__doc__
+        return main
+
+    return decorate
+
+
+def _stop(message: str) -> NoReturn:
+    line = " ".join(part.strip() for part in message.splitlines() if part.strip())
+    print(f"error: {line}", file=sys.stderr)
+    raise SystemExit(2)
+
+
+def _explain(error: Exception, folder: Path, config_name: str) -> str:
+    """One sentence for what Hydra says in many lines: the key that came and the closest one that is known."""
+    message = str(error)
+    if isinstance(error, OmegaConfBaseException):
+        return f"setting {error.full_key}: {message.splitlines()[0]}"
+    if isinstance(error, MissingConfigException):
+        if absent := re.search(r"config directory '([^']+)' exists", message):
+            return f"no folder {absent[1]}: run from a clone of the project, or give the folder with --config-path"
+        if missing := re.search(r"Could not find '([^']+)'", message):
+            options = re.findall(r"^\t(?!provider=)(\S+)$", message, re.MULTILINE)
+            group, _, choice = missing[1].rpartition("/")
+            return f"no choice {choice!r} for {group!r}; {_closest(choice, options)}"
+        return message.partition("Config search path:")[0]
+    if unknown := re.match(r"Could not override '([^']+)'", message):
+        return f"unknown setting {unknown[1]!r}; {_closest(unknown[1], _known_keys(folder, config_name, unknown[1]))}"
+    return re.sub(r"See https\S+ for details", "Settings are given as key=value.", message)
+
+
+def _closest(name: str, known: list[str]) -> str:
+    leaf = name.rpartition(".")[2]
+    close = [key for key in known if key.rpartition(".")[2] == leaf] or difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(key for key in known if '.' not in key)}"
+
+
+def _known_keys(folder: Path, config_name: str, unknown: str) -> list[str]:
+    """All keys of the configuration, with the choices of the command line where they can be composed."""
+    choices = [word for word in sys.argv[1:] if re.fullmatch(r"\+?[\w/]+=[\w/-]+", word)]
+    for overrides in ([word for word in choices if word.partition("=")[0] != unknown], []):
+        try:
+            with hydra.initialize_config_dir(str(folder), version_base=HYDRA_VERSION):
+                return list(_dotted_keys(hydra.compose(config_name, overrides)))
+        except (HydraException, OmegaConfBaseException):
+            continue
+    return []
+
+
+def _dotted_keys(node: DictConfig, prefix: str = "") -> Iterator[str]:
+    for key, inner in node.items_ex(resolve=False):
+        dotted = prefix + str(key)
+        yield dotted
+        if isinstance(inner, DictConfig):
+            yield from _dotted_keys(inner, f"{dotted}.")
