@@ -66,10 +66,25 @@ def split_by_time(table: ReviewTable, settings: SplitSettings | None = None) -> 
     return Split(train=np.flatnonzero(kept), valid=valid, test=test, new=indptr[new + 1] - 1)
 
 
-def histories_before(table: ReviewTable, targets: Ints) -> Histories:
-    """What each author of a target review had written before it, (len(targets),) histories."""
-    start = table.indptr()[table.user[targets]]
-    lengths = targets - start
-    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    review = np.arange(indptr[-1]) + np.repeat(start - indptr[:-1], lengths)
+def histories_before(
+    table: ReviewTable, targets: Ints, among: Ints | None = None, limit: int | None = None
+) -> Histories:
+    """What the author of each target review had written before it.
+
+    Args:
+        table: the reviews.
+        targets: (num_targets,) review numbers.
+        among: (n,) ascending review numbers that may be seen; all of the table if None. A target itself is never seen.
+        limit: keep only the newest `limit` reviews of each history.
+
+    Returns:
+        num_targets histories.
+    """
+    among = np.arange(len(table)) if among is None else among
+    stop = np.searchsorted(among, targets)
+    start = np.searchsorted(among, table.indptr()[table.user[targets]])
+    if limit is not None:
+        start = np.maximum(start, stop - limit)
+    indptr = np.concatenate([[0], np.cumsum(stop - start)]).astype(np.int64)
+    review = among[np.arange(indptr[-1]) + np.repeat(start - indptr[:-1], stop - start)]
     return Histories(indptr, review, table.product[review])

@@ -1,0 +1,140 @@
+"""A checkpoint: weights together with everything that made them and that serving needs.
+
+The file is in the safetensors format, so nothing in it can run code. It holds the network's weights, the states of
+all products as computed on the training graph, the products' ids and names, and as JSON the settings, the encoder, the
+data's fingerprint and the metrics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from rec_sys.errors import CheckpointError, ConfigError
+from rec_sys.files import atomic_file, sha256_of
+from rec_sys.ids import IdMap
+from rec_sys.modules.graph_model import GraphModel, GraphModelSettings
+from rec_sys.modules.product_tower import ProductStates
+
+FORMAT = "rec_sys graph model 1"
+SUFFIX = ".ckpt"
+TRAIN_FIRST = "train one first: uv run -m rec_sys.train.train"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained model, ready to recommend."""
+
+    model: GraphModel  # in eval mode
+    states: ProductStates  # of the products below
+    products: IdMap
+    names: list[str]  # one per product; empty where none is known
+    info: dict[str, Any]  # "settings", "encoder", "data", "metrics", ...: plain JSON
+    fingerprint: str  # sha256 of the file
+    path: Path
+
+
+def save_checkpoint(
+    path: Path, model: GraphModel, states: ProductStates, products: IdMap, names: list[str], info: Mapping[str, Any]
+) -> None:
+    """Write a checkpoint, atomically."""
+    tensors = {f"model.{name}": value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    tensors["states.history"] = states.history.detach().cpu().contiguous()
+    tensors["states.target"] = states.target.detach().cpu().contiguous()
+    tensors["products"] = _text_tensor({"ids": products.ids, "names": names})
+    header = {
+        "format": FORMAT,
+        "model": model.settings.model_dump_json(),
+        "num_products": str(model.num_products),
+        "text_dim": str(model.text_dim),
+        "info": orjson.dumps(dict(info), option=orjson.OPT_SERIALIZE_NUMPY).decode(),
+    }
+    with atomic_file(path) as temporary:
+        save_file(tensors, temporary, metadata=header)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint.
+
+    Raises:
+        CheckpointError: it is missing, damaged, or not a checkpoint of this package.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"no checkpoint at {path}; {TRAIN_FIRST}")
+    header = read_header(path)
+    try:
+        settings = GraphModelSettings.read(orjson.loads(header["model"]), "model")
+        model = GraphModel(settings, int(header["num_products"]), int(header["text_dim"]))
+        with safe_open(path, framework="pt") as file:
+            tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        model.load_state_dict({name[6:]: value for name, value in tensors.items() if name.startswith("model.")})
+        products = orjson.loads(tensors["products"].numpy().tobytes())
+        states = ProductStates(tensors["states.history"], tensors["states.target"])
+    except (ConfigError, SafetensorError, RuntimeError, KeyError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} does not fit this version of rec_sys ({str(error).splitlines()[0]}); train again or name another"
+        ) from error
+    return Checkpoint(
+        model=model.eval(),
+        states=states,
+        products=IdMap(products["ids"], "product"),
+        names=products["names"],
+        info=orjson.loads(header["info"]),
+        fingerprint=sha256_of(path),
+        path=path,
+    )
+
+
+def read_header(path: Path) -> dict[str, str]:
+    """The checkpoint's metadata, without reading its weights.
+
+    Raises:
+        CheckpointError: damaged, or not a checkpoint of this package.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            header: dict[str, str] = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{path} is damaged or not a checkpoint ({error}); name another or train again"
+        ) from error
+    if header.get("format") != FORMAT:
+        raise CheckpointError(f"{path} holds {header.get('format', 'something else')!r}; expected {FORMAT!r}")
+    return header
+
+
+def find_checkpoint(name: str, folder: Path) -> Path:
+    """The checkpoint a command should use.
+
+    Args:
+        name: a path, a name in `folder` with or without the suffix, or "" for the newest good one there.
+        folder: where checkpoints are kept.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    if name:
+        for path in (Path(name), folder / name, folder / f"{name}{SUFFIX}"):
+            if path.is_file():
+                return path
+        raise CheckpointError(f"no checkpoint {name!r}, neither as a path nor in {folder}; {TRAIN_FIRST}")
+    for path in sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: path.stat().st_mtime_ns, reverse=True):
+        try:
+            read_header(path)
+        except CheckpointError:
+            continue
+        return path
+    raise CheckpointError(f"no checkpoint in {folder}; {TRAIN_FIRST}")
+
+
+def _text_tensor(value: Any) -> Tensor:
+    return torch.from_numpy(np.frombuffer(orjson.dumps(value), dtype=np.uint8).copy())

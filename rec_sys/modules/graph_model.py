@@ -1,0 +1,66 @@
+"""GraphModel: two towers that meet in one inner product of unit vectors."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from rec_sys.dataset.stars import Stars
+from rec_sys.modules.product_tower import GraphSums, ProductStates, ProductTower
+from rec_sys.modules.user_tower import UserStates, UserTower
+from rec_sys.settings import Settings
+
+
+class GraphModelSettings(Settings):
+    """Hyperparameters of the network."""
+
+    conv: Literal["transformer", "gat"] = Field("transformer", description="attention of the user tower")
+    dim: int = Field(128, ge=8, le=4096, description="dimension of user and product vectors")
+    heads: int = Field(4, ge=1, description="attention heads; divides dim")
+    layers: int = Field(1, ge=1, le=8, description="rounds of attention over a person's reviews")
+    hops: int = Field(1, ge=0, le=4, description="passes product -> user -> product before that")
+    dropout: float = Field(0.2, ge=0, lt=1, description="of states and attention")
+    max_history: int = Field(20, ge=1, le=1000, description="newest reviews of a person that are looked at")
+    min_reviews: int = Field(2, ge=1, description="fewest reviews for which a product's learned vector counts")
+    new_product_rate: float = Field(0.1, ge=0, lt=1, description="products treated as new in each training step")
+    temperature: float = Field(0.07, gt=0, description="of the softmax over products, where learning starts")
+
+    @model_validator(mode="after")
+    def _heads_divide_dim(self) -> GraphModelSettings:
+        if self.dim % self.heads:
+            raise ValueError(f"dim={self.dim} is not a multiple of heads={self.heads}")
+        return self
+
+
+class GraphModel(nn.Module):
+    """Product tower, user tower and the temperature at which they meet.
+
+    Args:
+        settings: hyperparameters.
+        num_products: products of the catalogue it is trained on.
+        text_dim: dimension of the text encoder.
+    """
+
+    def __init__(self, settings: GraphModelSettings, num_products: int, text_dim: int) -> None:
+        super().__init__()
+        self.settings, self.num_products, self.text_dim = settings, num_products, text_dim
+        s = settings
+        self.product_tower = ProductTower(
+            num_products, text_dim, s.dim, s.hops, s.min_reviews, s.new_product_rate, s.dropout
+        )
+        self.user_tower = UserTower(s.conv, text_dim, s.dim, s.heads, s.layers, s.max_history, s.dropout)
+        self.log_temperature = nn.Parameter(torch.tensor(math.log(s.temperature)))
+
+    def forward(self, graph: GraphSums, stars: Stars, people: Tensor | None = None) -> tuple[UserStates, ProductStates]:
+        """Vectors of the people in `stars` and of all products, computed without the reviews of `people`."""
+        products = self.product_tower(graph, people)
+        return self.user_tower(products.history, stars), products
+
+
+def predicted_stars(cosine: Tensor) -> Tensor:
+    """Inner product of unit vectors, -1 to 1, as a rating of 0 to 5 stars."""
+    return 2.5 * (cosine + 1.0)

@@ -1,0 +1,176 @@
+"""The product tower: a vector of every product from its texts, its reviews and the graph around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch_geometric.data import HeteroData
+
+from rec_sys import columns
+from rec_sys.dataset.graphs import edges_of
+
+
+@dataclass(frozen=True)
+class ProductStates:
+    """What the product tower says of every product."""
+
+    history: Tensor  # (num_products, dim): the product as something a person has reviewed
+    target: Tensor  # (num_products, dim): the product as something to recommend; unit vectors
+
+
+class _SparseProduct(torch.autograd.Function):
+    """matrix @ dense for a fixed sparse matrix; its transpose, made once, serves the gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, matrix: Tensor, transpose: Tensor, dense: Tensor) -> Tensor:
+        ctx.transpose = transpose
+        result: Tensor = matrix @ dense
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, *grad: Tensor) -> tuple[None, None, Tensor]:
+        return None, None, ctx.transpose @ grad[0].contiguous()
+
+
+class GraphSums:
+    """Sums over the edges of a review graph that product vectors need, and the same without some people.
+
+    In training the people of the batch are taken out of the graph whole, so that no product vector has seen the
+    review being predicted, neither its text, nor its rating, nor that it exists.
+    """
+
+    def __init__(self, graph: HeteroData) -> None:
+        edges = graph[columns.REVIEWS]
+        self.user, self.product = edges.edge_index
+        self.num_users, self.num_products = graph[columns.USER].num_nodes, graph[columns.PRODUCT].num_nodes
+        self.product_text: Tensor = graph[columns.PRODUCT].x
+        self.text: Tensor = edges.text
+        self.has_rating = (~edges.rating.isnan()).float()
+        self.rating = edges.rating.nan_to_num()
+        self.sums = self._sum(torch.arange(len(self.user), device=self.user.device))
+        degree = torch.bincount(self.user, minlength=self.num_users).clamp(min=1)
+        weight = 1.0 / degree[self.user].float()
+        size = (self.num_users, self.num_products)
+        # Each person's mean, then the sum over people: the normalisation by the product's own degree comes later,
+        # because it depends on who is left out.
+        self.mean_of_user = torch.sparse_coo_tensor(self._edge_index(), weight, size).to_sparse_csr()
+        self.sum_of_user = torch.sparse_coo_tensor(self._edge_index(), torch.ones_like(weight), size).to_sparse_csr()
+        self.mean_of_user_t = self.mean_of_user.t().to_sparse_csr()
+        self.sum_of_user_t = self.sum_of_user.t().to_sparse_csr()
+
+    def _edge_index(self) -> Tensor:
+        return torch.stack([self.user, self.product])
+
+    def _sum(self, edges: Tensor) -> Tensor:
+        """(num_products, text_dim + 4): review texts, texts, ratings, rated, reviews."""
+        text = self.text[edges]
+        values = torch.cat(
+            [
+                text,
+                text.any(dim=1, keepdim=True).float(),
+                self.rating[edges, None],
+                self.has_rating[edges, None],
+                torch.ones_like(text[:, :1]),
+            ],
+            dim=1,
+        )
+        return values.new_zeros(self.num_products, values.shape[1]).index_add_(0, self.product[edges], values)
+
+    def without(self, people: Tensor | None) -> Tensor:
+        """The sums, (num_products, text_dim + 4), over the reviews of everybody but `people` (user numbers)."""
+        return self.sums if people is None else self.sums - self._sum(edges_of(self.user, people))
+
+    def two_hops(self, x: Tensor, count: Tensor, people: Tensor | None) -> Tensor:
+        """Product, user, product: (num_products, dim), symmetrically normalised, without the people given.
+
+        Args:
+            x: (num_products, dim).
+            count: (num_products, 1) reviews that are left.
+            people: user numbers to leave out.
+        """
+        scale = count.clamp(min=1).rsqrt()
+        seen = _SparseProduct.apply(self.mean_of_user, self.mean_of_user_t, x * scale)
+        if people is not None:
+            keep = torch.ones(self.num_users, 1, device=x.device)
+            keep[people] = 0
+            seen = seen * keep
+        result: Tensor = _SparseProduct.apply(self.sum_of_user_t, self.sum_of_user, seen) * scale
+        return result
+
+
+class ProductTower(nn.Module):
+    """Text, reviews, a learned vector where there are enough reviews, then two-hop passes over the graph.
+
+    The learned vector and the two-hop signal are what a new product lacks; both are left out at random in training
+    (`new_product_rate`), so that text alone keeps its meaning.
+
+    Args:
+        num_products: rows of the learned vectors.
+        text_dim: dimension of the text embeddings.
+        dim: dimension of the vectors.
+        hops: two-hop passes.
+        min_reviews: fewest reviews for which a learned vector counts.
+        new_product_rate: part of the products treated as new in each training step.
+        dropout: of the states.
+    """
+
+    def __init__(
+        self,
+        num_products: int,
+        text_dim: int,
+        dim: int,
+        hops: int,
+        min_reviews: int,
+        new_product_rate: float,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.min_reviews, self.new_product_rate = min_reviews, new_product_rate
+        self.text = nn.Linear(text_dim, dim)
+        self.reviews = nn.Linear(text_dim + 2, dim)
+        self.learned = nn.Embedding(num_products, dim)
+        nn.init.normal_(self.learned.weight, std=dim**-0.5)
+        self.hop_weight = nn.Parameter(torch.full((hops,), 0.5))
+        self.history = nn.Linear(dim, dim)
+        self.target = nn.Linear(dim, dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, graph: GraphSums, people: Tensor | None = None) -> ProductStates:
+        """States of all products.
+
+        Args:
+            graph: the review graph.
+            people: (num_people,) user numbers whose reviews must not be seen.
+        """
+        sums = graph.without(people)
+        text_sum, texts, rating_sum, rated, count = torch.split(sums, [sums.shape[1] - 4, 1, 1, 1, 1], dim=1)
+        count = count.round()
+        review_text = text_sum / texts.clamp(min=1) * (texts > 0.5)
+        rating = (rating_sum / rated.clamp(min=1) - 3.0) * (rated > 0.5)
+        has_text = graph.product_text.any(dim=1, keepdim=True)
+        text = functional.normalize(torch.where(has_text, graph.product_text, review_text), dim=1)
+        known = self._known(count)
+        x = self.text(text)
+        x = x + known * self.reviews(torch.cat([review_text, rating, torch.log1p(count)], dim=1))
+        x = x + known * (count >= self.min_reviews) * self.learned.weight
+        x = self.dropout(x)
+        states = x
+        for weight in self.hop_weight:
+            states = x + weight * known * graph.two_hops(states, count, people)
+        return ProductStates(self.history(states), functional.normalize(self.target(states), dim=1))
+
+    def of_text(self, text: Tensor) -> ProductStates:
+        """States of products that nobody has reviewed, (n, dim), from their texts alone, (n, text_dim)."""
+        states = self.text(functional.normalize(text, dim=1))
+        return ProductStates(self.history(states), functional.normalize(self.target(states), dim=1))
+
+    def _known(self, count: Tensor) -> Tensor:
+        """(num_products, 1): 1 where the product has reviews and is not treated as new in this step."""
+        known = (count > 0.5).float()
+        if self.training and self.new_product_rate:
+            known = known * (torch.rand_like(known) >= self.new_product_rate)
+        return known

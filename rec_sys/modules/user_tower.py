@@ -1,0 +1,85 @@
+"""The user tower: a person's vector is attention over the reviews that person wrote.
+
+There is no trained vector of a person, so somebody who has just sent three reviews is served like anybody else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch_geometric.nn import GATv2Conv, TransformerConv
+
+from rec_sys.dataset.stars import Stars
+
+CONVOLUTIONS = {"transformer": TransformerConv, "gat": GATv2Conv}
+
+
+@dataclass(frozen=True)
+class UserStates:
+    """What the user tower says of each star."""
+
+    vector: Tensor  # (num_stars, dim) unit vectors
+    attention: Tensor  # (num_edges,) attention each review received, adds up to 1 per star; mean over heads and layers
+
+
+class UserTower(nn.Module):
+    """Bipartite attention from reviewed products to the person, one edge per review.
+
+    An edge carries the review's text, its rating, its place counted from the newest and the days since then. The query
+    starts from the newest product and is refined by each layer.
+
+    Args:
+        conv: "transformer" (TransformerConv; Shi et al. 2021) or "gat" (GATv2Conv; Brody et al. 2022).
+        text_dim: dimension of the text embeddings.
+        dim: dimension of the vectors, a multiple of `heads`.
+        heads: attention heads.
+        layers: rounds of attention.
+        max_history: reviews a star may have.
+        dropout: of states and attention.
+    """
+
+    def __init__(
+        self, conv: str, text_dim: int, dim: int, heads: int, layers: int, max_history: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.review_text = nn.Linear(text_dim, dim)
+        self.rating = nn.Linear(2, dim)
+        self.age = nn.Embedding(max_history, dim)
+        self.days = nn.Linear(1, dim)
+        self.start = nn.Parameter(torch.zeros(dim))
+        convolution = CONVOLUTIONS[conv]
+        extra = {"add_self_loops": False} if conv == "gat" else {}
+        self.convs = nn.ModuleList(
+            convolution((dim, dim), dim // heads, heads=heads, edge_dim=dim, dropout=dropout, **extra)
+            for _ in range(layers)
+        )
+        self.out = nn.Linear(dim, dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, products: Tensor, stars: Stars) -> UserStates:
+        """Vectors of the people in `stars`.
+
+        Args:
+            products: (num_products, dim) history states of the product tower.
+            stars: the batch; a star without an edge gets the vector of somebody nothing is known of.
+        """
+        product = products[stars.product]  # (num_reviews, dim)
+        has_rating = ~stars.rating.isnan()
+        rating = torch.stack([(stars.rating - 3.0).nan_to_num(), has_rating.float()], dim=1)
+        review = self.review_text(stars.text) + self.rating(rating)  # (num_reviews, dim)
+        recency = self.age(stars.age) + self.days(torch.log1p(stars.days)[:, None])
+        edge_attr = self.dropout(review[stars.edge_review] + recency)  # (num_edges, dim)
+        newest = stars.age == 0
+        latest = torch.zeros(stars.num_stars, product.shape[1], dtype=product.dtype, device=product.device)
+        latest = latest.index_add(0, stars.edge_star[newest], product[stars.edge_review[newest]])
+        state = latest + self.start
+        edge_index = torch.stack([stars.edge_review, stars.edge_star])
+        attention = stars.days.new_zeros(len(stars.edge_star))
+        for conv in self.convs:
+            message, (_, weight) = conv((product, state), edge_index, edge_attr, return_attention_weights=True)
+            state = state + self.dropout(message)
+            attention = attention + weight.detach().mean(dim=1) / len(self.convs)
+        return UserStates(functional.normalize(self.out(state), dim=1), attention)

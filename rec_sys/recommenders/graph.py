@@ -1,0 +1,49 @@
+"""The graph model as a recommender: a trained network and the states of all products, asked with histories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from rec_sys.dataset.histories import Histories
+from rec_sys.dataset.stars import make_stars
+from rec_sys.dataset.table import Floats, Ints, ReviewTable
+from rec_sys.modules.graph_model import GraphModel, predicted_stars
+from rec_sys.modules.product_tower import ProductStates
+
+
+@dataclass(frozen=True)
+class GraphRecommender:
+    """Scores are inner products of unit vectors, so a vector base gives the same order."""
+
+    model: GraphModel
+    states: ProductStates
+    table: ReviewTable
+    review_text: Floats  # (num_reviews, text_dim), indexed by review number
+    name: str = "graph model"
+
+    @torch.inference_mode()
+    def user_vectors(self, histories: Histories) -> Floats:
+        """(len(histories), dim) unit vectors; only the newest `max_history` reviews are looked at."""
+        training = self.model.training
+        self.model.eval()
+        recent = histories.last(self.model.settings.max_history)
+        stars = make_stars(recent, self.review_text, self.table.rating, self.table.timestamp)
+        device = self.states.history.device
+        vectors: Floats = self.model.user_tower(self.states.history, stars.to(device)).vector.cpu().numpy()
+        self.model.train(training)
+        return vectors
+
+    def score(self, histories: Histories) -> Floats:
+        """(len(histories), num_products) inner products."""
+        scores: Floats = self.user_vectors(histories) @ self.states.target.cpu().numpy().T
+        return scores
+
+    def predict_stars(self, histories: Histories, products: Ints) -> Floats:
+        """Predicted rating of one product per history, (len(histories),), 0 to 5."""
+        target = self.states.target.cpu().numpy()[products]
+        cosine = np.einsum("nd,nd->n", self.user_vectors(histories), target)
+        stars: Floats = predicted_stars(torch.from_numpy(cosine)).numpy()
+        return stars
