@@ -1,0 +1,37 @@
+# The one place where the checks are written: the git hooks and .ci/run call these targets.
+.DEFAULT_GOAL := help
+.PHONY: help test check lint format-check types format lock bench clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+test:  ## all tests
+	uv run pytest
+
+check: lint format-check types  ## everything but the tests
+
+lint:  ## ruff's rules
+	uv run ruff check
+
+format-check:  ## is everything formatted?
+	uv run ruff format --check
+
+types:  ## mypy, strict
+	uv run mypy
+
+format:  ## format, and mend what ruff can mend
+	uv run ruff check --fix
+	uv run ruff format
+
+lock:  ## requirements.lock from pyproject.toml
+	uv lock
+	(echo '# Made by "make lock": what rec-sys[train,onnx] runs with, without the development tools.'; \
+	 uv export --frozen --quiet --no-dev --extra train --extra onnx --no-emit-project --no-header) > requirements.lock.part
+	mv requirements.lock.part requirements.lock
+
+bench:  ## every benchmark, one after the other
+	@set -e; for file in benchmarks/*.py; do echo "== $$file"; uv run python "$$file"; done
+
+clean:  ## caches only; what the commands wrote stays
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	find rec_sys triton_utils benchmarks tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,63 @@
+"""What every test starts from: the same environment on every machine, nothing fetched, real data only where it lies."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+# Read by the libraries when they are imported, so set before any of them is.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TRANSFORMERS_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ["DO_NOT_TRACK"] = "1"
+os.environ["MPLBACKEND"] = "Agg"
+os.environ.setdefault("OMP_NUM_THREADS", str(min(4, os.cpu_count() or 1)))  # torch, MKL and FAISS alike
+
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+
+PROJECT = Path(__file__).resolve().parents[1]
+SHARED_DATA = Path(os.environ.get("REC_SYS_SHARED_DATA") or PROJECT / "../shared/data").resolve()
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No settings of the person at the keyboard, and no Hydra left over from the test before."""
+    for name in list(os.environ):
+        if name.startswith(("MLFLOW_", "HYDRA_")):
+            monkeypatch.delenv(name)
+    GlobalHydra.instance().clear()
+    yield
+    GlobalHydra.instance().clear()
+
+
+@pytest.fixture
+def shared_data() -> Callable[[str], Path]:
+    """Give the folder of a real data set by name; the test that asks is skipped where it is missing."""
+
+    def folder(name: str) -> Path:
+        path = SHARED_DATA / name
+        if not path.is_dir():
+            pytest.skip(f"no real data {name!r} in {SHARED_DATA} (set REC_SYS_SHARED_DATA)")
+        return path
+
+    return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs real data or a GPU where there is none; using `shared_data` is enough to be marked real_data."""
+    no_data = pytest.mark.skip(reason=f"no folder {SHARED_DATA} of real data (set REC_SYS_SHARED_DATA)")
+    for item in items:
+        if "shared_data" in getattr(item, "fixturenames", ()):
+            item.add_marker("real_data")
+        if item.get_closest_marker("real_data") and not SHARED_DATA.is_dir():
+            item.add_marker(no_data)
+        if item.get_closest_marker("gpu") and not _has_gpu():
+            item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+
+
+def _has_gpu() -> bool:
+    import torch  # only where a GPU test was chosen: it costs a second
+
+    return torch.cuda.is_available()
