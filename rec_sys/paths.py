@@ -1,0 +1,45 @@
+"""Where commands read and write: one folder, and fixed names in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from rec_sys.settings import Settings
+
+
+class Paths(Settings):
+    """All folders follow from one."""
+
+    work_dir: Path = Field(Path(), description="folder that holds everything the commands write")
+
+    @property
+    def data(self) -> Path:
+        """Raw, prepared and embedded reviews; may be deleted at any time, it is made again."""
+        return self.work_dir / "data"
+
+    @property
+    def embeddings(self) -> Path:
+        """The encoder's cache."""
+        return self.data / "embeddings"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Trained models, one file each."""
+        return self.work_dir / "checkpoints"
+
+    @property
+    def vector_base(self) -> Path:
+        """The FAISS index with its ids."""
+        return self.work_dir / "vector_base"
+
+    @property
+    def reports(self) -> Path:
+        """One folder per training: figures and plots."""
+        return self.work_dir / "reports"
+
+    @property
+    def mlflow(self) -> Path:
+        """The tracking store, an SQLite file."""
+        return self.work_dir / "mlflow.db"
