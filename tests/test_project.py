@@ -1,0 +1,276 @@
+"""What no single module can promise: the shape of the code, the configuration, the documentation and the repository."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import importlib
+import importlib.util
+import os
+import re
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from omegaconf import DictConfig, OmegaConf
+
+PROJECT = Path(__file__).resolve().parents[1]
+CODE = ("rec_sys", "triton_utils", "rec_service", "benchmarks", "tests")
+SOURCES = sorted(path for folder in CODE for path in (PROJECT / folder).rglob("*.py"))
+LIBRARY = [path for path in SOURCES if path.relative_to(PROJECT).parts[0] not in ("benchmarks", "tests")]
+TESTS = [path for path in SOURCES if path.is_relative_to(PROJECT / "tests") and path.name != "conftest.py"]
+
+# Each line may import from the lines above it.
+LAYERS = (
+    ("columns", "errors", "ids", "files", "settings", "command"),
+    ("dataset",),
+    ("modules",),
+    ("recommenders",),
+    ("evaluation",),
+    ("train",),
+    ("vector_database",),
+    ("inference",),
+    ("triton_utils",),
+    ("rec_service",),
+)
+LAYER_OF = {part: number for number, parts in enumerate(LAYERS) for part in parts}
+
+CONFIG = PROJECT / "config"
+YAML_FILES = sorted(path.relative_to(CONFIG).as_posix() for path in CONFIG.rglob("*.y*ml"))
+
+
+def name(path: Path) -> str:
+    return path.relative_to(PROJECT).as_posix()
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(PROJECT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def part_of(module: str) -> str:
+    """The part of LAYERS a module belongs to."""
+    parts = module.split(".")
+    return parts[1] if parts[0] == "rec_sys" and len(parts) > 1 else parts[0]
+
+
+MODULES = {module_of(path): path for path in LIBRARY}
+TREES = {path: ast.parse(path.read_text()) for path in SOURCES}
+
+
+def imported(path: Path) -> set[str]:
+    """Modules of this project that a file imports, at its head or inside a function."""
+    found = set()
+    for node in ast.walk(TREES[path]):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name(path)}:{node.lineno} relative import"
+            whole = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {child if child in MODULES else str(node.module) for child in whole}
+    return found & set(MODULES)
+
+
+def calls(path: Path) -> Iterator[tuple[str, ast.Call]]:
+    for node in ast.walk(TREES[path]):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func), node
+
+
+def git(*words: str) -> list[str]:
+    command = ["git", "-c", "safe.directory=*", "-C", str(PROJECT), *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split("\0")[:-1]
+
+
+def tracked() -> list[Path]:
+    return [path for item in git("ls-files", "-z") if (path := PROJECT / item).is_file()]
+
+
+# ---- the code -------------------------------------------------------------------------------------------------------
+
+
+def test_every_part_has_a_layer() -> None:
+    assert {part_of(module) for module in MODULES if module != "rec_sys"} <= set(LAYER_OF)
+
+
+def test_imports_run_one_way() -> None:
+    wrong = [
+        f"{module} imports {other}"
+        for module, path in MODULES.items()
+        if module != "rec_sys"
+        for other in imported(path)
+        if part_of(other) != part_of(module) and LAYER_OF[part_of(other)] >= LAYER_OF[part_of(module)] > 0
+    ]
+    assert wrong == []
+
+
+def test_no_import_cycle() -> None:
+    graph = {module: imported(path) - {module} for module, path in MODULES.items()}
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the cycle
+
+
+def test_only_commands_import_the_frame_of_commands() -> None:
+    users = [path for path in LIBRARY if "rec_sys.command" in imported(path)]
+    assert [name(path) for path in users if '__name__ == "__main__"' not in path.read_text()] == []
+
+
+def test_files_have_a_purpose_and_are_short() -> None:
+    assert [name(path) for path in SOURCES if path.stem in ("utils", "helpers", "common", "misc")] == []
+    assert [name(path) for path in SOURCES if len(path.read_text().splitlines()) > 400] == []
+
+
+def test_nothing_loaded_can_run_code() -> None:
+    wrong = []
+    for path in LIBRARY:
+        for node in ast.walk(TREES[path]):
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            modules += [str(node.module)] if isinstance(node, ast.ImportFrom) else []
+            banned = {"pickle", "cPickle", "dill", "joblib", "marshal", "shelve", "cloudpickle"} & set(modules)
+            wrong += [f"{name(path)}: imports {module}" for module in banned]
+        for function, call in calls(path):
+            flags = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+            where = f"{name(path)}:{call.lineno}: {function}"
+            if function == "torch.load" or function.endswith("load_from_checkpoint"):
+                wrong += [f"{where} without weights_only=True"] if flags.get("weights_only") != "True" else []
+            if function in ("yaml.load", "eval", "exec") or function.endswith(".read_pickle"):
+                wrong.append(where)
+            if flags.get("allow_pickle", "False") != "False" or flags.get("trust_remote_code", "False") != "False":
+                wrong.append(where)
+    assert wrong == []
+
+
+# ---- the configuration ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", autouse=True)
+def schemas() -> None:
+    """Register the typed defaults as the commands do when they are imported."""
+    for module, path in MODULES.items():
+        if any(function.endswith("register_schema") for function, _ in calls(path)):
+            importlib.import_module(module)
+
+
+def composed(primary: str, *overrides: str) -> DictConfig:
+    with initialize_config_dir(str(CONFIG), version_base="1.3"):
+        return compose(primary, list(overrides), return_hydra_config=True)
+
+
+def primaries() -> list[str]:
+    return [file.removesuffix(".yaml") for file in YAML_FILES if re.fullmatch(r"\w+_config\.yaml", file)]
+
+
+@pytest.mark.parametrize("file", YAML_FILES)
+def test_every_yaml_composes(file: str) -> None:
+    own = OmegaConf.load(CONFIG / file)
+    group, _, choice = file.removesuffix(".yaml").rpartition("/")
+    if group:
+        uses = {
+            (primary, str(key))
+            for primary in primaries()
+            for key in composed(primary).hydra.runtime.choices
+            if str(key).partition("@")[0] == group
+        }
+        for primary, key in uses or {("train_config", f"+{group}")}:
+            composed(primary, f"{key}={choice}")
+    else:
+        assert choice in primaries(), "a file beside the primary configurations that no command reads"
+        run_folder = composed(choice).hydra.run.dir
+        assert str(run_folder).startswith("outputs")
+    assert isinstance(own, DictConfig)
+    schema = [
+        match[1] for entry in own.get("defaults", []) if (match := re.fullmatch(r"/?schema/(.+)@_here_", str(entry)))
+    ]
+    if schema:
+        known = {str(key) for part in schema for key in ConfigStore.instance().load(f"schema/{part}.yaml").node}
+        assert {str(key) for key in own} - {"defaults"} <= known
+
+
+@pytest.mark.parametrize("file", YAML_FILES)
+def test_every_yaml_opens_with_the_command_that_uses_it(file: str) -> None:
+    text = (CONFIG / file).read_text()
+    head = re.match(r"(#.*\n)*", text)
+    assert head is not None
+    assert "uv run " in head[0]
+
+
+def test_every_command_has_its_configuration() -> None:
+    used = {
+        ast.literal_eval(call.args[0])
+        for path in LIBRARY
+        for function, call in calls(path)
+        if function in ("command", "command.command") and name(path) != "rec_sys/command.py"
+    }
+    assert used == set(primaries())
+
+
+# ---- the documentation ----------------------------------------------------------------------------------------------
+
+PAGES = [path for path in tracked() if path.suffix == ".md"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_documentation_names_what_exists(page: Path) -> None:
+    text = page.read_text()
+    commands = "\n".join(re.findall(r"```.*?```|`[^`\n]+`", text, re.DOTALL))
+    for module in re.findall(r"(?:uv run|python3?) -m ([\w.]+)", commands) + re.findall(r"uvicorn ([\w.]+):", commands):
+        assert importlib.util.find_spec(module), module
+    targets = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"(?:`|^|\n)make ([a-z-]+)", commands)) <= targets
+    for script in re.findall(r"uv run python ((?!-)\S+\.py)", commands):
+        assert (PROJECT / script).is_file(), script
+    for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
+        assert re.match(r"[a-z]+:", link) or (page.parent / link).exists(), link
+
+
+def test_readme_is_short() -> None:
+    assert len((PROJECT / "README.md").read_text().splitlines()) <= 200
+
+
+# ---- the repository -------------------------------------------------------------------------------------------------
+
+
+def test_repository_holds_no_large_file_and_no_registry_address() -> None:
+    hooks = yaml.safe_load((PROJECT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    address = next(re.compile(hook["entry"].encode()) for hook in hooks if hook["id"] == "registry-address")
+    assert address.search(b"https://mirror.example/simple" + b"/torch")  # the pattern itself works
+    files = tracked()
+    assert len(files) > 20
+    assert [name(path) for path in files if path.stat().st_size > 1_000_000] == []
+    assert [name(path) for path in files if address.search(path.read_bytes())] == []
+    assert "uv.lock" not in [name(path) for path in files]
+
+
+def test_ci_can_be_run() -> None:
+    assert os.access(PROJECT / ".ci/run", os.X_OK)
+
+
+def test_every_mark_is_declared() -> None:
+    settings = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
+    known = {line.partition(":")[0] for line in settings["markers"]} | {"parametrize", "filterwarnings", "usefixtures"}
+    attributes = {
+        ast.unparse(node) for path in TESTS for node in ast.walk(TREES[path]) if isinstance(node, ast.Attribute)
+    }
+    marks = {text.removeprefix("pytest.mark.") for text in attributes if re.fullmatch(r"pytest\.mark\.\w+", text)}
+    assert marks - {"skipif"} <= known
+
+
+def test_only_missing_real_data_skips() -> None:
+    skips = {
+        "pytest.skip",
+        "pytest.importorskip",
+        "pytest.xfail",
+        "pytest.mark.skip",
+        "pytest.mark.skipif",
+        "pytest.mark.xfail",
+    }
+    wrong = [
+        f"{name(path)}:{call.lineno}"
+        for path in TESTS
+        for function, call in calls(path)
+        if function in skips and "REC_SYS_SHARED_DATA" not in ast.unparse(call)
+    ]
+    assert wrong == []
