@@ -1,0 +1,99 @@
+"""EASE: one linear map from what a person has to what comes next, in closed form (Steck, WWW 2019).
+
+Minimises |X - X B|^2 + lambda |B|^2 with a zero diagonal of B, over the people x products matrix X:
+P = (X'X + lambda I)^-1,  B_ij = -P_ij / P_jj for i != j.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+from pydantic import Field
+from scipy.linalg import lapack
+
+from rec_sys.dataset.histories import Histories
+from rec_sys.dataset.table import Floats, Ints, ReviewTable
+from rec_sys.errors import ConfigError
+from rec_sys.recommenders.base import Recommender
+from rec_sys.recommenders.training_matrix import training_matrix
+from rec_sys.settings import Settings
+
+
+class EASESettings(Settings):
+    """Settings of EASE."""
+
+    regularisation: float = Field(50.0, gt=0, description="lambda: larger values trust rarely seen pairs less")
+    recency: float = Field(0.9, gt=0, le=1, description="weight of a history entry is recency ** age, at scoring only")
+    max_products: int = Field(30_000, ge=1, description="catalogues above it are refused: memory grows with its square")
+
+
+class EASE(Recommender):
+    """Steck's linear item-item model, the strongest of the plain ones on review data.
+
+    Learned from the training reviews only, also when the test is scored (validation reviews enter as history, not as
+    training). X holds plain ones; recency weighs the history at scoring, 1 for the newest product, recency for the
+    one before it, and so on over the last 20.
+
+    R@10 / N@10 on the test reviews:
+    instruments_2018 (lambda 50, recency .9): .1338 / .1034 masked, .1197 / .0884 unmasked;
+    musical_instruments_2014 (lambda 200, recency .8): .1183 / .0612 masked, .1022 / .0519 unmasked.
+    Taking out only the last 20 products of a person instead of all gives .1176 / .0610 masked on the latter.
+    """
+
+    name = "EASE"
+
+    def __init__(self, settings: EASESettings | None = None) -> None:
+        self.settings = settings or EASESettings()
+
+    @classmethod
+    def for_catalogue(cls, num_products: int, settings: EASESettings | None = None) -> Self:
+        """The model, if a catalogue of this size fits in memory.
+
+        Raises:
+            ConfigError: it does not; leave the model out of the comparison and give the message as the reason.
+        """
+        model = cls(settings)
+        limit = model.settings.max_products
+        if num_products > limit:
+            raise ConfigError(
+                f"EASE needs a dense matrix of {num_products:,} x {num_products:,} products "
+                f"({num_products**2 * 4 / 2**30:.1f} GiB, about twice that while fitting) and is limited to {limit:,} "
+                f"products; leave it out, filter the data, or raise max_products"
+            )
+        return model
+
+    def fit(self, table: ReviewTable, train: Ints) -> Self:
+        """See the base class.
+
+        Raises:
+            ConfigError: the catalogue is larger than `max_products`.
+        """
+        self.for_catalogue(table.num_products, self.settings)
+        seen = training_matrix(table, train)
+        gram = (seen.T @ seen).toarray(order="F")  # (num_products, num_products), symmetric
+        gram[np.diag_indices_from(gram)] += self.settings.regularisation
+        weights = _inverse(gram)
+        weights /= -np.diag(weights).copy()  # column j by -P_jj
+        np.fill_diagonal(weights, 0)
+        self.weights: Floats = weights  # row: product of a history, column: product scored
+        return self
+
+    def score(self, histories: Histories) -> Floats:
+        scores: Floats = histories.matrix(len(self.weights), self.settings.recency) @ self.weights
+        return scores
+
+
+def _inverse(matrix: Floats) -> Floats:
+    """Inverse of a symmetric positive definite float32 matrix, overwriting it: half the work of a general inverse."""
+    factor, failed = lapack.spotrf(matrix, lower=1, overwrite_a=1)
+    inverse, failed_too = lapack.spotri(factor, lower=1, overwrite_c=1)
+    if failed or failed_too:
+        raise ConfigError("EASE: the matrix of products cannot be inverted in float32; raise regularisation (lambda)")
+    inverse = np.ascontiguousarray(inverse)
+    for start in range(0, len(inverse), 512):  # LAPACK fills the lower half only; mirrored strip by strip
+        stop = min(start + 512, len(inverse))
+        inverse[start:stop, stop:] = inverse[stop:, start:stop].T
+        corner = inverse[start:stop, start:stop]
+        inverse[start:stop, start:stop] = np.tril(corner) + np.tril(corner, -1).T
+    return inverse

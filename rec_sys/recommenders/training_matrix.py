@@ -1,0 +1,17 @@
+"""Who reviewed what in training, as one sparse matrix of ones: what the plain item-item models learn from."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+
+from rec_sys.dataset.table import Ints, ReviewTable
+
+
+def training_matrix(table: ReviewTable, train: Ints) -> sp.csr_matrix:
+    """(num_users, num_products) float32: 1 where the reviews `train` hold the pair, however often."""
+    ones = np.ones(len(train), dtype=np.float32)
+    shape = (table.num_users, table.num_products)
+    matrix = sp.csr_matrix((ones, (table.user[train], table.product[train])), shape=shape)  # sums repeated pairs
+    matrix.data[:] = 1
+    return matrix
