@@ -150,8 +150,9 @@ def format_table(
     for name, report in rows.items():
         cells = [name]
         for values, spread in ((report.masked, report.masked_spread), (report.unmasked, report.unmasked_spread)):
-            for metric in metrics:
-                cells.append(f"{values[metric]:.4f}" + (f" ±{spread[metric]:.4f}" if metric in spread else ""))
+            cells += [
+                f"{values[metric]:.4f}" + (f" ±{spread[metric]:.4f}" if metric in spread else "") for metric in metrics
+            ]
         lines.append([*cells, f"{report.num_people:,}", f"{report.seconds:.1f}"])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     aligned = [

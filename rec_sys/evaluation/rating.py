@@ -43,12 +43,13 @@ def rating_report(predicted: Floats, true: Floats) -> RatingReport:
     if wrong:
         raise RecSysError(f"{wrong:,} of {len(guess):,} predicted ratings are nan or infinite; the model has diverged")
     liked, guessed = stars > LIKED_ABOVE, guess > LIKED_ABOVE
-    found = np.count_nonzero(liked & guessed)
+    found = int(np.count_nonzero(liked & guessed))
+    either = int(np.count_nonzero(liked) + np.count_nonzero(guessed))
     return RatingReport(
         loss=float(np.abs(guess - stars).mean()),
         mse=float(((guess - stars) ** 2).mean()),
         accuracy=float((liked == guessed).mean()),
-        f1=2 * found / max(1, np.count_nonzero(liked) + np.count_nonzero(guessed)),
+        f1=2 * found / either if either else 0.0,
         num_reviews=len(stars),
         num_liked=int(np.count_nonzero(liked)),
         num_unrated=int(np.count_nonzero(~rated)),

@@ -1,0 +1,1 @@
+"""Contracts: one class of tests per interface, inherited by every implementation."""

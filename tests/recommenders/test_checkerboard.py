@@ -1,0 +1,83 @@
+"""Even people like even products: what a personal model must find, and popularity cannot."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rec_sys.dataset.splits import SplitSettings, histories_before, split_by_time
+from rec_sys.dataset.table import Floats, Ints, ReviewTable
+from rec_sys.evaluation.protocol import evaluate
+from rec_sys.recommenders.base import Recommender
+from rec_sys.recommenders.ease import EASE, EASESettings
+from rec_sys.recommenders.item_knn import ItemKNN, ItemKNNSettings
+from rec_sys.recommenders.popularity import Popularity
+from tests.toy import checkerboard, table_of
+
+PERSONAL = [
+    pytest.param(ItemKNN(), id="item_knn"),
+    pytest.param(ItemKNN(ItemKNNSettings(shrink=5, recency=0.9)), id="item_knn_shrunk"),
+    pytest.param(EASE(EASESettings(regularisation=100)), id="ease"),
+]
+EVERY = [*PERSONAL, pytest.param(Popularity(), id="popularity")]
+
+
+def left_of_own_parity(table: ReviewTable, targets: Ints) -> int:
+    """How many products of their own parity people have not had yet, the target among them."""
+    return table.num_products // 2 - int(histories_before(table, targets).lengths[0])
+
+
+@pytest.mark.parametrize("model", PERSONAL)
+@pytest.mark.parametrize("new_people", [0.0, 0.3], ids=["known", "new"])
+def test_personal_models_rank_the_own_parity_first(model: Recommender, new_people: float) -> None:
+    table = checkerboard(num_users=200)
+    split = split_by_time(table, SplitSettings(new_people=new_people))
+    targets = split.new if new_people else split.test
+    left = left_of_own_parity(table, targets)
+    report = evaluate(model.fit(table, split.train), table, targets, cutoffs=(left,))
+    assert report.masked[f"recall@{left}"] == 1.0
+    scores = model.score(histories_before(table, targets))
+    own = table.user[targets][:, None] % 2 == np.arange(table.num_products) % 2
+    assert np.where(own, scores, np.inf).min(axis=1).min() > 0
+    assert np.where(own, -np.inf, scores).max(axis=1).max() < 0.02
+
+
+def test_popularity_is_about_chance() -> None:
+    table = checkerboard(num_users=400)
+    split = split_by_time(table)
+    left = left_of_own_parity(table, split.test)
+    report = evaluate(Popularity().fit(table, split.train), table, split.test, cutoffs=(left,))
+    chance = left / (left + table.num_products // 2)
+    assert report.masked[f"recall@{left}"] == pytest.approx(chance, abs=0.1)
+
+
+@pytest.mark.parametrize("model", EVERY)
+def test_the_order_of_people_in_the_file_does_not_matter(model: Recommender) -> None:
+    table = checkerboard(dislikes=2)
+    reviews = list(zip(table.user, table.product, table.rating, table.timestamp, strict=True))
+    ids = table.products.ids
+    turned = table_of([(f"u{u}", f"p{p}", float(r), int(t)) for u, p, r, t in reviews[::-1]], ids)
+
+    def metrics(table: ReviewTable) -> dict[str, float]:
+        split = split_by_time(table)
+        return evaluate(model.fit(table, split.train), table, split.test).masked
+
+    assert metrics(turned) == pytest.approx(metrics(table), abs=1e-6)
+
+
+@pytest.mark.parametrize("model", EVERY)
+def test_renaming_products_moves_their_scores_along(model: Recommender) -> None:
+    table = checkerboard(dislikes=2)
+    new_number = np.random.default_rng(1).permutation(table.num_products)
+    names = [""] * table.num_products
+    for old, new in enumerate(new_number):
+        names[new] = f"p{old}"
+    rows = zip(table.user, table.product, table.rating, table.timestamp, strict=True)
+    renamed = table_of([(f"u{u}", f"p{p}", float(r), int(t)) for u, p, r, t in rows], names)
+
+    def scores(table: ReviewTable) -> Floats:
+        split = split_by_time(table)
+        return model.fit(table, split.train).score(histories_before(table, split.test))
+
+    before = scores(table).copy()
+    np.testing.assert_allclose(scores(renamed)[:, new_number], before, atol=1e-5)
