@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Self
+from typing import Protocol, Self
 
 from rec_sys.dataset.histories import Histories
 from rec_sys.dataset.table import Floats, Ints, ReviewTable
 
 
+class Scorer(Protocol):
+    """What the protocol judges: anything with a name that scores every product for what people have done so far."""
+
+    @property
+    def name(self) -> str: ...
+
+    def score(self, histories: Histories) -> Floats:
+        """(len(histories), num_products): higher is better. Products already had are not masked here."""
+
+
 class Recommender(ABC):
-    """Learns from reviews; scores every product for what people have done so far."""
+    """A scorer that learns from reviews by itself."""
 
     name: str
 

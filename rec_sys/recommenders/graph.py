@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from rec_sys.dataset.histories import Histories
+from rec_sys.dataset.splits import histories_before
 from rec_sys.dataset.stars import make_stars
 from rec_sys.dataset.table import Floats, Ints, ReviewTable
 from rec_sys.modules.graph_model import GraphModel, predicted_stars
@@ -41,9 +42,9 @@ class GraphRecommender:
         scores: Floats = self.user_vectors(histories) @ self.states.target.cpu().numpy().T
         return scores
 
-    def predict_stars(self, histories: Histories, products: Ints) -> Floats:
-        """Predicted rating of one product per history, (len(histories),), 0 to 5."""
-        target = self.states.target.cpu().numpy()[products]
-        cosine = np.einsum("nd,nd->n", self.user_vectors(histories), target)
+    def predict_stars(self, targets: Ints) -> Floats:
+        """Predicted rating of some reviews, (len(targets),) of 0 to 5, from what their authors wrote before them."""
+        vectors = self.user_vectors(histories_before(self.table, targets, limit=self.model.settings.max_history))
+        cosine = np.einsum("nd,nd->n", vectors, self.states.target.cpu().numpy()[self.table.product[targets]])
         stars: Floats = predicted_stars(torch.from_numpy(cosine)).numpy()
         return stars

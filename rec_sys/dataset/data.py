@@ -1,0 +1,88 @@
+"""Everything a model is trained on, from one call: raw reviews, prepared, embedded, in one table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from rec_sys import columns
+from rec_sys.dataset.embeddings import embed_texts
+from rec_sys.dataset.encoder import Encoder, EncoderSettings
+from rec_sys.dataset.formats import ColumnNames
+from rec_sys.dataset.reviews import PreparedReviews, ReadSettings, prepare_reviews
+from rec_sys.dataset.sources import SourceSettings, locate
+from rec_sys.dataset.table import Floats, ReviewTable, load_table
+from rec_sys.paths import Paths
+
+
+class DataSettings(SourceSettings):
+    """Which reviews, and how they are read."""
+
+    columns: ColumnNames = Field(default_factory=ColumnNames, description="columns of files of no known format")
+    k_core: int = Field(1, ge=1, description="keep people and products with at least this many reviews; 1 keeps all")
+
+
+@dataclass(frozen=True)
+class Data:
+    """A review table with the vectors of its texts."""
+
+    name: str
+    table: ReviewTable
+    review_text: Floats  # (num_reviews, text_dim) float16, may lie on disk; zero where a review has no text
+    product_text: Floats  # (num_products, text_dim) float16; zero where the metadata has none
+    names: list[str]  # of the products; empty where none is known
+    encoder: dict[str, Any]  # name, backend and fingerprint of the text encoder
+
+    @property
+    def text_dim(self) -> int:
+        return int(self.review_text.shape[1])
+
+    @property
+    def has_ratings(self) -> bool:
+        return not bool(np.isnan(self.table.rating).all())
+
+
+def prepare_data(settings: DataSettings, paths: Paths, progress: bool = True) -> tuple[str, PreparedReviews]:
+    """Find, read and check the raw reviews; returns the data set's name and the prepared folder."""
+    raw = locate(settings, paths.data, progress)
+    reading = ReadSettings(columns=settings.columns)
+    return raw.name, prepare_reviews(raw.reviews, paths.data / "prepared", reading, raw.metadata, progress)
+
+
+def load_data(settings: DataSettings, encoder_settings: EncoderSettings, paths: Paths, progress: bool = True) -> Data:
+    """Read, check and embed reviews, each step only where it has not been done before.
+
+    Raises:
+        DataError: the raw file cannot be read or holds nothing usable.
+        EncoderError: the encoder's weights cannot be had.
+    """
+    name, prepared = prepare_data(settings, paths, progress)
+    if progress:
+        print(prepared.describe())
+    table = load_table(prepared.folder, prepared.fingerprint, settings.k_core)
+    products = pl.read_parquet(prepared.folder / columns.PRODUCTS_FILE)
+    of_product = pl.DataFrame({columns.PRODUCT_ID: table.products.ids}).join(
+        products, on=columns.PRODUCT_ID, how="left", maintain_order="left"
+    )
+    names = of_product[columns.PRODUCT_NAME].fill_null("").to_list()
+    texts = of_product[columns.PRODUCT_TEXT].fill_null("").to_list()
+    encoder = Encoder(encoder_settings, paths.embeddings)
+    vectors = prepared.folder / f"vectors-{encoder.fingerprint[:16]}-core{settings.k_core}.npy"
+    reviews = embed_texts(table.texts(), len(table), encoder, paths.embeddings, vectors, progress, "reviews")
+    of_names = embed_texts(
+        [(np.arange(len(texts)), texts)], len(texts), encoder, paths.embeddings, None, progress, "products"
+    )
+    if progress:
+        print(reviews.describe())
+    return Data(
+        name=name,
+        table=table,
+        review_text=reviews.vectors,
+        product_text=of_names.vectors,
+        names=names,
+        encoder={"name": encoder_settings.name, "backend": encoder.backend, "fingerprint": encoder.fingerprint},
+    )

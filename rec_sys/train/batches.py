@@ -1,0 +1,91 @@
+"""Training batches: some people, one star per review of theirs that can be predicted from the ones before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from rec_sys.dataset.splits import histories_before
+from rec_sys.dataset.stars import Stars, make_stars
+from rec_sys.dataset.table import Floats, Ints, ReviewTable
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The stars of some people and what each of them is to predict."""
+
+    people: Tensor  # (num_people,) user numbers, ascending; their reviews must not be seen by the product tower
+    stars: Stars
+    target: Tensor  # (num_stars,) product numbers
+    rating: Tensor  # (num_stars,) stars, nan where unknown
+
+    def to(self, device: torch.device) -> Batch:
+        return Batch(
+            self.people.to(device), self.stars.to(device), self.target.to(device), self.rating.to(device)
+        )
+
+
+class PeopleDataset(Dataset[int]):
+    """People with at least two training reviews; `collate` turns some of them into a batch.
+
+    Args:
+        table: the reviews.
+        train: (n,) ascending review numbers to learn from.
+        review_text: (num_reviews, text_dim) embeddings.
+        max_history: newest reviews of a star.
+    """
+
+    def __init__(self, table: ReviewTable, train: Ints, review_text: Floats, max_history: int) -> None:
+        self.table, self.train, self.review_text, self.max_history = table, train, review_text, max_history
+        user = table.user[train]
+        self.targets = train[1:][user[1:] == user[:-1]]  # everything but each person's first review
+        self.people = np.unique(table.user[self.targets])
+
+    def __len__(self) -> int:
+        return len(self.people)
+
+    def __getitem__(self, index: int) -> int:
+        return int(self.people[index])
+
+    def collate(self, people: list[int]) -> Batch:
+        chosen = np.sort(np.array(people, dtype=np.int64))
+        targets = self.targets[np.isin(self.table.user[self.targets], chosen, kind="table")]
+        histories = histories_before(self.table, targets, among=self.train, limit=self.max_history)
+        return Batch(
+            people=torch.from_numpy(chosen),
+            stars=make_stars(histories, self.review_text, self.table.rating, self.table.timestamp),
+            target=torch.from_numpy(self.table.product[targets]),
+            rating=torch.from_numpy(self.table.rating[targets]),
+        )
+
+
+class EpochSampler(Sampler[int]):
+    """A fresh order for each epoch that follows from seed and epoch alone, so that a resumed run goes on the same."""
+
+    def __init__(self, length: int, seed: int) -> None:
+        self.length, self.seed, self.epoch = length, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the trainer before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[int]:
+        yield from np.random.default_rng([self.seed, self.epoch]).permutation(self.length).tolist()
+
+
+def batches(dataset: PeopleDataset, people_per_batch: int, seed: int) -> DataLoader[Batch]:
+    """A loader of batches; nobody shares a batch with more than a tenth of all people.
+
+    Whoever is in the batch is missing from the product side of the graph, which must not become thin.
+    """
+    size = max(1, min(people_per_batch, len(dataset) // 10))
+    sampler = EpochSampler(len(dataset), seed)
+    return DataLoader(dataset, batch_size=size, sampler=sampler, collate_fn=dataset.collate)  # type: ignore[arg-type]

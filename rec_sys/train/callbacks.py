@@ -1,0 +1,82 @@
+"""What happens around the epochs: the best model is published, a line is printed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import lightning
+from lightning.pytorch.callbacks import Callback
+from tqdm import tqdm
+
+from rec_sys.train.task import GraphTask
+
+History = list[dict[str, float]]
+
+
+class PublishBest(Callback):
+    """Hands the model over whenever its validation figure is the best so far, so that a stopped run leaves a good one.
+
+    Args:
+        monitor: the figure.
+        mode: "max" or "min".
+        publish: called with the task and the figures of the epoch.
+    """
+
+    def __init__(self, monitor: str, mode: str, publish: Callable[[GraphTask, dict[str, float]], None]) -> None:
+        self.monitor, self.mode, self.publish = monitor, mode, publish
+        self.best: float | None = None
+        self.best_epoch = -1
+        self.history: History = []  # figures of every epoch
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        assert isinstance(pl_module, GraphTask)  # noqa: S101
+        figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        figures["epoch"] = trainer.current_epoch
+        self.history.append(figures)
+        value = figures[self.monitor]
+        if self.best is None or (value > self.best if self.mode == "max" else value < self.best):
+            self.best, self.best_epoch = value, trainer.current_epoch
+            self.publish(pl_module, figures)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best, "best_epoch": self.best_epoch, "history": self.history}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best, self.best_epoch = state_dict["best"], state_dict["best_epoch"]
+        self.history = state_dict["history"]
+
+
+class EpochLines(Callback):
+    """A bar within the epoch and one line after it."""
+
+    def __init__(self, best: PublishBest) -> None:
+        self.best = best
+        self.bar: tqdm[Any] | None = None
+        self.started = time.perf_counter()
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self.started = time.perf_counter()
+        total = int(trainer.num_training_batches)
+        name = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+        self.bar = tqdm(total=total, desc=name, unit="batch", leave=False, dynamic_ncols=True)
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if self.bar is not None:
+            self.bar.update()
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if self.bar is not None:
+            self.bar.close()
+        figures = self.best.history[-1]
+        shown = [f"epoch {trainer.current_epoch + 1:>3}/{trainer.max_epochs}", f"loss {figures['train/loss']:.4f}"]
+        for name, label in (("recall@10", "R@10"), ("ndcg@10", "N@10"), ("rating_loss", "rating loss")):
+            if f"valid/{name}" in figures:
+                shown.append(f"{label} {figures[f'valid/{name}']:.4f}")
+        shown.append(f"{time.perf_counter() - self.started:.1f} s")
+        if self.best.best_epoch == trainer.current_epoch:
+            shown.append("best so far")
+        tqdm.write("   ".join(shown))

@@ -1,0 +1,107 @@
+"""The closing report of a training: figures beside the baselines in the same run, and the learning curves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+
+mpl.use("Agg")  # files only: a server has no screen
+from matplotlib import pyplot as plt
+
+from rec_sys.evaluation.protocol import RankingReport, format_table
+from rec_sys.evaluation.rating import RatingReport
+from rec_sys.files import atomic_file, write_json
+from rec_sys.train.callbacks import History
+
+
+@dataclass(frozen=True)
+class TrainReport:
+    """Everything a training found out. The test reviews were read once, after all choices had been made."""
+
+    name: str
+    ranking: dict[str, RankingReport]  # on the test reviews, by model
+    ratings: dict[str, RatingReport]  # on the test reviews, by model; empty where nothing is rated
+    new_people: dict[str, RankingReport]  # people who were kept out of training; empty where there are none
+    history: History  # figures of every epoch
+    best_epoch: int
+    facts: dict[str, Any] = field(default_factory=dict)  # data, split, seed, times, versions
+
+    def text(self, markdown: bool = False) -> str:
+        """The tables, for a terminal or for Markdown."""
+        split = self.facts["split"]
+        parts = [
+            f"{self.facts['data']['name']}: {split['train']:,} training reviews, {split['test']:,} people tested "
+            f"(last review of each), {self.facts['data']['products']:,} products ranked, seed {self.facts['seed']}",
+            format_table(self.ranking, markdown),
+        ]
+        if self.new_people:
+            parts += ["people never trained on:", format_table(self.new_people, markdown)]
+        if self.ratings:
+            parts += ["predicted stars of the same reviews:", _rating_table(self.ratings, markdown)]
+        return "\n\n".join(parts)
+
+    def save(self, folder: Path) -> list[Path]:
+        """Write report.json, report.md and curves.png; returns their paths."""
+        write_json(
+            folder / "report.json",
+            {
+                "name": self.name,
+                "facts": self.facts,
+                "best_epoch": self.best_epoch + 1,
+                "ranking": {name: report.to_dict() for name, report in self.ranking.items()},
+                "new_people": {name: report.to_dict() for name, report in self.new_people.items()},
+                "ratings": {name: report.to_dict() for name, report in self.ratings.items()},
+                "epochs": self.history,
+            },
+        )
+        with atomic_file(folder / "report.md") as temporary:
+            temporary.write_text(f"# {self.name}\n\n{self.text(markdown=True)}\n", encoding="utf-8")
+        with atomic_file(folder / "curves.png") as temporary:
+            _plot(self, temporary)
+        return [folder / name for name in ("report.json", "report.md", "curves.png")]
+
+
+def _rating_table(rows: dict[str, RatingReport], markdown: bool) -> str:
+    head = ["model", "loss", "MSE", "accuracy", "F1", "reviews"]
+    lines = [head] + [
+        [name, *(f"{value:.4f}" for value in (r.loss, r.mse, r.accuracy, r.f1)), f"{r.num_reviews:,}"]
+        for name, r in rows.items()
+    ]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    cells = [[line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])] for line in lines]
+    if markdown:
+        rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+        return "\n".join(f"| {' | '.join(line)} |" for line in [cells[0], rule, *cells[1:]])
+    return "\n".join("  ".join(line) for line in [cells[0], ["-" * width for width in widths], *cells[1:]])
+
+
+def _plot(report: TrainReport, path: Path) -> None:
+    """Loss, ranking and rating figures over the epochs, side by side; a line marks the epoch that was kept."""
+    panels = {
+        "training loss": ["train/ranking_loss", "train/rating_loss"],
+        "validation ranking, masked": ["valid/recall@10", "valid/ndcg@10"],
+        "validation ratings": ["valid/rating_loss", "valid/rating_mse", "valid/rating_f1", "valid/rating_accuracy"],
+    }
+    epochs = [int(figures["epoch"]) + 1 for figures in report.history]
+    present = {
+        title: [name for name in names if any(name in figures for figures in report.history)]
+        for title, names in panels.items()
+    }
+    present = {title: names for title, names in present.items() if names}
+    figure, axes = plt.subplots(1, len(present), figsize=(5 * len(present), 3.6), squeeze=False, layout="constrained")
+    for axis, (title, names) in zip(axes[0], present.items(), strict=True):
+        for name in names:
+            values = [figures.get(name, float("nan")) for figures in report.history]
+            axis.plot(epochs, values, marker=".", label=name.partition("/")[2].replace("_", " "))
+        axis.axvline(report.best_epoch + 1, color="grey", linestyle=":", linewidth=1)
+        axis.set(title=title, xlabel="epoch")
+        axis.grid(alpha=0.3)
+        axis.legend()
+        if title.startswith("training") and len(names) > 1:
+            axis.set_yscale("log")
+    figure.suptitle(f"{report.name} (kept: epoch {report.best_epoch + 1})")
+    figure.savefig(path, dpi=110, format="png")
+    plt.close(figure)

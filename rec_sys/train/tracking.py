@@ -1,0 +1,61 @@
+"""MLflow: one run per training, in an SQLite file of one's own. `uv run mlflow ui` shows it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import MLFlowLogger
+
+from rec_sys.paths import Paths
+
+EXPERIMENT = "rec_sys"
+
+
+def start_run(paths: Paths, run_name: str, parameters: Mapping[str, Any], tags: Mapping[str, str]) -> MLFlowLogger:
+    """Open a run and write down its parameters (nested mappings become dotted names)."""
+    # MLflow's own start-up notes (database migrations, one line each) say nothing to whoever trains a model.
+    for name in ("alembic", "mlflow"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    os.environ.setdefault("MLFLOW_ENABLE_ASYNC_LOGGING", "false")
+    paths.mlflow.parent.mkdir(parents=True, exist_ok=True)
+    logger = MLFlowLogger(
+        experiment_name=EXPERIMENT,
+        run_name=run_name,
+        tracking_uri=f"sqlite:///{paths.mlflow.resolve()}",
+        artifact_location=(paths.work_dir / "mlruns").resolve().as_uri(),
+        tags={**tags, "git_commit": git_commit(), "command": " ".join(sys.argv)},
+    )
+    logger.log_hyperparams(dict(parameters))
+    return logger
+
+
+def log_figures(logger: MLFlowLogger, figures: Mapping[str, float], step: int | None = None) -> None:
+    """Write figures down; MLflow allows no "@" in a name."""
+    logger.log_metrics({name.replace("@", "_at_"): value for name, value in figures.items()}, step)
+
+
+def log_file(logger: MLFlowLogger, path: Path) -> None:
+    """Keep a file with the run."""
+    logger.experiment.log_artifact(logger.run_id, str(path))
+
+
+def git_commit() -> str:
+    """The commit of the checkout this package runs from, with "+" where files differ from it; "" outside git."""
+    folder = Path(__file__).parent
+    try:
+        commit = _git("rev-parse", "--short=12", "HEAD", folder=folder)
+        return commit + ("+" if _git("status", "--porcelain", "--untracked-files=no", folder=folder) else "")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def _git(*arguments: str, folder: Path) -> str:
+    return subprocess.run(
+        ["git", *arguments], cwd=folder, check=True, capture_output=True, text=True
+    ).stdout.strip()
