@@ -146,7 +146,7 @@ def test_nothing_loaded_can_run_code() -> None:
 # ---- the configuration ----------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="module")
 def schemas() -> None:
     """Register the typed defaults as the commands do when they are imported."""
     for module, path in MODULES.items():
@@ -163,6 +163,7 @@ def primaries() -> list[str]:
     return [file.removesuffix(".yaml") for file in YAML_FILES if re.fullmatch(r"\w+_config\.yaml", file)]
 
 
+@pytest.mark.usefixtures("schemas")
 @pytest.mark.parametrize("file", YAML_FILES)
 def test_every_yaml_composes(file: str) -> None:
     own = OmegaConf.load(CONFIG / file)
