@@ -28,8 +28,6 @@ LAST_TIMESTAMP = 4_102_444_800  # 2100-01-01
 MONTH_DAY_YEAR = re.compile(r"(\d{1,2}) (\d{1,2}), (\d{4})")  # "09 1, 2016"
 DATES = ("unixReviewTime", "timestamp", "reviewTime", "ReviewTime", "date", "Date", "time", "review_date", "created_at")
 
-PLAIN = "plain"  # the names of rec_sys.columns
-
 Names = tuple[str, ...]
 
 
@@ -144,12 +142,12 @@ FORMATS = (  # the first that fits is taken
         required=("user", "product", "rating", "timestamp"),
     ),
     ReviewFormat(
-        name=PLAIN,
+        name="plain",  # the names of rec_sys.columns
         one_of=(),
         user=("user_id",),
         product=("product_id",),
         rating=("rating",),
-        timestamp=DATES,
+        timestamp=("timestamp", *DATES),
         text=("text",),
         title=("title",),
         product_name=("product_name",),
