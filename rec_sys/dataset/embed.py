@@ -1,0 +1,29 @@
+"""Second stage on its own: embed the texts of prepared reviews. `uv run -m rec_sys.dataset.embed data.path=FILE`."""
+
+from __future__ import annotations
+
+from omegaconf import DictConfig
+
+from rec_sys.command import command, read_settings, register_schema
+from rec_sys.dataset.data import DataSettings, load_data
+from rec_sys.dataset.encoder import EncoderSettings
+from rec_sys.paths import Paths
+
+register_schema("data", DataSettings)
+register_schema("encoder", EncoderSettings)
+register_schema("paths", Paths)
+
+
+@command("prepare_config")
+def main(cfg: DictConfig) -> None:
+    """Read, check and embed; what has been done before is found again."""
+    load_data(
+        read_settings(cfg.data, DataSettings, "data"),
+        read_settings(cfg.encoder, EncoderSettings, "encoder"),
+        read_settings(cfg.paths, Paths, "paths"),
+    )
+    print("\nnext:  uv run -m rec_sys.train.train  (with the same overrides)")
+
+
+if __name__ == "__main__":
+    main()

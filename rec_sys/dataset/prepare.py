@@ -1,0 +1,27 @@
+"""First stage on its own: read and check raw reviews. `uv run -m rec_sys.dataset.prepare data.path=FILE`."""
+
+from __future__ import annotations
+
+from omegaconf import DictConfig
+
+from rec_sys.command import command, read_settings, register_schema
+from rec_sys.dataset.data import DataSettings, prepare_data
+from rec_sys.dataset.encoder import EncoderSettings
+from rec_sys.paths import Paths
+
+register_schema("data", DataSettings)
+register_schema("encoder", EncoderSettings)
+register_schema("paths", Paths)
+
+
+@command("prepare_config")
+def main(cfg: DictConfig) -> None:
+    """Read and check; print what was kept, what was left out and why."""
+    paths = read_settings(cfg.paths, Paths, "paths")
+    _, prepared = prepare_data(read_settings(cfg.data, DataSettings, "data"), paths)
+    print(prepared.describe())
+    print(f"\nprepared  {prepared.folder}\nnext:     uv run -m rec_sys.dataset.embed  (with the same overrides)")
+
+
+if __name__ == "__main__":
+    main()
