@@ -32,5 +32,5 @@ class Popularity(Recommender):
         return self
 
     def score(self, histories: Histories) -> Floats:
-        """(len(histories), num_products): number of training reviews; a read-only view of one row."""
-        return np.broadcast_to(self.counts, (len(histories), len(self.counts)))
+        """(len(histories), num_products): number of training reviews."""
+        return np.tile(self.counts, (len(histories), 1))

@@ -49,8 +49,8 @@ def test_is_the_least_squares_fit_under_a_zero_diagonal() -> None:
 def test_repeated_reviews_count_once_in_training() -> None:
     once = table_of([("a", "x", 5, 1), ("a", "y", 5, 2), ("b", "x", 5, 1)])
     twice = table_of([("a", "x", 5, 1), ("a", "x", 5, 1), ("a", "y", 5, 2), ("b", "x", 5, 1), ("b", "x", 1, 4)])
-    weights = [EASE().fit(table, np.arange(len(table))).weights for table in (once, twice)]
-    np.testing.assert_array_equal(*weights)
+    of_once, of_twice = (EASE().fit(table, np.arange(len(table))).weights for table in (once, twice))
+    np.testing.assert_array_equal(of_once, of_twice)
 
 
 def test_the_newest_product_of_a_history_weighs_most() -> None:

@@ -1,0 +1,76 @@
+"""The figures of plain models on real data: a change of the protocol, the split or a model shows here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rec_sys.dataset.splits import split_by_time
+from rec_sys.dataset.table import ReviewTable
+from rec_sys.evaluation.protocol import evaluate
+from rec_sys.evaluation.rating import rating_report
+from rec_sys.recommenders.base import Recommender
+from rec_sys.recommenders.ease import EASE, EASESettings
+from rec_sys.recommenders.item_knn import ItemKNN
+from rec_sys.recommenders.popularity import Popularity
+from rec_sys.recommenders.rating_bias import RatingBias
+from tests import real_data
+
+pytestmark = pytest.mark.real_data
+SharedData = Callable[[str], Path]
+
+
+@pytest.fixture
+def small(shared_data: SharedData) -> ReviewTable:
+    return real_data.musical_instruments_2014(shared_data("musical_instruments_2014"))
+
+
+@pytest.fixture
+def large(shared_data: SharedData) -> ReviewTable:
+    return real_data.instruments_2018(shared_data("instruments_2018"))
+
+
+def check(
+    model: Recommender, table: ReviewTable, masked: tuple[float, float], unmasked: tuple[float, float] | None = None
+) -> None:
+    """Compare R@10 and N@10 on the test reviews with figures measured by other code, of four digits."""
+    split = split_by_time(table)
+    report = evaluate(model.fit(table, split.train), table, split.test)
+    assert report.num_people == table.num_users  # 5-core: everybody is judged
+    for expected, values in ((masked, report.masked), (unmasked, report.unmasked)):
+        if expected is not None:
+            assert (values["recall@10"], values["ndcg@10"]) == pytest.approx(expected, abs=0.001)
+
+
+def test_popularity_on_musical_instruments_2014(small: ReviewTable) -> None:
+    check(Popularity(), small, (0.0756, 0.0390))
+
+
+def test_ease_on_musical_instruments_2014(small: ReviewTable) -> None:
+    # masking only the last 20 products, as the figures do, loses one person: .1176 instead of .1183
+    check(EASE(EASESettings(regularisation=200, recency=0.8)), small, (0.1176, 0.0610), (0.1022, 0.0519))
+
+
+def test_popularity_on_instruments_2018(large: ReviewTable) -> None:
+    check(Popularity(), large, (0.0507, 0.0330), (0.0468, 0.0223))
+
+
+def test_item_knn_on_instruments_2018(large: ReviewTable) -> None:
+    check(ItemKNN(), large, (0.1026, 0.0842), (0.0943, 0.0748))
+
+
+@pytest.mark.slow
+def test_ease_on_instruments_2018(large: ReviewTable) -> None:
+    check(EASE(), large, (0.1333, 0.1031), (0.1197, 0.0884))
+
+
+def test_rating_bias_beats_the_mean_on_musical_instruments_2014(small: ReviewTable) -> None:
+    split = split_by_time(small)
+    model = RatingBias().fit(small, split.train)
+    true = small.rating[split.test]
+    report = rating_report(model.predict(small.user[split.test], small.product[split.test]), true)
+    assert report.num_reviews == 1429
+    assert report.mse < 0.95 * float(((true - model.mean) ** 2).mean())
+    assert report.loss < 0.7
