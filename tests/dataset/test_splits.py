@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from rec_sys.dataset.splits import SplitSettings, histories_before, split_by_time
+from rec_sys.dataset.table import ReviewTable
+from rec_sys.errors import DataError
+from tests.toy import checkerboard, table_of
+
+
+def table_with(lengths: list[int]) -> ReviewTable:
+    """One person per length; timestamps fall within the file, so the table has to sort."""
+    return table_of(
+        [(f"u{user}", f"p{place}", 5.0, -place) for user, length in enumerate(lengths) for place in range(length)]
+    )
+
+
+def test_last_is_test_the_one_before_validation_the_rest_training() -> None:
+    split = split_by_time(table_with([4, 3, 5]))
+    assert split.test.tolist() == [3, 6, 11]
+    assert split.valid.tolist() == [2, 5, 10]
+    assert split.train.tolist() == [0, 1, 4, 7, 8, 9]
+    assert split.new.tolist() == []
+    assert split.summary() == {"train": 6, "valid": 3, "test": 3, "new people": 0}
+
+
+def test_time_decides_and_the_order_in_the_file_breaks_ties() -> None:
+    table = table_of([("a", "late", 5, 9), ("a", "tie 1", 5, 4), ("a", "early", 5, 1), ("a", "tie 2", 5, 4)])
+    split = split_by_time(table)
+    names = [table.products.id(product) for product in table.product.tolist()]
+    assert names == ["early", "tie 1", "tie 2", "late"]
+    assert (names[split.test[0]], names[split.valid[0]]) == ("late", "tie 2")
+
+
+def test_people_with_fewer_than_three_reviews_are_only_learned_from() -> None:
+    split = split_by_time(table_with([2, 3, 1]))
+    assert split.train.tolist() == [0, 1, 2, 5]
+    assert (split.valid.tolist(), split.test.tolist()) == ([3], [4])
+
+
+def test_nobody_with_three_reviews_is_an_error() -> None:
+    with pytest.raises(DataError, match=r"nobody of 2 people has the 3 reviews .*\(most: 2\)"):
+        split_by_time(table_with([2, 1]))
+
+
+@given(st.lists(st.integers(1, 7), min_size=1, max_size=20), st.sampled_from([0.0, 0.1, 0.5]), st.integers(0, 3))
+def test_no_review_is_in_two_parts_and_new_people_are_in_none_of_the_others(
+    lengths: list[int], new_people: float, seed: int
+) -> None:
+    table = table_with([3, *lengths, 3, 3])
+    try:
+        split = split_by_time(table, SplitSettings(new_people=new_people, seed=seed))
+    except DataError:
+        assert new_people == 0.5  # all three that were sure to be long enough may be drawn as new
+        return
+    parts = np.concatenate([split.train, split.valid, split.test, split.new])
+    assert len(set(parts.tolist())) == len(parts)
+    others = set(table.user[np.concatenate([split.train, split.valid, split.test])].tolist())
+    strangers = set(range(table.num_users)) - others
+    assert len(strangers) == round(new_people * table.num_users)
+    counts = np.bincount(table.user)
+    assert set(table.user[split.new].tolist()) == {user for user in strangers if counts[user] >= 2}
+    ends = table.indptr()[1:] - 1
+    assert set(split.new.tolist()) <= set(ends.tolist())
+    np.testing.assert_array_equal(table.user[split.valid], table.user[split.test])
+    np.testing.assert_array_equal(split.valid + 1, split.test)
+    np.testing.assert_array_equal(split.train, np.sort(split.train))
+
+
+def test_new_people_are_drawn_by_the_seed() -> None:
+    table = checkerboard(num_users=100)
+    one, same, other = (split_by_time(table, SplitSettings(new_people=0.1, seed=seed)) for seed in (1, 1, 2))
+    assert len(one.new) == 10
+    np.testing.assert_array_equal(one.new, same.new)
+    assert one.new.tolist() != other.new.tolist()
+
+
+def test_the_part_of_new_people_has_limits() -> None:
+    with pytest.raises(ValidationError):
+        SplitSettings(new_people=1.0)
+
+
+def test_histories_hold_everything_before_the_target_and_nothing_else() -> None:
+    table = table_with([4, 3])
+    histories = histories_before(table, np.array([3, 0, 5]))
+    assert histories.indptr.tolist() == [0, 3, 3, 4]
+    assert histories.review.tolist() == [0, 1, 2, 4]
+    assert histories.product.tolist() == table.product[[0, 1, 2, 4]].tolist()
+
+
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=12), st.data())
+def test_histories_are_strictly_before_their_target(lengths: list[int], data: st.DataObject) -> None:
+    table = table_with(lengths)
+    numbers = st.integers(0, len(table) - 1)
+    targets = np.array(data.draw(st.lists(numbers, max_size=10)), dtype=np.int64)
+    histories = histories_before(table, targets)
+    assert len(histories) == len(targets)
+    for place, target in enumerate(targets.tolist()):
+        history = histories.review[histories.indptr[place] : histories.indptr[place + 1]]
+        same_person = np.flatnonzero(table.user == table.user[target])
+        assert history.tolist() == same_person[same_person < target].tolist()
+        assert (table.timestamp[history] <= table.timestamp[target]).all()
+
+
+def test_the_history_of_the_test_holds_the_validation_review_and_that_of_validation_only_training() -> None:
+    table = checkerboard()
+    split = split_by_time(table)
+    before_valid, before_test = histories_before(table, split.valid), histories_before(table, split.test)
+    assert set(before_valid.review.tolist()) == set(split.train.tolist())
+    np.testing.assert_array_equal(before_test.last(1).review, split.valid)
