@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from rec_sys import columns
 from rec_sys.dataset import reviews
+from rec_sys.dataset.rejects import Reason, Rejects
 from rec_sys.dataset.reviews import PreparedReviews, ReadSettings, prepare_reviews
 from rec_sys.dataset.table import load_table
 from rec_sys.errors import ConfigError, DataError
@@ -175,6 +176,13 @@ class TestRejects:
         found = prepared(tmp_path, [row(), row(user=giant, rating=giant), giant.encode(), huge])
         assert all(len(orjson.dumps(reject)) < 1_000 for reject in rejects(found))
         assert len(rejects(found)) == 3
+
+    def test_what_is_wrong_with_a_line_is_cut_too(self, tmp_path: Path) -> None:
+        with Rejects(tmp_path / "rejects") as rejects:
+            rejects.add(7, Reason.BROKEN, "x" * 10_000)
+        assert rejects.counts == {Reason.BROKEN: 1}
+        assert rejects.first.startswith("line 7: broken line, xxx")
+        assert orjson.loads((tmp_path / "rejects").read_bytes())["row"] == "x" * 500
 
     def test_repeated_reviews(self, tmp_path: Path) -> None:
         first = row("a", "x", when=100)

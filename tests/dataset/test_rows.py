@@ -1,5 +1,6 @@
 import gzip
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,15 @@ class TestKinds:
         path = tmp_path / "r.parquet"
         pq.write_table(pa.table({"when": pa.array([1_393_545_600_000_000_001], pa.timestamp("ns", "UTC"))}), path)
         assert good(path)[0][1]["when"].timestamp() == 1_393_545_600
+
+    @pytest.mark.parametrize("pack", [gzip.compress, bytes])
+    def test_the_position_grows_to_the_size(self, tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+        lines = b"".join(b'{"a": "%d %d"}\n' % (n * 7919 % 10_007, n) * 8 for n in range(20_000))
+        file = RawFile(write(tmp_path / "r", pack(lines)))
+        positions = [file.position for _ in file.rows()]
+        assert positions == sorted(positions)
+        assert len(set(positions)) > 3
+        assert file.position == file.size
 
 
 class TestText:
