@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,14 @@ class _SparseProduct(torch.autograd.Function):
         return None, None, ctx.transpose @ grad[0].contiguous()
 
 
+def _csr(row: Tensor, column: Tensor, value: Tensor, size: tuple[int, int]) -> Tensor:
+    order = torch.argsort(row, stable=True)
+    start = torch.searchsorted(row[order], torch.arange(size[0] + 1, device=row.device))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+        return torch.sparse_csr_tensor(start, column[order], value[order], size, check_invariants=False)
+
+
 class GraphSums:
     """Sums over the edges of a review graph that product vectors need, and the same without some people.
 
@@ -54,16 +63,13 @@ class GraphSums:
         self.sums = self._sum(torch.arange(len(self.user), device=self.user.device))
         degree = torch.bincount(self.user, minlength=self.num_users).clamp(min=1)
         weight = 1.0 / degree[self.user].float()
-        size = (self.num_users, self.num_products)
+        ones = torch.ones_like(weight)
         # Each person's mean, then the sum over people: the normalisation by the product's own degree comes later,
         # because it depends on who is left out.
-        self.mean_of_user = torch.sparse_coo_tensor(self._edge_index(), weight, size).to_sparse_csr()
-        self.sum_of_user = torch.sparse_coo_tensor(self._edge_index(), torch.ones_like(weight), size).to_sparse_csr()
-        self.mean_of_user_t = self.mean_of_user.t().to_sparse_csr()
-        self.sum_of_user_t = self.sum_of_user.t().to_sparse_csr()
-
-    def _edge_index(self) -> Tensor:
-        return torch.stack([self.user, self.product])
+        self.mean_of_user = _csr(self.user, self.product, weight, (self.num_users, self.num_products))
+        self.mean_of_user_t = _csr(self.product, self.user, weight, (self.num_products, self.num_users))
+        self.sum_of_user = _csr(self.user, self.product, ones, (self.num_users, self.num_products))
+        self.sum_of_user_t = _csr(self.product, self.user, ones, (self.num_products, self.num_users))
 
     def _sum(self, edges: Tensor) -> Tensor:
         """(num_products, text_dim + 4): review texts, texts, ratings, rated, reviews."""
