@@ -87,7 +87,7 @@ class TestKinds:
         file = RawFile(write(tmp_path / "r", pack(lines)))
         positions = [file.position for _ in file.rows()]
         assert positions == sorted(positions)
-        assert len(set(positions)) > 3
+        assert len(set(positions)) >= 3
         assert file.position == file.size
 
 
