@@ -112,3 +112,24 @@ def test_the_history_of_the_test_holds_the_validation_review_and_that_of_validat
     before_valid, before_test = histories_before(table, split.valid), histories_before(table, split.test)
     assert set(before_valid.review.tolist()) == set(split.train.tolist())
     np.testing.assert_array_equal(before_test.last(1).review, split.valid)
+
+
+def test_histories_can_be_held_to_some_reviews_and_to_the_newest() -> None:
+    table = table_with([5, 4])
+    targets, among = np.array([4, 2, 8, 0]), np.array([0, 2, 3, 4, 5, 7])
+    histories = histories_before(table, targets, among)
+    assert histories.review.tolist() == [0, 2, 3, 0, 5, 7]  # never a target itself, also where it may be seen
+    assert histories.lengths.tolist() == [3, 1, 2, 0]
+    newest = histories_before(table, targets, among, limit=1)
+    assert newest.review.tolist() == [3, 0, 7]
+    assert newest.lengths.tolist() == [1, 1, 1, 0]
+
+
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=8), st.integers(1, 4))
+def test_a_limit_is_the_same_as_cutting_afterwards(lengths: list[int], limit: int) -> None:
+    table = table_with(lengths)
+    targets = np.arange(len(table))
+    cut, whole = histories_before(table, targets, limit=limit), histories_before(table, targets).last(limit)
+    np.testing.assert_array_equal(cut.indptr, whole.indptr)
+    np.testing.assert_array_equal(cut.review, whole.review)
+    np.testing.assert_array_equal(cut.product, whole.product)

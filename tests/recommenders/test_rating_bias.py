@@ -47,12 +47,14 @@ def test_is_the_minimum_of_the_penalised_squares() -> None:
 
 
 def test_unknown_people_and_products_have_no_bias() -> None:
-    table = table_of([("a", "x", 5, 1), ("a", "y", 2, 2), ("b", "x", 4, 1), ("c", "z", 1, 1)])
-    train = numbers(0, 1, 2)  # c and z are not learned from
+    table = table_of([("c", "z", 1, 1), ("a", "x", 5, 1), ("a", "y", 2, 2), ("b", "x", 4, 1), ("b", "y", 4, 2)])
+    train = numbers(1, 2, 3, 4)  # c and z, both number 0, are not learned from
     model = RatingBias().fit(table, train)
-    by_stranger = model.predict(numbers(2, -1), numbers(0, 0))
-    np.testing.assert_allclose(by_stranger, model.mean + model.product_bias[0], rtol=1e-6)
-    np.testing.assert_allclose(model.predict(numbers(2, -1), numbers(2, -1)), model.mean, rtol=1e-6)
+    assert model.user_bias[-1] != 0  # so -1 must not mean "the last one"
+    assert model.product_bias[-1] != 0
+    by_stranger = model.predict(numbers(0, -1), numbers(1, 1))
+    np.testing.assert_allclose(by_stranger, model.mean + model.product_bias[1], rtol=1e-6)
+    np.testing.assert_allclose(model.predict(numbers(0, -1), numbers(0, -1)), model.mean, rtol=1e-6)
 
 
 def test_predictions_stay_within_one_and_five_stars() -> None:
