@@ -223,7 +223,7 @@ def peek(file: RawFile, good: int = 100, broken: int = 10_000) -> tuple[list[str
         line, reason = head[0]
         raise DataError(
             f"{file.path}: none of the first {len(head):,} rows can be read as {file.kind}; line {line:,}: {reason}; "
-            "check what kind of file it is"
+            f"expected one {'JSON object per line' if file.kind == 'JSON lines' else 'row per line below a header'}"
         )
     return list(header), chain(head, rows)
 
