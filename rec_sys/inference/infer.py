@@ -1,0 +1,155 @@
+"""Recommendations for known people, or for new ones described by their reviews.
+
+uv run -m rec_sys.inference.infer                                    # a few known people
+uv run -m rec_sys.inference.infer users=[A1,B2] k=5
+uv run -m rec_sys.inference.infer users=all output=recommendations.parquet
+uv run -m rec_sys.inference.infer reviews=my_reviews.json            # or reviews=- for standard input
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from omegaconf import DictConfig
+from pydantic import Field, field_validator
+from tqdm import tqdm
+
+from rec_sys.command import command, read_settings, register_schema
+from rec_sys.dataset.data import Data, DataSettings, load_data
+from rec_sys.dataset.table import Ints
+from rec_sys.errors import ConfigError, DataError
+from rec_sys.inference.output import check_output, describe, write_recommendations
+from rec_sys.inference.people import known_people
+from rec_sys.inference.read_reviews import read_people
+from rec_sys.inference.recommend import Recommendations, ReviewRecommender
+from rec_sys.modules.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
+from rec_sys.paths import Paths
+from rec_sys.settings import Settings
+from rec_sys.vector_database.storage import load_vector_base
+from rec_sys.vector_database.text_encoder import encoder_of, encoder_settings_of, settings_of
+
+FEW = 3  # known people shown when nobody is asked for
+
+
+class InferSettings(Settings):
+    """Whom to recommend to, and what to do with it."""
+
+    users: list[str] | Literal["all"] | None = Field(None, description="ids of known people, or all")
+    reviews: str | None = Field(None, description="JSON file with reviews of new people; - reads standard input")
+    k: int = Field(10, description="products per person")
+    output: Path | None = Field(None, description="file to write, .jsonl or .parquet; none: print")
+    checkpoint: str = Field("", description="name or path; empty: the newest good one")
+    device: Literal["cpu", "auto"] = Field("auto", description="auto: CUDA where there is one")
+    batch_size: int = Field(256, ge=1, description="people computed at once")
+    paths: Paths = Field(default_factory=Paths, description="where to read and write")
+
+    @field_validator("users", mode="before")
+    @classmethod
+    def _texts(cls, users: Any) -> Any:
+        """Ids that look like numbers are ids all the same."""
+        if users is None or users == "all":
+            return users
+        return [str(user) for user in (users if isinstance(users, list) else [users])]
+
+    @field_validator("reviews", mode="before")
+    @classmethod
+    def _text(cls, reviews: Any) -> Any:
+        return None if reviews is None else str(reviews)
+
+
+register_schema("infer", InferSettings)
+register_schema("paths", Paths)
+
+
+def infer(settings: InferSettings) -> Iterator[list[Recommendations]]:
+    """Recommendations, batch by batch.
+
+    Raises:
+        ConfigError: settings contradict each other, or k is less than 1.
+        CheckpointError: there is no checkpoint.
+        VectorBaseError: the vector base is missing, damaged or of another checkpoint.
+        DataError: the reviews cannot be read, or the data of the training is not what it was.
+        UnknownIdError: a known person is asked for whom the data does not hold.
+    """
+    _check(settings)
+    people = None if settings.reviews is None else read_people(settings.reviews)
+    paths = settings.paths
+    checkpoint = load_checkpoint(find_checkpoint(settings.checkpoint, paths.checkpoints))
+    base = load_vector_base(paths.vector_base, checkpoint)
+    cuda = settings.device == "auto" and torch.cuda.is_available()
+    device = torch.device("cuda" if cuda else "cpu")
+    recommender = ReviewRecommender(checkpoint, base, encoder_of(checkpoint, paths), device)
+    size = settings.batch_size
+    if people is not None:
+        for start in range(0, len(people), size):
+            yield recommender.recommend(people[start : start + size], settings.k)
+        return
+    data = data_of(checkpoint, paths)
+    users = _numbers(settings, data)
+    show_texts = settings.output is None
+    with tqdm(total=len(users), unit=" people", disable=None if settings.output else True) as bar:
+        for start in range(0, len(users), size):
+            batch = known_people(data.table, users[start : start + size], data.review_text, show_texts)
+            yield recommender.recommend(batch, settings.k)
+            bar.update(len(batch))
+
+
+def data_of(checkpoint: Checkpoint, paths: Paths) -> Data:
+    """The data a checkpoint was trained on.
+
+    Raises:
+        DataError: what is here now is other data.
+        CheckpointError: the checkpoint does not say what it was trained on.
+    """
+    trained = checkpoint.info.get("data", {})
+    settings = DataSettings.read(settings_of(checkpoint, "data"), "data")
+    prepared = Path(str(trained.get("folder", ""))).is_dir()
+    data = load_data(settings, encoder_settings_of(checkpoint), paths, progress=not prepared)
+    if data.table.fingerprint != trained.get("fingerprint"):
+        raise DataError(
+            f"checkpoint {checkpoint.path.name} was trained on the data {trained.get('name')} "
+            f"({str(trained.get('fingerprint'))[:12]}), but what is here now is {data.name} "
+            f"({data.table.fingerprint[:12]}); bring the old files back, train again, or give reviews=FILE"
+        )
+    return data
+
+
+def _check(settings: InferSettings) -> None:
+    if settings.users is not None and settings.reviews is not None:
+        raise ConfigError("both users and reviews are given; expected known people or new ones: leave one out")
+    if settings.users == "all" and settings.output is None:
+        raise ConfigError("users=all needs a file to write: output=recommendations.parquet, or .jsonl")
+    if settings.k < 1:
+        raise ConfigError(f"k={settings.k}: at least one product must be asked for; give k=1 or more")
+    if settings.output is not None:
+        check_output(settings.output)
+
+
+def _numbers(settings: InferSettings, data: Data) -> Ints:
+    """User numbers of the known people asked for."""
+    if settings.users is None:
+        return np.arange(min(FEW, data.table.num_users))
+    if settings.users == "all":
+        return np.arange(data.table.num_users)
+    return data.table.users.numbers(settings.users)
+
+
+@command("infer_config")
+def main(cfg: DictConfig) -> None:
+    """Print recommendations, or write them to a file."""
+    settings = read_settings(cfg, InferSettings, "")
+    if settings.output is not None:
+        people = write_recommendations(settings.output, infer(settings))
+        print(f"{people:,} people, up to {settings.k:,} products each: {settings.output}")
+        return
+    for batch in infer(settings):
+        for result in batch:
+            print(describe(result), end="\n\n")
+
+
+if __name__ == "__main__":
+    main()

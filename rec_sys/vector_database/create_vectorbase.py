@@ -1,0 +1,165 @@
+"""Vectors of all products of a checkpoint into the vector base; later, new products into it.
+
+uv run -m rec_sys.vector_database.create_vectorbase
+uv run -m rec_sys.vector_database.create_vectorbase add_products=new_products.jsonl
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from omegaconf import DictConfig
+from pydantic import Field
+from tqdm import tqdm
+
+from rec_sys.command import command, read_settings, register_schema
+from rec_sys.dataset.metadata import Product, read_products
+from rec_sys.errors import VectorBaseError
+from rec_sys.modules.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
+from rec_sys.paths import Paths
+from rec_sys.settings import Settings
+from rec_sys.vector_database.index import VectorBase, VectorBaseSettings
+from rec_sys.vector_database.storage import load_vector_base, save_vector_base
+from rec_sys.vector_database.text_encoder import TextEncoder, embed, encoder_of
+
+
+class CreateSettings(Settings):
+    """What goes into the vector base."""
+
+    checkpoint: str = Field("", description="name or path; empty: the newest good one")
+    add_products: Path | None = Field(None, description="file about new products: JSON lines, CSV or Parquet")
+    batch_size: int = Field(1024, ge=1, description="new products encoded at once")
+    vector_db: VectorBaseSettings = Field(default_factory=VectorBaseSettings, description="how products are searched")
+    paths: Paths = Field(default_factory=Paths, description="where to read and write")
+
+
+register_schema("vectorbase", CreateSettings)
+register_schema("vector_db", VectorBaseSettings)
+register_schema("paths", Paths)
+
+
+@dataclass(frozen=True)
+class Created:
+    """What was written, and where."""
+
+    folder: Path
+    base: VectorBase
+    counts: Counter[str]  # of the rows of add_products, by what became of them; empty without one
+    dropped: int  # products that had been added to the base before and are not in the new one
+
+    def describe(self) -> str:
+        """A few lines for a person."""
+        base = self.base
+        size = sum(file.stat().st_size for file in self.folder.iterdir()) / 1e6
+        lines = [
+            f"vector base  {self.folder}",
+            f"products     {len(base):,}" + (f", {base.num_added:,} of them added later" if base.num_added else ""),
+            f"vectors      {base.dim} dimensions, {base.kind} search, {size:,.1f} MB",
+            f"checkpoint   {base.origin.checkpoint} ({base.origin.fingerprint[:12]})",
+        ]
+        if self.counts:
+            lines.append("file         " + ", ".join(f"{count:,} {what}" for what, count in self.counts.items()))
+        if self.dropped:
+            lines.append(f"left out     {self.dropped:,} products added to the old base; add them again: add_products=")
+        return "\n".join(lines)
+
+
+def create_vectorbase(settings: CreateSettings, encoder: TextEncoder | None = None) -> Created:
+    """Write the vector base of a checkpoint, or add products to it.
+
+    Products are added without training, from their texts alone. With `add_products` a missing base is made first, and
+    one that is there keeps its kind of search.
+
+    Args:
+        settings: what to do.
+        encoder: of the texts of new products; None loads the checkpoint's own.
+
+    Raises:
+        CheckpointError: there is none.
+        VectorBaseError: products shall be added to a base that is damaged or belongs to another checkpoint.
+        DataError: the file about products cannot be read.
+    """
+    checkpoint = load_checkpoint(find_checkpoint(settings.checkpoint, settings.paths.checkpoints))
+    folder = settings.paths.vector_base
+    counts: Counter[str] = Counter()
+    dropped = 0
+    if settings.add_products is None:
+        dropped = _num_added(folder)
+        base = VectorBase.of_checkpoint(checkpoint, settings.vector_db)
+    else:
+        if folder.exists():
+            base = load_vector_base(folder, checkpoint)
+        else:
+            base = VectorBase.of_checkpoint(checkpoint, settings.vector_db)
+        rows = read_products(settings.add_products, counts)
+        encoder = encoder or encoder_of(checkpoint, settings.paths)
+        base = add_products(base, rows, checkpoint, encoder, counts, settings.batch_size)
+    save_vector_base(base, folder)
+    return Created(folder, base, counts, dropped)
+
+
+def add_products(
+    base: VectorBase,
+    products: Iterable[Product],
+    checkpoint: Checkpoint,
+    encoder: TextEncoder,
+    counts: Counter[str] | None = None,
+    batch_size: int = 1024,
+) -> VectorBase:
+    """A base with more products, from their texts alone; those it knows stay as they are.
+
+    Args:
+        base: of the checkpoint; not changed.
+        products: each id once.
+        checkpoint: its product tower reads the texts.
+        encoder: the checkpoint's.
+        counts: where products are counted as "added" and "known already".
+        batch_size: texts encoded at once.
+    """
+    counts = Counter() if counts is None else counts
+    ids: list[str] = []
+    names: list[str] = []
+    target, history = [], []
+    left = iter(products)
+    with tqdm(desc="new products", unit="", disable=None) as bar:
+        while batch := list(islice(left, batch_size)):
+            new = [product for product in batch if product.product_id not in base.products]
+            counts["known already"] += len(batch) - len(new)
+            if new:
+                text = embed(encoder, [product.text for product in new])
+                with torch.inference_mode():
+                    states = checkpoint.model.product_tower.of_text(torch.from_numpy(text))
+                ids += [product.product_id for product in new]
+                names += [product.name for product in new]
+                target.append(states.target.numpy())
+                history.append(states.history.numpy())
+            bar.update(len(batch))
+    counts["added"] += len(ids)
+    if not ids:
+        return base
+    return base.with_products(ids, names, np.concatenate(target), np.concatenate(history))
+
+
+def _num_added(folder: Path) -> int:
+    """How many products were added to the base that is there; 0 where none can be read."""
+    try:
+        return load_vector_base(folder).num_added
+    except VectorBaseError:
+        return 0
+
+
+@command("vectorbase_config")
+def main(cfg: DictConfig) -> None:
+    """Create the vector base and say what comes next."""
+    print(create_vectorbase(read_settings(cfg, CreateSettings, "")).describe())
+    print("\nnext:\n  uv run -m rec_sys.inference.infer")
+
+
+if __name__ == "__main__":
+    main()
