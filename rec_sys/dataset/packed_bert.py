@@ -2,7 +2,7 @@
 
 All tokens of a batch lie one after another, so every linear layer is one product over real tokens only. Attention runs
 over groups of texts of equal length, which need no mask. On a CPU this is clearly faster than the library's padded
-forward pass (docs: `python -m benchmarks.embedding`); a test holds the two equal.
+forward pass (`python -m benchmarks.embedding` measures it); a test holds the two equal.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class PackedBert:
             attended = self._attention(F.linear(x, *layer["qkv"]), groups, exact)
             x = self._norm(x + F.linear(attended, *layer["out"]), layer["norm"])
             x = self._norm(x + F.linear(F.gelu(F.linear(x, *layer["up"])), *layer["down"]), layer["last_norm"])
-        parts = x.float().split([length * count for length, count in groups])
+        parts = torch.split(x.float(), [length * count for length, count in groups])
         means = [part.view(count, length, -1).mean(1) for part, (length, count) in zip(parts, groups, strict=True)]
         return F.normalize(torch.cat(means), dim=1)
 
@@ -115,8 +115,9 @@ class PackedBert:
 
     def _attention(self, qkv: Tensor, groups: list[tuple[int, int]], exact: bool) -> Tensor:
         """Attention of each text over its own tokens: (num_tokens, 3 * hidden_size) -> (num_tokens, hidden_size)."""
+        parts = torch.split(qkv, [length * count for length, count in groups])
         results = []
-        for part, (length, count) in zip(qkv.split([length * count for length, count in groups]), groups, strict=True):
+        for part, (length, count) in zip(parts, groups, strict=True):
             q, k, v = part.view(count, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4).flatten(1, 2)
             if exact:
                 result = F.scaled_dot_product_attention(q, k, v, scale=1.0)
