@@ -72,17 +72,15 @@ def load_data(settings: DataSettings, encoder_settings: EncoderSettings, paths: 
     texts = of_product[columns.PRODUCT_TEXT].fill_null("").to_list()
     encoder = Encoder(encoder_settings, paths.embeddings)
     vectors = prepared.folder / f"vectors-{encoder.fingerprint[:16]}-core{settings.k_core}.npy"
-    reviews = embed_texts(table.texts(), len(table), encoder, paths.embeddings, vectors, progress, "reviews")
-    of_names = embed_texts(
-        [(np.arange(len(texts)), texts)], len(texts), encoder, paths.embeddings, None, progress, "products"
-    )
+    reviews = embed_texts(table.texts(), len(table), encoder, paths.embeddings, vectors, progress)
+    of_products = embed_texts([(np.arange(len(texts)), texts)], len(texts), encoder, paths.embeddings)
     if progress:
-        print(reviews.describe())
+        print(f"reviews   {reviews}\nproducts  {of_products}")
     return Data(
         name=name,
         table=table,
         review_text=reviews.vectors,
-        product_text=of_names.vectors,
+        product_text=of_products.vectors,
         names=names,
         encoder={"name": encoder_settings.name, "backend": encoder.backend, "fingerprint": encoder.fingerprint},
     )

@@ -25,9 +25,7 @@ class Batch:
     rating: Tensor  # (num_stars,) stars, nan where unknown
 
     def to(self, device: torch.device) -> Batch:
-        return Batch(
-            self.people.to(device), self.stars.to(device), self.target.to(device), self.rating.to(device)
-        )
+        return Batch(self.people.to(device), self.stars.to(device), self.target.to(device), self.rating.to(device))
 
 
 class PeopleDataset(Dataset[int]):

@@ -1,4 +1,4 @@
-"""What happens around the epochs: the best model is published, a line is printed."""
+"""What happens around the epochs: the best model is published, a line is printed, a bar moves."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import lightning
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, Checkpoint
 from tqdm import tqdm
 
 from rec_sys.train.task import GraphTask
@@ -15,8 +15,10 @@ from rec_sys.train.task import GraphTask
 History = list[dict[str, float]]
 
 
-class PublishBest(Callback):
+class PublishBest(Checkpoint):
     """Hands the model over whenever its validation figure is the best so far, so that a stopped run leaves a good one.
+
+    A `Checkpoint` to Lightning, which calls those after the task has logged its validation figures.
 
     Args:
         monitor: the figure.
@@ -29,16 +31,33 @@ class PublishBest(Callback):
         self.best: float | None = None
         self.best_epoch = -1
         self.history: History = []  # figures of every epoch
+        self.started = 0.0
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self.started = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         assert isinstance(pl_module, GraphTask)  # noqa: S101
         figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
         figures["epoch"] = trainer.current_epoch
+        figures["seconds"] = time.perf_counter() - self.started
         self.history.append(figures)
         value = figures[self.monitor]
         if self.best is None or (value > self.best if self.mode == "max" else value < self.best):
             self.best, self.best_epoch = value, trainer.current_epoch
             self.publish(pl_module, figures)
+        tqdm.write(self._line(figures, trainer.max_epochs))
+
+    def _line(self, figures: dict[str, float], max_epochs: int | None) -> str:
+        epoch = int(figures["epoch"])
+        shown = [f"epoch {epoch + 1:>3}/{max_epochs}", f"loss {figures['train/loss']:.4f}"]
+        for name, label in (("recall@10", "R@10"), ("ndcg@10", "N@10"), ("rating_loss", "rating loss")):
+            if f"valid/{name}" in figures:
+                shown.append(f"{label} {figures[f'valid/{name}']:.4f}")
+        shown.append(f"{figures['seconds']:.1f} s")
+        if self.best_epoch == epoch:
+            shown.append("best so far")
+        return "   ".join(shown)
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best, "best_epoch": self.best_epoch, "history": self.history}
@@ -48,19 +67,15 @@ class PublishBest(Callback):
         self.history = state_dict["history"]
 
 
-class EpochLines(Callback):
-    """A bar within the epoch and one line after it."""
+class EpochBar(Callback):
+    """A bar within each epoch, gone when it ends; none where the output is no terminal."""
 
-    def __init__(self, best: PublishBest) -> None:
-        self.best = best
-        self.bar: tqdm[Any] | None = None
-        self.started = time.perf_counter()
+    bar: tqdm[Any] | None = None
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        self.started = time.perf_counter()
-        total = int(trainer.num_training_batches)
         name = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
-        self.bar = tqdm(total=total, desc=name, unit="batch", leave=False, dynamic_ncols=True)
+        total = int(trainer.num_training_batches)
+        self.bar = tqdm(total=total, desc=name, unit="batch", leave=False, dynamic_ncols=True, disable=None)
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -71,12 +86,3 @@ class EpochLines(Callback):
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if self.bar is not None:
             self.bar.close()
-        figures = self.best.history[-1]
-        shown = [f"epoch {trainer.current_epoch + 1:>3}/{trainer.max_epochs}", f"loss {figures['train/loss']:.4f}"]
-        for name, label in (("recall@10", "R@10"), ("ndcg@10", "N@10"), ("rating_loss", "rating loss")):
-            if f"valid/{name}" in figures:
-                shown.append(f"{label} {figures[f'valid/{name}']:.4f}")
-        shown.append(f"{time.perf_counter() - self.started:.1f} s")
-        if self.best.best_epoch == trainer.current_epoch:
-            shown.append("best so far")
-        tqdm.write("   ".join(shown))

@@ -33,7 +33,9 @@ class TrainSettings(Settings):
     learning_rate: float = Field(1e-3, gt=0, description="of AdamW")
     weight_decay: float = Field(0.0, ge=0, description="of AdamW")
     ranking_weight: float = Field(1.0, ge=0, description="of the softmax over products; 0 leaves the rating loss alone")
-    rating_weight: float = Field(0.1, ge=0, description="of the predicted rating's loss; 0 leaves the ranking loss alone")
+    rating_weight: float = Field(
+        0.1, ge=0, description="of the predicted rating's loss; 0 leaves the ranking loss alone"
+    )
     rating_loss: Literal["mae", "mse"] = Field("mae", description="mean absolute or mean squared error")
     max_softmax: int = Field(30_000, ge=2, description="products in the softmax; beyond, that many are sampled")
     valid_people: int = Field(10_000, ge=1, description="most people in each epoch's validation, evenly chosen")

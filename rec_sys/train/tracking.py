@@ -56,6 +56,4 @@ def git_commit() -> str:
 
 
 def _git(*arguments: str, folder: Path) -> str:
-    return subprocess.run(
-        ["git", *arguments], cwd=folder, check=True, capture_output=True, text=True
-    ).stdout.strip()
+    return subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout.strip()

@@ -1,7 +1,7 @@
 """The main job: raw reviews to a checkpoint, with a report.
 
-    uv run -m rec_sys.train.train                              # generated sample reviews
-    uv run -m rec_sys.train.train data.path=reviews.json.gz    # your own
+uv run -m rec_sys.train.train                              # generated sample reviews
+uv run -m rec_sys.train.train data.path=reviews.json.gz    # your own
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from rec_sys.paths import Paths
 from rec_sys.recommenders.graph import GraphRecommender
 from rec_sys.recommenders.rating_bias import RatingBias
 from rec_sys.train.batches import PeopleDataset, batches
-from rec_sys.train.callbacks import EpochLines, PublishBest
+from rec_sys.train.callbacks import EpochBar, PublishBest
 from rec_sys.train.report import TrainReport
 from rec_sys.train.task import GraphTask, TrainSettings
 from rec_sys.train.tracking import log_figures, log_file, start_run
@@ -122,7 +122,7 @@ def train(cfg: DictConfig) -> TrainResult:
         callbacks=[
             best,
             EarlyStopping(f"valid/{figure}", mode=mode, patience=settings.patience, check_on_train_epoch_end=True),
-            EpochLines(best),
+            EpochBar(),
             keep_state,
         ],
         logger=logger,
@@ -134,7 +134,9 @@ def train(cfg: DictConfig) -> TrainResult:
         deterministic="warn",
     )
     weights = sum(parameter.numel() for parameter in model.parameters())
-    print(f"\ntraining {name}: {weights:,} weights, {len(dataset):,} people, {len(dataset.targets):,} targets per epoch")
+    print(
+        f"\ntraining {name}: {weights:,} weights, {len(dataset):,} people, {len(dataset.targets):,} targets per epoch"
+    )
     fit_started = time.perf_counter()
     try:
         trainer.fit(task, batches(dataset, settings.people_per_batch, settings.seed), ckpt_path=resume)
