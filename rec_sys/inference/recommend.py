@@ -213,8 +213,8 @@ class ReviewRecommender:
     def _note(self, person: Person, found: int, k: int) -> str:
         notes = [] if person.reviews else [NOTHING_KNOWN]
         if found < k:
-            rest = " but those reviewed already" if found < len(self.base) else ""
-            notes.append(f"{k:,} were asked for; these are all {found:,} products of the catalogue{rest}")
+            what = "products besides those reviewed already" if found < len(self.base) else "products in the catalogue"
+            notes.append(f"{k:,} were asked for, but there are only {found:,} {what}")
         return "; ".join(notes)
 
 

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+import orjson
+import pytest
+
+from rec_sys.errors import DataError
+from rec_sys.inference.people import Person, Review, in_time_order
+from rec_sys.inference.read_reviews import NEW_PERSON, parse_people, read_people
+
+
+def parse(value: object) -> list[Person]:
+    return parse_people(orjson.dumps(value), "r.json")
+
+
+def test_a_list_of_reviews_is_one_new_person() -> None:
+    people = parse([{"asin": "B1", "reviewText": "Good"}, {"text": "Only a text"}])
+    assert people == [Person(NEW_PERSON, [Review("B1", "Good"), Review("", "Only a text")])]
+
+
+def test_reviews_that_name_their_authors_are_sorted_to_them() -> None:
+    rows = [{"reviewerID": "A", "asin": "1"}, {"reviewerID": "B", "asin": "2"}, {"reviewerID": "A", "asin": "3"}]
+    expected = [Person("A", [Review("1"), Review("3")]), Person("B", [Review("2")])]
+    assert parse(rows) == expected
+    lines = b"\n".join(orjson.dumps(row) for row in rows)
+    assert parse_people(b"\xef\xbb\xbf" + lines + b"\n\n", "r.jsonl") == expected
+
+
+def test_an_object_of_people() -> None:
+    assert parse({"A": [{"asin": "1"}], "B": []}) == [Person("A", [Review("1")]), Person("B", [])]
+    assert parse({"user_id": "A", "reviews": [{"asin": "1"}]}) == [Person("A", [Review("1")])]
+    assert parse({"reviews": []}) == [Person(NEW_PERSON, [])]
+    assert parse([]) == [Person(NEW_PERSON, [])]
+    assert parse({"asin": "1", "text": "one review"}) == [Person(NEW_PERSON, [Review("1", "one review")])]
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        (  # Amazon 2018
+            {
+                "overall": 5.0,
+                "verified": True,
+                "reviewTime": "09 1, 2016",
+                "reviewerID": "A",
+                "asin": "B1",
+                "style": {"Color:": " Red"},
+                "reviewText": "Body",
+                "summary": "Title",
+                "unixReviewTime": 1472688000,
+                "image": ["x.jpg"],
+            },
+            Review("B1", "Title\nBody", 5.0, 1472688000),
+        ),
+        (  # Amazon 2023
+            {
+                "user_id": "A",
+                "parent_asin": "P1",
+                "asin": "B1",
+                "rating": 4,
+                "timestamp": 1588687728923,
+                "text": "Body",
+                "title": "T",
+            },
+            Review("P1", "T\nBody", 4.0, 1588687728),
+        ),
+        (  # an app's export
+            {
+                "reviewID": 7,
+                "reviewerID": "A",
+                "nickname": "n",
+                "ProductName": " Blue  harp ",
+                "TextReview": "Body",
+                "score": "3",
+                "Style": "Red",
+                "asin": "B1",
+                "date": "2018-09-30",
+            },
+            Review("B1", "Body", 3.0, 1538265600, "Blue harp"),
+        ),
+        ({"nickname": "A", "ProductName": "Harp", "comment": "Body"}, Review("", "Body", None, None, "Harp")),
+        ({"user": "A", "product_id": 12, "rating": None, "text": ""}, Review("12")),
+    ],
+)
+def test_field_names_of_the_known_formats(row: dict[str, object], expected: Review) -> None:
+    assert parse([row]) == [Person("A", [expected])]
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (b"", "r.json is empty; expected JSON"),
+        (b" \n", "r.json is empty"),
+        (b"Great strings!", r"r\.json is not JSON"),
+        (b'[{"asin": "1"}', r"r\.json is not JSON"),
+        (b'{"asin": "1"}\n{"asin": }\n', r"r\.json, line 2 is not JSON"),
+        (b'{"asin": "1"}\n"B2"\n', r'r\.json, line 2 holds "B2"; expected'),
+        (b'\xff\xfe{"asin"', "not JSON"),
+        (b'[{"asin": "1", "rating": NaN}]', "not JSON"),
+        (b"3", r"r\.json holds 3"),
+        (b"null", r"r\.json holds null"),
+        (b"{}", r"r\.json holds \{\}"),
+        (b'["B1"]', r'r\.json, entry 1 is "B1"; expected a review'),
+        (b'{"A": [1]}', r"r\.json, 'A', review 1 is 1; expected a review"),
+        (b'[{"asin": "1"}, {"rating": 5}]', "entry 2 holds neither a product .* nor a text .*it has 'rating'"),
+        (b'[{"asin": "1", "overall": 6}]', "entry 1: overall is 6; expected a number from 1 to 5"),
+        (b'[{"asin": "1", "score": "five"}]', 'score is "five"'),
+        (b'[{"asin": "1", "rating": true}]', "rating is true"),
+        (b'{"A": [{"asin": "1", "timestamp": "yesterday"}]}', "'A', review 1: timestamp is \"yesterday\""),
+        (b'[{"asin": "1", "unixReviewTime": -5}]', "unixReviewTime is -5; expected seconds"),
+    ],
+)
+def test_what_makes_no_sense_is_told_in_one_line(raw: bytes, message: str) -> None:
+    with pytest.raises(DataError, match=message) as caught:
+        parse_people(raw, "r.json")
+    assert "\n" not in str(caught.value)
+
+
+def test_files_and_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "r.json"
+    file.write_text('[{"asin": "1"}]')
+    expected = [Person(NEW_PERSON, [Review("1")])]
+    assert read_people(str(file)) == expected
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(file.read_bytes())))
+    assert read_people("-") == expected
+    with pytest.raises(DataError, match="standard input is empty"):
+        read_people("-")
+    for bad in (tmp_path / "none.json", tmp_path):
+        with pytest.raises(DataError, match=r"cannot be read \("):
+            read_people(str(bad))
+
+
+def test_order_in_time() -> None:
+    def at(*times: int | None) -> list[tuple[str, int]]:
+        reviews = [Review(str(place), timestamp=time) for place, time in enumerate(times)]
+        return [(review.product_id, time) for review, time in in_time_order(reviews)]
+
+    assert at() == []
+    assert at(None, None) == [("0", 0), ("1", 0)]
+    assert at(30, 10, 10, 20) == [("1", 10), ("2", 10), ("3", 20), ("0", 30)]
+    assert at(None, 20, None, 10, None) == [("3", 10), ("4", 10), ("0", 20), ("1", 20), ("2", 20)]

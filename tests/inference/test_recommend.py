@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from rec_sys.dataset.metadata import Product
+from rec_sys.dataset.splits import histories_before
+from rec_sys.dataset.table import Floats, ReviewTable
+from rec_sys.errors import ConfigError
+from rec_sys.inference.people import Person, Review, known_people
+from rec_sys.inference.recommend import NOTHING_KNOWN, Recommendations, ReviewRecommender, excerpt
+from rec_sys.modules.checkpoint import Checkpoint
+from rec_sys.recommenders.graph import GraphRecommender
+from rec_sys.vector_database.create_vectorbase import add_products
+from rec_sys.vector_database.index import VectorBase
+from tests.vector_database.toy_checkpoint import ToyEncoder, toy_checkpoint, toy_table, toy_texts
+
+LIMIT = 5  # the toy model's max_history
+
+
+@dataclass(frozen=True)
+class Toy:
+    table: ReviewTable
+    review_text: Floats
+    checkpoint: Checkpoint
+    recommender: ReviewRecommender
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
+    folder = tmp_path_factory.mktemp("toy")
+    table, review_text = toy_table(folder)
+    checkpoint = toy_checkpoint(folder / "toy.ckpt", table, review_text)
+    base = VectorBase.of_checkpoint(checkpoint)
+    return Toy(table, review_text, checkpoint, ReviewRecommender(checkpoint, base, ToyEncoder()))
+
+
+def everybody(toy: Toy) -> list[Person]:
+    return known_people(toy.table, np.arange(toy.table.num_users), toy.review_text)
+
+
+def as_strangers(people: list[Person]) -> list[Person]:
+    """The same reviews as somebody would send them: without vectors, under another name."""
+    return [
+        Person(f"stranger {person.user_id}", [replace(review, vector=None) for review in person.reviews])
+        for person in people
+    ]
+
+
+def scores(result: Recommendations) -> dict[str, float]:
+    return {item.product_id: item.score for item in result.items}
+
+
+def check_same(ours: list[Recommendations], theirs: list[Recommendations]) -> None:
+    assert len(ours) == len(theirs)
+    for a, b in zip(ours, theirs, strict=True):
+        assert [item.product_id for item in a.items] == [item.product_id for item in b.items]
+        np.testing.assert_allclose([i.score for i in a.items], [i.score for i in b.items], atol=2e-6)
+        np.testing.assert_allclose([w.attention for w in a.why], [w.attention for w in b.why], atol=2e-6)
+        assert [w.excerpt for w in a.why] == [w.excerpt for w in b.why]
+
+
+def test_a_stranger_with_the_same_reviews_gets_the_same(toy: Toy) -> None:
+    people = everybody(toy)
+    assert people[0].reviews[1].vector is not None
+    check_same(toy.recommender.recommend(people, 7), toy.recommender.recommend(as_strangers(people), 7))
+
+
+def test_the_path_of_the_evaluation_gives_the_same(toy: Toy) -> None:
+    """What the protocol judges is what people get: whole histories through GraphRecommender, masked by hand."""
+    table = toy.table
+    checkpoint = toy.checkpoint
+    judged = GraphRecommender(checkpoint.model, checkpoint.states, table, toy.review_text)
+    last = table.indptr()[1:] - 1
+    histories = histories_before(table, last)
+    scores = judged.score(histories)
+    people = [replace(person, reviews=person.reviews[:-1]) for person in everybody(toy)]
+    results = toy.recommender.recommend(people, 6)
+    for user, result in enumerate(results):
+        seen = histories.product[histories.indptr[user] : histories.indptr[user + 1]]
+        scores[user, seen] = -np.inf
+        best = np.argsort(-scores[user])[:6]
+        assert [item.product_id for item in result.items] == [table.products.id(int(number)) for number in best]
+        np.testing.assert_allclose([item.score for item in result.items], scores[user, best], atol=2e-6)
+        expected = 2.5 * (1 + scores[user, best])
+        np.testing.assert_allclose([item.stars for item in result.items], expected, atol=1e-5)
+
+
+def test_a_batch_is_its_people_one_at_a_time(toy: Toy) -> None:
+    people = [*as_strangers(everybody(toy))[:9], Person("nobody"), Person("text", [Review(text="p4 is a thing")])]
+    check_same(toy.recommender.recommend(people, 5), [toy.recommender.recommend([one], 5)[0] for one in people])
+    assert toy.recommender.recommend([], 5) == []
+
+
+def test_what_somebody_has_is_never_recommended_however_long_ago(toy: Toy) -> None:
+    for person, result in zip(everybody(toy), toy.recommender.recommend(everybody(toy), 30), strict=True):
+        owned = {review.product_id for review in person.reviews}
+        assert len(person.reviews) == 8 > LIMIT
+        assert {item.product_id for item in result.items} == set(toy.table.products.ids) - owned
+        assert "30 were asked for, but there are only 22 products besides" in result.note
+
+
+def test_only_the_newest_reviews_are_read(toy: Toy) -> None:
+    encoder = ToyEncoder()
+    recommender = ReviewRecommender(toy.checkpoint, toy.recommender.base, encoder)
+    newest = [Review(f"p{n}", f"text {n}", 5, 1000 + n) for n in range(LIMIT)]
+    older = [Review(f"p{n}", "other words", 1, n) for n in range(20, 26)]
+    people = [Person("short", newest), Person("long", [*newest[::-1], *older])]
+    short, long = (scores(result) for result in recommender.recommend(people, 30))
+    assert encoder.encoded == 2 * LIMIT
+    assert set(short) - set(long) == {review.product_id for review in older}
+    assert long == pytest.approx({product: short[product] for product in long}, abs=2e-6)
+
+
+def test_attention_adds_up_to_one_and_names_the_reviews(toy: Toy) -> None:
+    reviews = [
+        Review("p1", "first  words\nhere", 5, 1),
+        Review("gone", "second", 2, 2, "Gone thing"),
+        Review("", "third", 3, 3),
+    ]
+    why = toy.recommender.recommend([Person("a", reviews)])[0].why
+    assert sum(reason.attention for reason in why) == pytest.approx(1, abs=1e-5)
+    assert [reason.attention for reason in why] == sorted((reason.attention for reason in why), reverse=True)
+    assert {(reason.product_id, reason.name, reason.excerpt) for reason in why} == {
+        ("p1", "Product p1", "first words here"),
+        ("gone", "Gone thing", "second"),
+        ("", "", "third"),
+    }
+    many = toy.recommender.recommend(everybody(toy)[:1])[0].why
+    assert len(many) == 3
+    assert sum(reason.attention for reason in many) < 1
+
+
+def test_somebody_of_whom_nothing_is_known(toy: Toy) -> None:
+    one, two = toy.recommender.recommend([Person("a"), Person("b", [])], 4)
+    assert one.items == two.items
+    assert len(one.items) == 4
+    assert one.why == []
+    assert one.note == NOTHING_KNOWN
+
+
+def test_a_review_of_an_unknown_product_counts_through_its_text(toy: Toy) -> None:
+    def ask(text: str, name: str = "", product: str = "unknown") -> dict[str, float]:
+        person = Person("a", [Review(product, text, 5, 1, name)])
+        return scores(toy.recommender.recommend([person], 30)[0])
+
+    same = ask("bronze strings", product="another")
+    assert ask("bronze strings") == same
+    assert len(same) == 30
+    assert ask("paper kite") != same
+    assert ask("bronze strings", "Harp") != same
+    assert len(ask("", "")) == 30
+
+
+def test_a_product_given_by_its_name_alone(toy: Toy) -> None:
+    by_id = toy.recommender.recommend([Person("a", [Review("p5", "nice")])], 30)[0]
+    by_name = toy.recommender.recommend([Person("a", [Review("", "nice", product_name="product P5")])], 30)[0]
+    assert by_name == by_id
+    assert "p5" not in scores(by_name)
+
+
+def test_a_later_review_of_an_added_product_counts_as_one_of_it(toy: Toy) -> None:
+    encoder = ToyEncoder()
+    product = Product("NEW", "Harp", "Harp. Forty strings of bronze")
+    base = add_products(toy.recommender.base, [product], toy.checkpoint, encoder)
+    recommender = ReviewRecommender(toy.checkpoint, base, encoder)
+    with_it = recommender.recommend([Person("a", [Review("NEW", "lovely", 5, 1)])], 31)[0]
+    assert "NEW" not in scores(with_it)
+    assert with_it.why[0].name == "Harp"
+    # The state kept in the base is that of the text: a product unknown to the base, described by it, gives the same.
+    described = Person("a", [Review("else", "lovely", 5, 1, product.text)])
+    without = scores(toy.recommender.recommend([described], 30)[0])
+    assert scores(with_it) == pytest.approx(without, abs=1e-5)
+    assert "NEW" in scores(recommender.recommend([Person("b", [Review("p1", "x")])], 31)[0])
+
+
+def test_ratings_and_order_are_read(toy: Toy) -> None:
+    def ask(*reviews: Review) -> dict[str, float]:
+        return scores(toy.recommender.recommend([Person("a", reviews)], 5)[0])
+
+    base = ask(Review("p1", "x", 5, 1), Review("p2", "y", 5, 2))
+    assert ask(Review("p2", "y", 5, 2), Review("p1", "x", 5, 1)) == base
+    assert ask(Review("p1", "x", 1, 1), Review("p2", "y", 5, 2)) != base
+    assert ask(Review("p1", "x", None, 1), Review("p2", "y", 5, 2)) != base
+    assert ask(Review("p1", "x", 5, 3), Review("p2", "y", 5, 2)) != base
+    assert ask(Review("p1", "x", 5, 1), Review("p2", "y", 5, 2 + 86_400 * 300)) != base
+    in_order = ask(Review("p1", "x", 5), Review("p2", "y", 5))
+    assert in_order == ask(Review("p1", "x", 5, 7), Review("p2", "y", 5, 7))
+
+
+def test_another_user_tower_can_answer(toy: Toy) -> None:
+    """What a server needs: the tower sees only the reviews of the batch, never the catalogue."""
+    shapes = []
+
+    def tower(products, stars):  # type: ignore[no-untyped-def]
+        shapes.append(tuple(products.shape))
+        return toy.checkpoint.model.user_tower(products, stars)
+
+    recommender = ReviewRecommender(toy.checkpoint, toy.recommender.base, ToyEncoder(), user_tower=tower)
+    people = everybody(toy)[:3]
+    check_same(recommender.recommend(people), toy.recommender.recommend(people))
+    assert shapes == [(3 * LIMIT, 32)]
+
+
+@pytest.mark.parametrize("k", [0, -3])
+def test_k_below_one_is_refused(toy: Toy, k: int) -> None:
+    with pytest.raises(ConfigError, match=f"k={k}"):
+        toy.recommender.recommend([Person("a")], k)
+
+
+def test_known_people_have_their_reviews_texts_and_vectors(toy: Toy) -> None:
+    people = known_people(toy.table, np.array([4, 0]), toy.review_text)
+    assert [person.user_id for person in people] == ["u4", "u0"]
+    texts = toy_texts(toy.table)
+    start = int(toy.table.indptr()[4])
+    for place, review in enumerate(people[0].reviews):
+        assert review.text == texts[start + place]
+        assert review.product_id == toy.table.products.id(int(toy.table.product[start + place]))
+        assert review.vector is not None
+        np.testing.assert_array_equal(review.vector, toy.review_text[start + place])
+    silent = known_people(toy.table, np.array([4]), toy.review_text, with_texts=False)[0]
+    assert {review.text for review in silent.reviews} == {""}
+    with_texts, without = toy.recommender.recommend([people[0], silent])
+    assert scores(without) == pytest.approx(scores(with_texts), abs=2e-6)
+
+
+def test_excerpt() -> None:
+    assert excerpt(" a\n b ") == "a b"
+    assert excerpt("word " * 100) == ("word " * 23).strip() + "..."
+    assert len(excerpt("x" * 500)) == 120
