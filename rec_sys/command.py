@@ -11,6 +11,7 @@ import functools
 import os
 import re
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -27,6 +28,9 @@ from rec_sys.settings import Settings
 
 CONFIG_FOLDER = Path(__file__).resolve().parents[1] / "config"
 HYDRA_VERSION = "1.3"  # the Hydra version whose rules hold
+
+# torch_geometric says this to its own developers, each time it is imported; commands import this module before it.
+warnings.filterwarnings("ignore", message="`torch.jit.script` is deprecated")
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
 
@@ -86,8 +90,8 @@ def command(
             os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise Hydra prints the error itself and exits with 1
             try:
                 hydra_main()
-            except KeyboardInterrupt:
-                print("stopped", file=sys.stderr)
+            except KeyboardInterrupt as stop:
+                print(str(stop) or "stopped", file=sys.stderr)
                 raise SystemExit(130) from None
             except (HydraException, OmegaConfBaseException, YAMLError) as error:
                 if inside_task:

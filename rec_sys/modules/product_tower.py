@@ -99,12 +99,13 @@ class GraphSums:
             people: user numbers to leave out.
         """
         scale = count.clamp(min=1).rsqrt()
-        seen = _SparseProduct.apply(self.mean_of_user, self.mean_of_user_t, x * scale)
-        if people is not None:
-            keep = torch.ones(self.num_users, 1, device=x.device)
-            keep[people] = 0
-            seen = seen * keep
-        result: Tensor = _SparseProduct.apply(self.sum_of_user_t, self.sum_of_user, seen) * scale
+        with torch.autocast(x.device.type, enabled=False):  # sparse products know no bfloat16
+            seen = _SparseProduct.apply(self.mean_of_user, self.mean_of_user_t, x.float() * scale)
+            if people is not None:
+                keep = torch.ones(self.num_users, 1, device=x.device)
+                keep[people] = 0
+                seen = seen * keep
+            result: Tensor = _SparseProduct.apply(self.sum_of_user_t, self.sum_of_user, seen) * scale
         return result
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,27 +63,31 @@ class PeopleDataset(Dataset[int]):
 
 
 class EpochSampler(Sampler[int]):
-    """A fresh order for each epoch that follows from seed and epoch alone, so that a resumed run goes on the same."""
+    """A fresh order for each epoch that follows from seed and epoch alone, so that a resumed run goes on the same.
 
-    def __init__(self, length: int, seed: int) -> None:
-        self.length, self.seed, self.epoch = length, seed, 0
+    Args:
+        length: how many there are.
+        seed: of the order.
+        epoch: tells the epoch; asked, not counted, because Lightning's `set_epoch` is one behind after a resume.
+    """
 
-    def set_epoch(self, epoch: int) -> None:
-        """Called by the trainer before each epoch."""
-        self.epoch = epoch
+    def __init__(self, length: int, seed: int, epoch: Callable[[], int]) -> None:
+        self.length, self.seed, self.epoch = length, seed, epoch
 
     def __len__(self) -> int:
         return self.length
 
     def __iter__(self) -> Iterator[int]:
-        yield from np.random.default_rng([self.seed, self.epoch]).permutation(self.length).tolist()
+        yield from np.random.default_rng([self.seed, self.epoch()]).permutation(self.length).tolist()
 
 
-def batches(dataset: PeopleDataset, people_per_batch: int, seed: int) -> DataLoader[Batch]:
+def batches(
+    dataset: PeopleDataset, people_per_batch: int, seed: int, epoch: Callable[[], int] = lambda: 0
+) -> DataLoader[Batch]:
     """A loader of batches; nobody shares a batch with more than a tenth of all people.
 
     Whoever is in the batch is missing from the product side of the graph, which must not become thin.
     """
     size = max(1, min(people_per_batch, len(dataset) // 10))
-    sampler = EpochSampler(len(dataset), seed)
+    sampler = EpochSampler(len(dataset), seed, epoch)
     return DataLoader(dataset, batch_size=size, sampler=sampler, collate_fn=dataset.collate)  # type: ignore[arg-type]

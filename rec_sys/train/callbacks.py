@@ -33,8 +33,11 @@ class PublishBest(Checkpoint):
         self.history: History = []  # figures of every epoch
         self.started = 0.0
 
-    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        self.started = time.perf_counter()
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        if batch_idx == 0:  # the first epoch after a resume has no on_train_epoch_start
+            self.started = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         assert isinstance(pl_module, GraphTask)  # noqa: S101
@@ -51,7 +54,7 @@ class PublishBest(Checkpoint):
     def _line(self, figures: dict[str, float], max_epochs: int | None) -> str:
         epoch = int(figures["epoch"])
         shown = [f"epoch {epoch + 1:>3}/{max_epochs}", f"loss {figures['train/loss']:.4f}"]
-        for name, label in (("recall@10", "R@10"), ("ndcg@10", "N@10"), ("rating_loss", "rating loss")):
+        for name, label in (("recall_at_10", "R@10"), ("ndcg_at_10", "N@10"), ("rating_loss", "rating loss")):
             if f"valid/{name}" in figures:
                 shown.append(f"{label} {figures[f'valid/{name}']:.4f}")
         shown.append(f"{figures['seconds']:.1f} s")
@@ -72,10 +75,13 @@ class EpochBar(Callback):
 
     bar: tqdm[Any] | None = None
 
-    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        name = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
-        total = int(trainer.num_training_batches)
-        self.bar = tqdm(total=total, desc=name, unit="batch", leave=False, dynamic_ncols=True, disable=None)
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        if batch_idx == 0:
+            name = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+            total = int(trainer.num_training_batches)
+            self.bar = tqdm(total=total, desc=name, unit="batch", leave=False, dynamic_ncols=True, disable=None)
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int

@@ -16,6 +16,8 @@ from rec_sys.evaluation.rating import RatingReport
 from rec_sys.files import atomic_file, write_json
 from rec_sys.train.callbacks import History
 
+METRICS = ("recall@10", "ndcg@10")  # shown; report.json holds all
+
 
 @dataclass(frozen=True)
 class TrainReport:
@@ -35,10 +37,10 @@ class TrainReport:
         parts = [
             f"{self.facts['data']['name']}: {split['train']:,} training reviews, {split['test']:,} people tested "
             f"(last review of each), {self.facts['data']['products']:,} products ranked, seed {self.facts['seed']}",
-            format_table(self.ranking, markdown),
+            format_table(self.ranking, markdown, METRICS),
         ]
         if self.new_people:
-            parts += ["people never trained on:", format_table(self.new_people, markdown)]
+            parts += ["people never trained on:", format_table(self.new_people, markdown, METRICS)]
         if self.ratings:
             parts += ["predicted stars of the same reviews:", _rating_table(self.ratings, markdown)]
         return "\n\n".join(parts)
@@ -82,7 +84,7 @@ def _plot(report: TrainReport, path: Path) -> None:
     """Loss, ranking and rating figures over the epochs, side by side; a line marks the epoch that was kept."""
     panels = {
         "training loss": ["train/ranking_loss", "train/rating_loss"],
-        "validation ranking, masked": ["valid/recall@10", "valid/ndcg@10"],
+        "validation ranking, masked": ["valid/recall_at_10", "valid/ndcg_at_10"],
         "validation ratings": ["valid/rating_loss", "valid/rating_mse", "valid/rating_f1", "valid/rating_accuracy"],
     }
     epochs = [int(figures["epoch"]) + 1 for figures in report.history]
@@ -95,13 +97,11 @@ def _plot(report: TrainReport, path: Path) -> None:
     for axis, (title, names) in zip(axes[0], present.items(), strict=True):
         for name in names:
             values = [figures.get(name, float("nan")) for figures in report.history]
-            axis.plot(epochs, values, marker=".", label=name.partition("/")[2].replace("_", " "))
+            axis.plot(epochs, values, marker=".", label=name.partition("/")[2].replace("_at_", "@").replace("_", " "))
         axis.axvline(report.best_epoch + 1, color="grey", linestyle=":", linewidth=1)
         axis.set(title=title, xlabel="epoch")
         axis.grid(alpha=0.3)
         axis.legend()
-        if title.startswith("training") and len(names) > 1:
-            axis.set_yscale("log")
     figure.suptitle(f"{report.name} (kept: epoch {report.best_epoch + 1})")
     figure.savefig(path, dpi=110, format="png")
     plt.close(figure)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import lightning
 import numpy as np
 import torch
-from pydantic import Field, model_validator
 from torch_geometric.data import HeteroData
 
 from rec_sys.dataset.splits import Split
@@ -18,41 +15,8 @@ from rec_sys.modules.graph_model import GraphModel
 from rec_sys.modules.losses import ranking_loss, rating_loss
 from rec_sys.modules.product_tower import GraphSums, ProductStates
 from rec_sys.recommenders.graph import GraphRecommender
-from rec_sys.settings import Settings
 from rec_sys.train.batches import Batch
-
-
-class TrainSettings(Settings):
-    """How a model is trained."""
-
-    name: str = Field("", pattern=r"^[\w.-]*$", description="of the run and its checkpoint; empty: data and time")
-    seed: int = Field(0, ge=0, description="of everything that is random")
-    max_epochs: int = Field(60, ge=1, description="most passes over the training reviews")
-    patience: int = Field(8, ge=1, description="epochs without a better validation before stopping early")
-    people_per_batch: int = Field(256, ge=1, description="at most a tenth of all people")
-    learning_rate: float = Field(1e-3, gt=0, description="of AdamW")
-    weight_decay: float = Field(0.0, ge=0, description="of AdamW")
-    ranking_weight: float = Field(1.0, ge=0, description="of the softmax over products; 0 leaves the rating loss alone")
-    rating_weight: float = Field(
-        0.1, ge=0, description="of the predicted rating's loss; 0 leaves the ranking loss alone"
-    )
-    rating_loss: Literal["mae", "mse"] = Field("mae", description="mean absolute or mean squared error")
-    max_softmax: int = Field(30_000, ge=2, description="products in the softmax; beyond, that many are sampled")
-    valid_people: int = Field(10_000, ge=1, description="most people in each epoch's validation, evenly chosen")
-    accelerator: Literal["auto", "cpu", "gpu"] = Field("auto", description="where to train")
-    precision: Literal["auto", "32-true", "bf16-mixed"] = Field("auto", description="auto: bf16-mixed on a GPU")
-    resume: str = Field("", description="the file named by a stopped run, to go on from there")
-
-    @model_validator(mode="after")
-    def _some_loss(self) -> TrainSettings:
-        if not self.ranking_weight and not self.rating_weight:
-            raise ValueError("ranking_weight and rating_weight are both 0: nothing to learn")
-        return self
-
-    @property
-    def monitor(self) -> tuple[str, Literal["max", "min"]]:
-        """The validation figure that chooses the checkpoint, and which way is better."""
-        return ("ndcg@10", "max") if self.ranking_weight else ("rating_loss", "min")
+from rec_sys.train.settings import TrainSettings
 
 
 class GraphTask(lightning.LightningModule):
@@ -87,10 +51,12 @@ class GraphTask(lightning.LightningModule):
     def on_fit_start(self) -> None:
         self.sums = GraphSums(self.graph.to(self.device))
 
-    def on_train_epoch_start(self) -> None:
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         # Dropout follows from seed and epoch, so a resumed run gives the figures of one that was never stopped.
-        torch.manual_seed(self.settings.seed * 100_003 + self.current_epoch)
-        self.sample.manual_seed(self.settings.seed * 100_003 + self.current_epoch)
+        # Here, because the first epoch after a resume has no on_train_epoch_start.
+        if batch_idx == 0:
+            torch.manual_seed(self.settings.seed * 100_003 + self.current_epoch)
+            self.sample.manual_seed(self.settings.seed * 100_003 + self.current_epoch)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         return batch.to(device)
@@ -117,7 +83,7 @@ class GraphTask(lightning.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         for name, value in self.validate().items():
-            self.log(f"valid/{name}", value)
+            self.log(f"valid/{name.replace('@', '_at_')}", value)  # MLflow allows no "@" in a name
 
     def validate(self) -> dict[str, float]:
         """Figures on the validation reviews: masked ranking and predicted ratings."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import mlflow  # noqa: F401  see start_run
 from lightning.pytorch.loggers import MLFlowLogger
 
 from rec_sys.paths import Paths
@@ -19,10 +19,10 @@ EXPERIMENT = "rec_sys"
 
 def start_run(paths: Paths, run_name: str, parameters: Mapping[str, Any], tags: Mapping[str, str]) -> MLFlowLogger:
     """Open a run and write down its parameters (nested mappings become dotted names)."""
-    # MLflow's own start-up notes (database migrations, one line each) say nothing to whoever trains a model.
-    for name in ("alembic", "mlflow"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    os.environ.setdefault("MLFLOW_ENABLE_ASYNC_LOGGING", "false")
+    # Notes on how the store is made say nothing to whoever trains a model. MLflow sets its levels when it is imported.
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("lightning.pytorch.loggers.mlflow").setLevel(logging.ERROR)
     paths.mlflow.parent.mkdir(parents=True, exist_ok=True)
     logger = MLFlowLogger(
         experiment_name=EXPERIMENT,

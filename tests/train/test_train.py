@@ -1,0 +1,140 @@
+"""The main job on the generated sample, small: the real encoder, the real trainer, the real tracking store."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import hydra
+import pytest
+import torch
+from omegaconf import DictConfig
+
+import rec_sys.train.train  # registers the schemas  # noqa: F401
+from rec_sys.command import CONFIG_FOLDER
+from rec_sys.errors import CheckpointError, ConfigError
+from rec_sys.modules.checkpoint import load_checkpoint
+from rec_sys.train.job import TrainResult, train
+
+SMALL = [
+    "data.sample_people=300",
+    "data.sample_products=100",
+    "data.sample_reviews=3000",
+    "model.dim=32",
+    "train.accelerator=cpu",
+]
+
+
+def configuration(work_dir: Path, *overrides: str) -> DictConfig:
+    with hydra.initialize_config_dir(str(CONFIG_FOLDER), version_base="1.3"):
+        return hydra.compose("train_config", [f"paths.work_dir={work_dir}", *SMALL, *overrides])
+
+
+@pytest.fixture(scope="module")
+def work_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("work")
+
+
+@pytest.fixture(scope="module")
+def trained(work_dir: Path) -> TrainResult:
+    return train(configuration(work_dir, "train.name=first", "train.max_epochs=25", "split.new_people=0.1"))
+
+
+def test_it_beats_popularity(trained: TrainResult) -> None:
+    """A band that a broken optimizer, a shuffled target or a blind user tower does not reach."""
+    ranking = trained.report.ranking
+    ours, popular = ranking["graph model"].masked["ndcg@10"], ranking["most popular"].masked["ndcg@10"]
+    assert ours > 1.5 * popular
+    assert trained.report.new_people["graph model"].masked["ndcg@10"] > 1.2 * popular
+
+
+def test_report_and_checkpoint_say_the_same(trained: TrainResult) -> None:
+    report = json.loads((trained.checkpoint.parents[1] / "reports/first/report.json").read_text())
+    assert report["ranking"]["graph model"]["masked"] == trained.report.ranking["graph model"].masked
+    assert report["facts"]["split"]["new people"] > 0
+    kept = load_checkpoint(trained.checkpoint)
+    assert kept.info["metrics"]["epoch"] == trained.report.best_epoch
+    best = max(figures["valid/ndcg_at_10"] for figures in trained.report.history)
+    assert kept.info["metrics"]["valid/ndcg_at_10"] == pytest.approx(best)
+    assert kept.info["data"]["fingerprint"] in kept.info["data"]["folder"] or kept.info["data"]["folder"]
+    assert all(path.stat().st_size > 100 for path in trained.files)
+
+
+def test_mlflow_holds_one_run_with_its_figures(trained: TrainResult, work_dir: Path) -> None:
+    with sqlite3.connect(work_dir / "mlflow.db") as store:
+        runs = store.execute("select run_uuid, status from runs where name = 'first'").fetchall()
+        assert len(runs) == 1
+        assert runs[0][1] == "FINISHED"
+        metrics = {key for (key,) in store.execute("select key from metrics where run_uuid = ?", runs[0][:1])}
+        parameters = {key for (key,) in store.execute("select key from params where run_uuid = ?", runs[0][:1])}
+        tags = {key for (key,) in store.execute("select key from tags where run_uuid = ?", runs[0][:1])}
+    assert {"test/recall_at_10", "test/ndcg_at_10", "test/f1", "test/accuracy", "test/loss"} <= metrics
+    assert {"valid/ndcg_at_10", "valid/rating_f1", "train/loss"} <= metrics
+    assert "model/conv" in parameters
+    assert {"git_commit", "data_fingerprint"} <= tags
+
+
+def test_same_seed_same_figures_and_a_resumed_run_too(work_dir: Path, trained: TrainResult) -> None:
+    whole = train(configuration(work_dir, "train.name=whole", "train.max_epochs=4"))
+    again = train(configuration(work_dir, "train.name=again", "train.max_epochs=4"))
+    half = train(configuration(work_dir, "train.name=half", "train.max_epochs=2"))
+    state = work_dir / "checkpoints/resume/half.ckpt"
+    assert torch.load(state, weights_only=True)["epoch"] == 1  # opens without running code
+    rest = train(configuration(work_dir, f"train.resume={state}", "train.max_epochs=4"))
+    other = train(configuration(work_dir, "train.name=other", "train.max_epochs=4", "train.seed=1"))
+    figures = {
+        name: [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in result.report.history]
+        for name, result in {"whole": whole, "again": again, "rest": rest, "other": other}.items()
+    }
+    assert figures["whole"] == figures["again"]
+    assert figures["whole"] == figures["rest"]
+    assert figures["whole"] != figures["other"]
+    assert rest.checkpoint == half.checkpoint
+    assert whole.report.ranking["graph model"].masked == rest.report.ranking["graph model"].masked
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["model.conv=gat", "model.layers=2", "train.ranking_weight=0"],
+        ["train.rating_weight=0", "train.max_softmax=20", "model.hops=0"],
+        ["train.precision=bf16-mixed", "model.hops=2"],
+    ],
+    ids=["gat, rating loss alone", "ranking loss alone, sampled", "bfloat16"],
+)
+def test_variants_train(work_dir: Path, trained: TrainResult, overrides: list[str]) -> None:
+    result = train(configuration(work_dir, "train.max_epochs=2", *overrides))
+    first, last = result.report.history[0], result.report.history[-1]
+    assert last["train/loss"] < first["train/loss"]
+
+
+def test_wrong_settings_are_named(work_dir: Path) -> None:
+    with pytest.raises(ConfigError, match="nothing to learn"):
+        train(configuration(work_dir, "train.ranking_weight=0", "train.rating_weight=0"))
+    with pytest.raises(ConfigError, match="dim=32 is not a multiple of heads=5"):
+        train(configuration(work_dir, "model.heads=5"))
+    with pytest.raises(CheckpointError, match=r"train\.resume=nowhere: no such file"):
+        train(configuration(work_dir, "train.resume=nowhere"))
+
+
+def test_ctrl_c_keeps_the_best_and_says_how_to_go_on(work_dir: Path, trained: TrainResult) -> None:
+    command = [sys.executable, "-u", "-m", "rec_sys.train.train", f"paths.work_dir={work_dir}", *SMALL]
+    options = ["train.name=stopped", "train.max_epochs=10000", "train.patience=10000"]
+    with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        checkpoint = work_dir / "checkpoints/stopped.ckpt"
+        limit = time.monotonic() + 200
+        while not (checkpoint.exists() and (work_dir / "checkpoints/resume/stopped.ckpt").exists()):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < limit
+            time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        output = "".join(process.communicate(timeout=60))
+    assert process.returncode == 130
+    assert "Traceback" not in output
+    assert f"train.resume={work_dir / 'checkpoints/resume/stopped.ckpt'}" in output
+    assert load_checkpoint(checkpoint).info["metrics"]["epoch"] >= 0
