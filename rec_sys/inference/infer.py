@@ -121,6 +121,8 @@ def data_of(checkpoint: Checkpoint, paths: Paths) -> Data:
 def _check(settings: InferSettings) -> None:
     if settings.users is not None and settings.reviews is not None:
         raise ConfigError("both users and reviews are given; expected known people or new ones: leave one out")
+    if settings.users == []:
+        raise ConfigError("users=[] names nobody; give users=[ID,...], users=all, or leave it out")
     if settings.users == "all" and settings.output is None:
         raise ConfigError("users=all needs a file to write: output=recommendations.parquet, or .jsonl")
     if settings.k < 1:

@@ -46,11 +46,12 @@ def ranking_loss(
         generator: draws the sample.
     """
     num_products = len(products)
+    users = users / temperature  # before the product, where it is small
     if num_products <= max_products:
-        return functional.cross_entropy(users @ products.T / temperature, target)
+        return functional.cross_entropy(users @ products.T, target)
     sample = torch.randint(num_products, (max_products,), generator=generator).to(products.device)
-    positive = (users * products[target]).sum(dim=1, keepdim=True) / temperature
-    negative = users @ products[sample].T / temperature
+    positive = (users * products[target]).sum(dim=1, keepdim=True)
+    negative = users @ products[sample].T
     negative = negative + torch.log(torch.tensor(num_products / max_products, device=users.device))
     negative = negative.masked_fill(sample[None, :] == target[:, None], float("-inf"))
     return (torch.logsumexp(torch.cat([positive, negative], dim=1), dim=1) - positive[:, 0]).mean()

@@ -23,6 +23,16 @@ class ProductStates:
     target: Tensor  # (num_products, dim): the product as something to recommend; unit vectors
 
 
+@dataclass(frozen=True)
+class ProductFeatures:
+    """What the product tower reads of every product; nothing here is learned."""
+
+    text: Tensor  # (num_products, text_dim) the metadata's text, or the mean of its reviews; unit length or zero
+    review_text: Tensor  # (num_products, text_dim) mean of its reviews' texts
+    opinion: Tensor  # (num_products, 2) mean rating less 3, log(1 + reviews)
+    count: Tensor  # (num_products, 1) reviews
+
+
 class _SparseProduct(torch.autograd.Function):
     """matrix @ dense for a fixed sparse matrix; its transpose, made once, serves the gradient."""
 
@@ -57,6 +67,7 @@ class GraphSums:
         self.user, self.product = edges.edge_index
         self.num_users, self.num_products = graph[columns.USER].num_nodes, graph[columns.PRODUCT].num_nodes
         self.product_text: Tensor = graph[columns.PRODUCT].x
+        self.has_text = self.product_text.any(dim=1, keepdim=True)
         self.text: Tensor = edges.text
         self.has_rating = (~edges.rating.isnan()).float()
         self.rating = edges.rating.nan_to_num()
@@ -89,6 +100,18 @@ class GraphSums:
     def without(self, people: Tensor | None) -> Tensor:
         """The sums, (num_products, text_dim + 4), over the reviews of everybody but `people` (user numbers)."""
         return self.sums if people is None else self.sums - self._sum(edges_of(self.user, people))
+
+    @torch.no_grad()
+    def features(self, people: Tensor | None) -> ProductFeatures:
+        """What is known of every product from the reviews of everybody but `people` (user numbers)."""
+        sums = self.without(people)
+        text_sum, texts, rating_sum, rated, count = torch.split(sums, [sums.shape[1] - 4, 1, 1, 1, 1], dim=1)
+        count = count.round()
+        # Rounding leaves traces where everything was taken off again: the counts say what is really there.
+        review_text = text_sum * (1 / texts.clamp(min=1)) * (texts > 0.5)
+        rating = (rating_sum / rated.clamp(min=1) - 3.0) * (rated > 0.5)
+        text = functional.normalize(torch.where(self.has_text, self.product_text, review_text), dim=1)
+        return ProductFeatures(text, review_text, torch.cat([rating, torch.log1p(count)], dim=1), count)
 
     def two_hops(self, x: Tensor, count: Tensor, people: Tensor | None) -> Tensor:
         """Product, user, product: (num_products, dim), symmetrically normalised, without the people given.
@@ -138,7 +161,8 @@ class ProductTower(nn.Module):
         super().__init__()
         self.min_reviews, self.new_product_rate = min_reviews, new_product_rate
         self.text = nn.Linear(text_dim, dim)
-        self.reviews = nn.Linear(text_dim + 2, dim)
+        self.reviews = nn.Linear(text_dim, dim, bias=False)
+        self.opinion = nn.Linear(2, dim)
         self.learned = nn.Embedding(num_products, dim)
         nn.init.normal_(self.learned.weight, std=dim**-0.5)
         self.hop_weight = nn.Parameter(torch.full((hops,), 0.5))
@@ -153,21 +177,15 @@ class ProductTower(nn.Module):
             graph: the review graph.
             people: (num_people,) user numbers whose reviews must not be seen.
         """
-        sums = graph.without(people)
-        text_sum, texts, rating_sum, rated, count = torch.split(sums, [sums.shape[1] - 4, 1, 1, 1, 1], dim=1)
-        count = count.round()
-        review_text = text_sum / texts.clamp(min=1) * (texts > 0.5)
-        rating = (rating_sum / rated.clamp(min=1) - 3.0) * (rated > 0.5)
-        has_text = graph.product_text.any(dim=1, keepdim=True)
-        text = functional.normalize(torch.where(has_text, graph.product_text, review_text), dim=1)
-        known = self._known(count)
-        x = self.text(text)
-        x = x + known * self.reviews(torch.cat([review_text, rating, torch.log1p(count)], dim=1))
-        x = x + known * (count >= self.min_reviews) * self.learned.weight
+        features = graph.features(people)
+        known = self._known(features.count)
+        x = self.text(features.text)
+        x = x + known * (self.reviews(features.review_text) + self.opinion(features.opinion))
+        x = x + known * (features.count >= self.min_reviews) * self.learned.weight
         x = self.dropout(x)
         states = x
         for weight in self.hop_weight:
-            states = x + weight * known * graph.two_hops(states, count, people)
+            states = x + weight * known * graph.two_hops(states, features.count, people)
         return ProductStates(self.history(states), functional.normalize(self.target(states), dim=1))
 
     def of_text(self, text: Tensor) -> ProductStates:

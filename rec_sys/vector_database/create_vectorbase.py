@@ -60,7 +60,7 @@ class Created:
         lines = [
             f"vector base  {self.folder}",
             f"products     {len(base):,}" + (f", {base.num_added:,} of them added later" if base.num_added else ""),
-            f"vectors      {base.dim} dimensions, {base.kind} search, {size:,.1f} MB",
+            f"vectors      {base.dim} dimensions, {base.kind} search, {size:,.2f} MB",
             f"checkpoint   {base.origin.checkpoint} ({base.origin.fingerprint[:12]})",
         ]
         if self.counts:
