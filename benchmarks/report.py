@@ -76,6 +76,7 @@ def machine() -> dict[str, Any]:
         "machine": platform.platform(),
         "cpu": _cpu(),
         "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "python": platform.python_version(),
         "versions": {package: found for package in _PACKAGES if (found := _version(package))},
         "commit": _git("rev-parse", "HEAD"),
