@@ -127,6 +127,7 @@ def add_products(
     names: list[str] = []
     target, history = [], []
     left = iter(products)
+    device = checkpoint.model.log_temperature.device
     with tqdm(desc="new products", unit="", disable=None) as bar:
         while batch := list(islice(left, batch_size)):
             new = [product for product in batch if product.product_id not in base.products]
@@ -134,11 +135,11 @@ def add_products(
             if new:
                 text = embed(encoder, [product.text for product in new])
                 with torch.inference_mode():
-                    states = checkpoint.model.product_tower.of_text(torch.from_numpy(text))
+                    states = checkpoint.model.product_tower.of_text(torch.from_numpy(text).to(device))
                 ids += [product.product_id for product in new]
                 names += [product.name for product in new]
-                target.append(states.target.numpy())
-                history.append(states.history.numpy())
+                target.append(states.target.cpu().numpy())
+                history.append(states.history.cpu().numpy())
             bar.update(len(batch))
     counts["added"] += len(ids)
     if not ids:

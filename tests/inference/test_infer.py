@@ -111,7 +111,7 @@ def test_known_people_and_the_same_reviews_sent_by_a_stranger(work: Path, tmp_pa
     for result in known:
         other = sent[result.user_id]
         assert [item.product_id for item in other.items] == [item.product_id for item in result.items]
-        np.testing.assert_allclose([i.score for i in other.items], [i.score for i in result.items], atol=1e-3)
+        np.testing.assert_allclose([i.score for i in other.items], [i.score for i in result.items], atol=1e-5)
         assert [reason.excerpt for reason in other.why] == [reason.excerpt for reason in result.why]
 
 
@@ -162,6 +162,7 @@ def test_more_than_there_is(work: Path) -> None:
     [
         ({"users": ["A9"]}, UnknownIdError, r"unknown user 'A9' \(this data holds 6 users\)"),
         ({"users": "A00"}, UnknownIdError, "Did you mean 'A0'"),
+        ({"users": []}, ConfigError, r"users=\[\] names nobody"),
         ({"k": 0}, ConfigError, "k=0"),
         ({"users": "all"}, ConfigError, "output="),
         ({"users": "all", "output": "x.csv"}, ConfigError, r"unknown suffix '\.csv'; expected \.jsonl or \.parquet"),

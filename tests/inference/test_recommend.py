@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+import torch
 
 from rec_sys.dataset.metadata import Product
 from rec_sys.dataset.splits import histories_before
@@ -161,6 +163,13 @@ def test_a_product_given_by_its_name_alone(toy: Toy) -> None:
     assert "p5" not in scores(by_name)
 
 
+def test_a_name_that_two_products_bear_names_none(toy: Toy) -> None:
+    base = replace(toy.recommender.base, names=["Harp", "harp", "", *toy.recommender.base.names[3:]])
+    recommender = ReviewRecommender(toy.checkpoint, base, ToyEncoder())
+    assert len(recommender.recommend([Person("a", [Review("", "nice", product_name="Harp")])], 30)[0].items) == 30
+    assert len(recommender.recommend([Person("a", [Review("", "nice")])], 30)[0].items) == 30
+
+
 def test_a_later_review_of_an_added_product_counts_as_one_of_it(toy: Toy) -> None:
     encoder = ToyEncoder()
     product = Product("NEW", "Harp", "Harp. Forty strings of bronze")
@@ -202,6 +211,15 @@ def test_another_user_tower_can_answer(toy: Toy) -> None:
     people = everybody(toy)[:3]
     check_same(recommender.recommend(people), toy.recommender.recommend(people))
     assert shapes == [(3 * LIMIT, 32)]
+
+
+@pytest.mark.gpu
+def test_cuda_gives_the_same(toy: Toy) -> None:
+    checkpoint = replace(toy.checkpoint, model=copy.deepcopy(toy.checkpoint.model))
+    people = [*as_strangers(everybody(toy)), Person("a", [Review("unknown", "text")]), Person("nobody")]
+    recommender = ReviewRecommender(checkpoint, toy.recommender.base, ToyEncoder(), torch.device("cuda"))
+    for ours, theirs in zip(recommender.recommend(people), toy.recommender.recommend(people), strict=True):
+        assert scores(ours) == pytest.approx(scores(theirs), abs=1e-3)
 
 
 @pytest.mark.parametrize("k", [0, -3])

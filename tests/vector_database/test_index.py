@@ -59,6 +59,15 @@ def test_equal_products_come_in_the_order_of_their_numbers() -> None:
     np.testing.assert_array_equal(numbers, [[0, 1, 2, 3, 4], [20, 21, 22, 23, 24]])
 
 
+def test_which_of_two_equal_products_comes_last_does_not_hang_on_the_batch() -> None:
+    half = unit(1003)
+    base, queries = base_of(np.concatenate([half, half[::-1]])), unit(100, seed=1)
+    together, _ = base.search(queries, 3)
+    alone = np.concatenate([base.search(query[None], 3)[0] for query in queries])
+    np.testing.assert_array_equal(together, alone)
+    assert (together[:, 2] < 1003).all()  # the third is the better known twin of the two that share the place
+
+
 def test_the_excluded_are_never_found() -> None:
     target = unit(50)
     everything = np.arange(50)
