@@ -29,8 +29,10 @@ lock:  ## requirements.lock from pyproject.toml
 	 uv export --frozen --quiet --no-dev --extra train --extra onnx --no-emit-project --no-header) > requirements.lock.part
 	mv requirements.lock.part requirements.lock
 
-bench:  ## every benchmark, one after the other
-	@set -e; for file in benchmarks/*.py; do echo "== $$file"; uv run python "$$file"; done
+bench:  ## every benchmark, one after the other; about an hour on two cores
+	uv run -m benchmarks.embedding
+	uv run -m benchmarks.quality
+	uv run -m benchmarks.pipeline
 
 clean:  ## caches only; what the commands wrote stays
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

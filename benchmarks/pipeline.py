@@ -1,9 +1,10 @@
 """The whole way from a raw file to a vector base: time and peak memory of each stage, and how they grow.
 
-    uv run -m benchmarks.pipeline FILE.json.gz [--parts 1 0.5 0.25 0.125] [key=value ...]
+    uv run -m benchmarks.pipeline [FILE.json.gz] [--parts 1 0.5 0.25 0.125] [key=value ...]
 
 Each part holds the first lines of FILE and runs in an empty folder, each stage as a process of its own, as a person
-would start it. Further words are settings of the training.
+would start it. Further words are settings of the training. FILE is by default made: 206,153 reviews by `make_full_size.py` of
+$REC_SYS_SHARED_DATA (default ../shared/data) where that is there, otherwise 50,000 of the generated sample.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.report import report
+from rec_sys.dataset.sample import write_sample
 
 STAGES = {
     "read and check": "rec_sys.dataset.prepare",
@@ -32,22 +34,33 @@ STAGES = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("file", type=Path, help="reviews as JSON lines, gzip-packed")
+    parser.add_argument("file", type=Path, nargs="?", help="reviews as JSON lines, gzip-packed")
     parser.add_argument("--parts", type=float, nargs="+", default=[1.0, 0.5, 0.25, 0.125])
     parser.add_argument("--name", default="pipeline", help="of the result file")
     args, settings = parser.parse_known_args()
-    with gzip.open(args.file, "rb") as lines:
-        total = sum(1 for _ in lines)
-    rows: list[dict[str, Any]] = []
-    for part in args.parts:
-        with tempfile.TemporaryDirectory(prefix="pipeline-", dir=args.file.parent) as folder:
-            rows.append(measure(args.file, round(total * part), Path(folder), settings))
-        # After each part: what was measured stays when the rest is stopped.
-        report(args.name, rows, data=f"{args.file.name}, {total:,} reviews", seed=0, settings=settings)
+    with tempfile.TemporaryDirectory(prefix="pipeline-", dir=args.file.parent if args.file else None) as folder:
+        file = args.file or make_file(Path(folder))
+        with gzip.open(file, "rb") as lines:
+            total = sum(1 for _ in lines)
+        rows: list[dict[str, Any]] = []
+        for part in args.parts:
+            rows.append(measure(file, round(total * part), Path(folder) / f"{part}", settings))
+            # After each part: what was measured stays when the rest is stopped.
+            report(args.name, rows, data=f"{file.name}, {total:,} reviews", seed=0, settings=settings)
+
+
+def make_file(folder: Path) -> Path:
+    """A large file of reviews, for speed and memory only."""
+    script = Path(os.environ.get("REC_SYS_SHARED_DATA") or "../shared/data") / "make_full_size.py"
+    if not script.is_file():
+        return write_sample(folder, people=5_000, products=2_000, reviews=50_000).reviews
+    subprocess.run([sys.executable, script, folder / "full_size.json.gz"], check=True)
+    return folder / "full_size.json.gz"
 
 
 def measure(file: Path, reviews: int, folder: Path, settings: list[str]) -> dict[str, Any]:
     """Run all stages on the first `reviews` lines of `file`."""
+    folder.mkdir()
     raw = folder / file.name
     with gzip.open(file, "rb") as lines, gzip.open(raw, "wb", compresslevel=1) as out:
         out.writelines(islice(lines, reviews))
@@ -60,7 +73,7 @@ def measure(file: Path, reviews: int, folder: Path, settings: list[str]) -> dict
         total += seconds
         row |= {f"{stage}, min": round(seconds / 60, 2), f"{stage}, GiB": round(gib, 2)}
     row |= {"all, min": round(total / 60, 2), "disk, GiB": round(size(folder / "work") / 2**30, 2)}
-    shutil.rmtree(folder / "work")
+    shutil.rmtree(folder)
     return row
 
 

@@ -71,7 +71,7 @@ def load_data(settings: DataSettings, encoder_settings: EncoderSettings, paths: 
     names = of_product[columns.PRODUCT_NAME].fill_null("").to_list()
     texts = of_product[columns.PRODUCT_TEXT].fill_null("").to_list()
     encoder = Encoder(encoder_settings, paths.embeddings)
-    vectors = prepared.folder / f"vectors-{encoder.fingerprint[:16]}-core{settings.k_core}.npy"
+    vectors = paths.embeddings / f"{table.fingerprint}-{encoder.fingerprint[:16]}.npy"
     reviews = embed_texts(table.texts(), len(table), encoder, paths.embeddings, vectors, progress)
     of_products = embed_texts([(np.arange(len(texts)), texts)], len(texts), encoder, paths.embeddings)
     if progress:
