@@ -3,8 +3,8 @@
     uv run -m benchmarks.pipeline [FILE.json.gz] [--parts 1 0.5 0.25 0.125] [key=value ...]
 
 Each part holds the first lines of FILE and runs in an empty folder, each stage as a process of its own, as a person
-would start it. Further words are settings of the training. FILE is by default made: 206,153 reviews by `make_full_size.py` of
-$REC_SYS_SHARED_DATA (default ../shared/data) where that is there, otherwise 50,000 of the generated sample.
+would start it. Further words are settings of the training. FILE is made by default: 206,153 reviews by the script
+make_full_size.py of $REC_SYS_SHARED_DATA (default ../shared/data) where that is there, or 50,000 generated ones.
 """
 
 from __future__ import annotations

@@ -14,12 +14,12 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException, MissingConfigException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue, OmegaConfBaseException
 from yaml import YAMLError
 
@@ -32,8 +32,6 @@ HYDRA_VERSION = "1.3"  # the Hydra version whose rules hold
 # torch_geometric says this to its own developers, each time it is imported; commands import this module before it.
 warnings.filterwarnings("ignore", message="`torch.jit.script` is deprecated")
 
-SettingsT = TypeVar("SettingsT", bound=Settings)
-
 
 def register_schema(name: str, settings: type[Settings]) -> None:
     """Make the defaults of `settings` the Hydra choice `schema/<name>`.
@@ -41,17 +39,6 @@ def register_schema(name: str, settings: type[Settings]) -> None:
     A YAML file that opens with `defaults: [/schema/<name>@_here_, _self_]` then holds only what differs.
     """
     ConfigStore.instance().store(group="schema", name=name, node=settings().model_dump(mode="json"))
-
-
-def read_settings(node: DictConfig, settings: type[SettingsT], group: str) -> SettingsT:
-    """Turn one group of a composed configuration into checked settings.
-
-    Raises:
-        ConfigError: names the first key, as `<group>.<key>`, that is unknown or out of its limits.
-    """
-    values = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
-    assert isinstance(values, dict)  # noqa: S101  a DictConfig gives nothing else
-    return settings.read({str(key): value for key, value in values.items()}, group)
 
 
 def command(

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
+from omegaconf import DictConfig, OmegaConf
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rec_sys.errors import ConfigError
@@ -37,3 +38,17 @@ class Settings(BaseModel):
                 hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(cls.model_fields)}"
                 raise ConfigError(f"unknown setting {key!r}; {hint}") from None
             raise ConfigError(f"setting {key}={first['input']!r}: {first['msg']}") from None
+
+
+SettingsT = TypeVar("SettingsT", bound=Settings)
+
+
+def read_settings(node: DictConfig, settings: type[SettingsT], group: str) -> SettingsT:
+    """Turn one group of a composed configuration into checked settings.
+
+    Raises:
+        ConfigError: names the first key, as `<group>.<key>`, that is unknown or out of its limits.
+    """
+    values = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
+    assert isinstance(values, dict)  # noqa: S101  a DictConfig gives nothing else
+    return settings.read({str(key): value for key, value in values.items()}, group)

@@ -18,9 +18,9 @@ APP = """
 import time
 from pathlib import Path
 from pydantic import Field
-from rec_sys.command import command, read_settings, register_schema
+from rec_sys.command import command, register_schema
 from rec_sys.errors import DataError
-from rec_sys.settings import Settings
+from rec_sys.settings import Settings, read_settings
 
 class Tiny(Settings):
     dim: int = Field(3, ge=1)

@@ -15,7 +15,7 @@ from rec_sys.dataset.encoder import Encoder, EncoderSettings
 from rec_sys.dataset.formats import ColumnNames
 from rec_sys.dataset.reviews import PreparedReviews, ReadSettings, prepare_reviews
 from rec_sys.dataset.sources import SourceSettings, locate
-from rec_sys.dataset.table import Floats, ReviewTable, load_table
+from rec_sys.dataset.table import ReviewTable, Vectors, load_table
 from rec_sys.paths import Paths
 
 
@@ -32,8 +32,8 @@ class Data:
 
     name: str
     table: ReviewTable
-    review_text: Floats  # (num_reviews, text_dim) float16, may lie on disk; zero where a review has no text
-    product_text: Floats  # (num_products, text_dim) float16; zero where the metadata has none
+    review_text: Vectors  # (num_reviews, text_dim) float16, may lie on disk; zero where a review has no text
+    product_text: Vectors  # (num_products, text_dim) float16; zero where the metadata has none
     names: list[str]  # of the products; empty where none is known
     encoder: dict[str, Any]  # name, backend and fingerprint of the text encoder
 

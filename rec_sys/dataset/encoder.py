@@ -24,6 +24,7 @@ from pydantic import Field
 from tokenizers import Tokenizer
 
 from rec_sys.dataset.packed_bert import PackedBert, fits
+from rec_sys.dataset.padded_batches import LibraryModel
 from rec_sys.errors import EncoderError
 from rec_sys.files import sha256_of
 from rec_sys.settings import Settings
@@ -219,29 +220,3 @@ def token_batches(lengths: npt.NDArray[np.int64], budget: int) -> list[npt.NDArr
             batches.append(order[start:end])
             start = end
     return [batches[place] for place in np.random.default_rng(0).permutation(len(batches))]
-
-
-class LibraryModel:
-    """The sentence-transformers model itself, for CUDA and for models that are no plain BERT."""
-
-    def __init__(self, folder: Path, dtype: torch.dtype, device: str) -> None:
-        from sentence_transformers import SentenceTransformer
-
-        self.device = device
-        options = {"dtype": dtype, "attn_implementation": "sdpa", "use_safetensors": True}
-        self.model = SentenceTransformer(str(folder), device=device, model_kwargs=options, local_files_only=True).eval()
-
-    def __call__(self, sequences: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
-        tokens, mask = (torch.from_numpy(part).to(self.device) for part in padded(sequences))
-        with torch.inference_mode():
-            vectors = self.model({"input_ids": tokens, "attention_mask": mask})["sentence_embedding"].float()
-        return torch.nn.functional.normalize(vectors, dim=1).cpu().numpy()
-
-
-def padded(sequences: Sequence[Sequence[int]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Token numbers and mask of a batch, both (len(sequences), longest); padding is 0 in both."""
-    lengths = np.array([len(sequence) for sequence in sequences])
-    mask = np.arange(lengths.max()) < lengths[:, None]
-    tokens = np.zeros(mask.shape, dtype=np.int64)
-    tokens[mask] = np.concatenate(sequences)
-    return tokens, mask.astype(np.int64)

@@ -11,10 +11,10 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from rec_sys import columns
-from rec_sys.dataset.table import Floats, Ints, ReviewTable
+from rec_sys.dataset.table import Ints, ReviewTable, Vectors
 
 
-def review_graph(table: ReviewTable, reviews: Ints, review_text: Floats, product_text: Floats) -> HeteroData:
+def review_graph(table: ReviewTable, reviews: Ints, review_text: Vectors, product_text: Vectors) -> HeteroData:
     """Build the graph of some reviews.
 
     Args:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from rec_sys.dataset.packed_bert import fits
+from rec_sys.dataset.padded_batches import padded
 from rec_sys.errors import EncoderError
 from rec_sys.files import atomic_file
 
@@ -50,8 +51,6 @@ class OnnxInt8:
 
     def __call__(self, sequences: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
         """Unit vectors of tokenized texts, (len(sequences), hidden_size)."""
-        from rec_sys.dataset.encoder import padded
-
         tokens, mask = padded(sequences)
         (vectors,) = self.session.run(["vectors"], {"input_ids": tokens, "attention_mask": mask})
         return np.asarray(vectors, dtype=np.float32)

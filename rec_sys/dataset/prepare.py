@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from omegaconf import DictConfig
 
-from rec_sys.command import command, read_settings, register_schema
+from rec_sys.command import command, register_schema
 from rec_sys.dataset.data import DataSettings, prepare_data
 from rec_sys.dataset.encoder import EncoderSettings
 from rec_sys.paths import Paths
+from rec_sys.settings import read_settings
 
 register_schema("data", DataSettings)
 register_schema("encoder", EncoderSettings)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from rec_sys.dataset.histories import Histories
-from rec_sys.dataset.table import Floats, Ints
+from rec_sys.dataset.table import Floats, Ints, Vectors
 
 SECONDS_PER_DAY = 86_400.0
 
@@ -35,7 +35,7 @@ class Stars:
         return Stars(num_stars=self.num_stars, **moved)
 
 
-def make_stars(histories: Histories, text: Floats, rating: Floats, timestamp: Ints) -> Stars:
+def make_stars(histories: Histories, text: Vectors, rating: Floats, timestamp: Ints) -> Stars:
     """Turn histories into stars.
 
     Args:

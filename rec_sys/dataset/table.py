@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from rec_sys.ids import IdMap
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
+Vectors = npt.NDArray[np.floating[Any]]  # float16 on disk, float32 in computations
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 from pydantic import Field, field_validator
 from tqdm import tqdm
 
-from rec_sys.command import command, read_settings, register_schema
+from rec_sys.command import command, register_schema
 from rec_sys.dataset.data import Data, DataSettings, load_data
 from rec_sys.dataset.table import Ints
 from rec_sys.errors import ConfigError, DataError
@@ -28,7 +28,7 @@ from rec_sys.inference.read_reviews import read_people
 from rec_sys.inference.recommend import Recommendations, ReviewRecommender
 from rec_sys.modules.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from rec_sys.paths import Paths
-from rec_sys.settings import Settings
+from rec_sys.settings import Settings, read_settings
 from rec_sys.vector_database.storage import load_vector_base
 from rec_sys.vector_database.text_encoder import encoder_of, encoder_settings_of, settings_of
 

@@ -10,7 +10,7 @@ import torch
 from rec_sys.dataset.histories import Histories
 from rec_sys.dataset.splits import histories_before
 from rec_sys.dataset.stars import make_stars
-from rec_sys.dataset.table import Floats, Ints, ReviewTable
+from rec_sys.dataset.table import Floats, Ints, ReviewTable, Vectors
 from rec_sys.modules.graph_model import GraphModel, predicted_stars
 from rec_sys.modules.product_tower import ProductStates
 
@@ -22,7 +22,7 @@ class GraphRecommender:
     model: GraphModel
     states: ProductStates
     table: ReviewTable
-    review_text: Floats  # (num_reviews, text_dim), indexed by review number
+    review_text: Vectors  # (num_reviews, text_dim), indexed by review number
     name: str = "graph model"
 
     @torch.inference_mode()

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from rec_sys.dataset.splits import histories_before
 from rec_sys.dataset.stars import Stars, make_stars
-from rec_sys.dataset.table import Floats, Ints, ReviewTable
+from rec_sys.dataset.table import Ints, ReviewTable, Vectors
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class PeopleDataset(Dataset[int]):
         max_history: newest reviews of a star.
     """
 
-    def __init__(self, table: ReviewTable, train: Ints, review_text: Floats, max_history: int) -> None:
+    def __init__(self, table: ReviewTable, train: Ints, review_text: Vectors, max_history: int) -> None:
         self.table, self.train, self.review_text, self.max_history = table, train, review_text, max_history
         user = table.user[train]
         self.targets = train[1:][user[1:] == user[:-1]]  # everything but each person's first review

@@ -15,7 +15,6 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from omegaconf import DictConfig, OmegaConf
 
-from rec_sys.command import read_settings
 from rec_sys.dataset.data import Data, DataSettings, load_data
 from rec_sys.dataset.encoder import EncoderSettings
 from rec_sys.dataset.graphs import review_graph
@@ -29,6 +28,7 @@ from rec_sys.modules.graph_model import GraphModel, GraphModelSettings
 from rec_sys.paths import Paths
 from rec_sys.recommenders.graph import GraphRecommender
 from rec_sys.recommenders.rating_bias import RatingBias
+from rec_sys.settings import read_settings
 from rec_sys.train.batches import PeopleDataset, batches
 from rec_sys.train.callbacks import EpochBar, PublishBest
 from rec_sys.train.report import TrainReport

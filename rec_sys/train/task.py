@@ -8,7 +8,7 @@ import torch
 from torch_geometric.data import HeteroData
 
 from rec_sys.dataset.splits import Split
-from rec_sys.dataset.table import Floats, ReviewTable
+from rec_sys.dataset.table import ReviewTable, Vectors
 from rec_sys.evaluation.protocol import evaluate
 from rec_sys.evaluation.rating import rating_report
 from rec_sys.modules.graph_model import GraphModel
@@ -37,7 +37,7 @@ class GraphTask(lightning.LightningModule):
         graph: HeteroData,
         table: ReviewTable,
         split: Split,
-        review_text: Floats,
+        review_text: Vectors,
         settings: TrainSettings,
     ) -> None:
         super().__init__()

@@ -18,12 +18,12 @@ from omegaconf import DictConfig
 from pydantic import Field
 from tqdm import tqdm
 
-from rec_sys.command import command, read_settings, register_schema
+from rec_sys.command import command, register_schema
 from rec_sys.dataset.metadata import Product, read_products
 from rec_sys.errors import VectorBaseError
 from rec_sys.modules.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from rec_sys.paths import Paths
-from rec_sys.settings import Settings
+from rec_sys.settings import Settings, read_settings
 from rec_sys.vector_database.index import VectorBase, VectorBaseSettings
 from rec_sys.vector_database.storage import load_vector_base, save_vector_base
 from rec_sys.vector_database.text_encoder import TextEncoder, embed, encoder_of

@@ -11,8 +11,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from rec_sys.dataset import encoder as module
-from rec_sys.dataset.encoder import Encoder, EncoderSettings, LibraryModel, encoder_folder, padded, token_batches
+from rec_sys.dataset.encoder import Encoder, EncoderSettings, encoder_folder, token_batches
 from rec_sys.dataset.packed_bert import PackedBert
+from rec_sys.dataset.padded_batches import LibraryModel, padded
 from rec_sys.errors import ConfigError, EncoderError
 
 TEXTS = [

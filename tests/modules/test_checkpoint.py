@@ -56,7 +56,7 @@ def test_damaged_and_foreign_files_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_newest_good_one_is_found(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="uv run -m rec_sys.train.train"):
+    with pytest.raises(CheckpointError, match=r"uv run -m rec_sys\.train\.train"):
         find_checkpoint("", tmp_path)
     for age, name in enumerate(("new", "old")):
         save(tmp_path / f"{name}.ckpt", toy())

@@ -57,7 +57,7 @@ def test_two_hops_gradient() -> None:
     x = torch.randn(6, 3, requires_grad=True)
     count = torch.ones(6, 1)
     weight = torch.randn(6, 3)
-    (sums.two_hops(x, count, people) * weight).sum().backward()
+    torch.autograd.backward((sums.two_hops(x, count, people) * weight).sum())
     # The map is linear: its matrix comes out of unit vectors, its gradient is the transpose.
     columns = [sums.two_hops(torch.eye(6)[:, [j]], count, people)[:, 0] for j in range(6)]
     assert x.grad is not None
