@@ -1,4 +1,9 @@
-"""GraphModel: two towers that meet in one inner product of unit vectors."""
+"""GraphModel: two towers that meet in one inner product of unit vectors.
+
+That one number has two jobs which pull apart: to order products by what a person will take next, and to be right about
+the stars. So a person's vector has a first coordinate of its own, the *level* of stars that person gives. It meets the
+same constant in every product, so it moves the predicted stars and leaves the order to the rest, the *taste*.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +24,7 @@ class GraphModelSettings(Settings):
     """Hyperparameters of the network."""
 
     conv: Literal["transformer", "gat"] = Field("transformer", description="attention of the user tower")
-    dim: int = Field(128, ge=8, le=4096, description="dimension of user and product vectors")
+    dim: int = Field(64, ge=8, le=4096, description="dimension of the tastes; vectors have one more")
     heads: int = Field(4, ge=1, description="attention heads; divides dim")
     layers: int = Field(1, ge=1, le=8, description="rounds of attention over a person's reviews")
     hops: int = Field(1, ge=0, le=4, description="passes product -> user -> product before that")
@@ -27,6 +32,9 @@ class GraphModelSettings(Settings):
     max_history: int = Field(20, ge=1, le=1000, description="newest reviews of a person that are looked at")
     min_reviews: int = Field(2, ge=1, description="fewest reviews for which a product's learned vector counts")
     new_product_rate: float = Field(0.1, ge=0, lt=1, description="products treated as new in each training step")
+    level: float = Field(
+        0.99, ge=0, lt=1, description="constant that a person's level of stars meets; 0: no level, taste alone"
+    )
     temperature: float = Field(0.07, gt=0, description="of the softmax over products, where learning starts")
 
     @model_validator(mode="after")
@@ -50,9 +58,9 @@ class GraphModel(nn.Module):
         self.settings, self.num_products, self.text_dim = settings, num_products, text_dim
         s = settings
         self.product_tower = ProductTower(
-            num_products, text_dim, s.dim, s.hops, s.min_reviews, s.new_product_rate, s.dropout
+            num_products, text_dim, s.dim, s.hops, s.min_reviews, s.new_product_rate, s.dropout, s.level
         )
-        self.user_tower = UserTower(s.conv, text_dim, s.dim, s.heads, s.layers, s.max_history, s.dropout)
+        self.user_tower = UserTower(s.conv, text_dim, s.dim, s.heads, s.layers, s.max_history, s.dropout, s.level > 0)
         self.log_temperature = nn.Parameter(torch.tensor(math.log(s.temperature)))
 
     def forward(self, graph: GraphSums, stars: Stars, people: Tensor | None = None) -> tuple[UserStates, ProductStates]:

@@ -38,8 +38,8 @@ def ranking_loss(
     sample is scaled to the catalogue, so that the loss estimates the full one (Jean et al. 2015).
 
     Args:
-        users: (n, dim) unit vectors.
-        products: (num_products, dim) unit vectors.
+        users: (n, dim) unit vectors: tastes.
+        products: (num_products, dim) unit vectors: tastes.
         target: (n,) product numbers.
         temperature: the inner products are divided by it.
         max_products: most products in the softmax.

@@ -20,7 +20,12 @@ class ProductStates:
     """What the product tower says of every product."""
 
     history: Tensor  # (num_products, dim): the product as something a person has reviewed
-    target: Tensor  # (num_products, dim): the product as something to recommend; unit vectors
+    target: Tensor  # (num_products, dim + 1): the product as something to recommend; unit vectors
+
+    @property
+    def taste(self) -> Tensor:
+        """(num_products, dim) unit vectors: `target` without the level."""
+        return self.target[:, 1:] / (1 - self.target[:, :1].square()).sqrt()
 
 
 @dataclass(frozen=True)
@@ -146,6 +151,7 @@ class ProductTower(nn.Module):
         min_reviews: fewest reviews for which a learned vector counts.
         new_product_rate: part of the products treated as new in each training step.
         dropout: of the states.
+        level: first coordinate of every target vector.
     """
 
     def __init__(
@@ -157,12 +163,14 @@ class ProductTower(nn.Module):
         min_reviews: int,
         new_product_rate: float,
         dropout: float,
+        level: float,
     ) -> None:
         super().__init__()
-        self.min_reviews, self.new_product_rate = min_reviews, new_product_rate
+        self.min_reviews, self.new_product_rate, self.level = min_reviews, new_product_rate, level
         self.text = nn.Linear(text_dim, dim)
         self.reviews = nn.Linear(text_dim, dim, bias=False)
         self.opinion = nn.Linear(2, dim)
+        nn.init.normal_(self.opinion.weight, std=text_dim**-0.5)  # two numbers must not drown the texts at the start
         self.learned = nn.Embedding(num_products, dim)
         nn.init.normal_(self.learned.weight, std=dim**-0.5)
         self.hop_weight = nn.Parameter(torch.full((hops,), 0.5))
@@ -186,12 +194,15 @@ class ProductTower(nn.Module):
         states = x
         for weight in self.hop_weight:
             states = x + weight * known * graph.two_hops(states, features.count, people)
-        return ProductStates(self.history(states), functional.normalize(self.target(states), dim=1))
+        return self._states(states)
 
     def of_text(self, text: Tensor) -> ProductStates:
         """States of products that nobody has reviewed, (n, dim), from their texts alone, (n, text_dim)."""
-        states = self.text(functional.normalize(text, dim=1))
-        return ProductStates(self.history(states), functional.normalize(self.target(states), dim=1))
+        return self._states(self.text(functional.normalize(text, dim=1)))
+
+    def _states(self, states: Tensor) -> ProductStates:
+        taste = functional.normalize(self.target(states), dim=1) * (1 - self.level**2) ** 0.5
+        return ProductStates(self.history(states), functional.pad(taste, (1, 0), value=self.level))
 
     def _known(self, count: Tensor) -> Tensor:
         """(num_products, 1): 1 where the product has reviews and is not treated as new in this step."""

@@ -14,6 +14,7 @@ from torch_geometric.nn import GATv2Conv, TransformerConv
 
 from rec_sys.dataset.stars import Stars
 
+HIGHEST_LEVEL = 0.98  # below 1, so that some of every vector is left for the taste
 CONVOLUTIONS = {"transformer": TransformerConv, "gat": GATv2Conv}
 
 
@@ -21,7 +22,8 @@ CONVOLUTIONS = {"transformer": TransformerConv, "gat": GATv2Conv}
 class UserStates:
     """What the user tower says of each star."""
 
-    vector: Tensor  # (num_stars, dim) unit vectors
+    vector: Tensor  # (num_stars, dim + 1) unit vectors: the level, then the taste
+    taste: Tensor  # (num_stars, dim) unit vectors
     attention: Tensor  # (num_edges,) attention each review received, adds up to 1 per star; mean over heads and layers
 
 
@@ -39,16 +41,19 @@ class UserTower(nn.Module):
         layers: rounds of attention.
         max_history: reviews a star may have.
         dropout: of states and attention.
+        level: whether a person has a level of stars.
     """
 
     def __init__(
-        self, conv: str, text_dim: int, dim: int, heads: int, layers: int, max_history: int, dropout: float
+        self, conv: str, text_dim: int, dim: int, heads: int, layers: int, max_history: int, dropout: float, level: bool
     ) -> None:
         super().__init__()
         self.review_text = nn.Linear(text_dim, dim)
         self.rating = nn.Linear(2, dim)
         self.age = nn.Embedding(max_history, dim)
         self.days = nn.Linear(1, dim)
+        for weight in (self.rating.weight, self.age.weight, self.days.weight):
+            nn.init.normal_(weight, std=text_dim**-0.5)  # single numbers must not drown the texts at the start
         self.start = nn.Parameter(torch.zeros(dim))
         convolution = CONVOLUTIONS[conv]
         extra = {"add_self_loops": False} if conv == "gat" else {}
@@ -57,6 +62,7 @@ class UserTower(nn.Module):
             for _ in range(layers)
         )
         self.out = nn.Linear(dim, dim)
+        self.level = nn.Linear(dim, 1) if level else None
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, products: Tensor, stars: Stars) -> UserStates:
@@ -82,4 +88,7 @@ class UserTower(nn.Module):
             message, (_, weight) = conv((product, state), edge_index, edge_attr, return_attention_weights=True)
             state = state + self.dropout(message)
             attention = attention + weight.detach().mean(dim=1) / len(self.convs)
-        return UserStates(functional.normalize(self.out(state), dim=1), attention)
+        taste = functional.normalize(self.out(state), dim=1)
+        level = taste.new_zeros(len(taste), 1) if self.level is None else HIGHEST_LEVEL * torch.tanh(self.level(state))
+        vector = torch.cat([level, taste * (1 - level.square()).sqrt()], dim=1)
+        return UserStates(vector, taste, attention)

@@ -69,7 +69,7 @@ class GraphTask(lightning.LightningModule):
         if rank:
             temperature = self.model.log_temperature.exp()
             ranking = ranking_loss(
-                users.vector, products.target, batch.target, temperature, self.settings.max_softmax, self.sample
+                users.taste, products.taste, batch.target, temperature, self.settings.max_softmax, self.sample
             )
             loss = loss + rank * ranking
             self.log("train/ranking_loss", ranking, on_step=False, on_epoch=True, batch_size=size)

@@ -61,7 +61,7 @@ class VectorBase:
     index: Any  # a FAISS index with inner product over (len(products), dim)
     products: IdMap
     names: list[str]  # one per product; empty where none is known
-    added_history: Floats  # (num_added, dim) what the user tower reads of the products added later
+    added_history: Floats  # (num_added, history_dim) what the user tower reads of the products added later
     origin: Origin
 
     @classmethod
@@ -75,7 +75,7 @@ class VectorBase:
             created=_now(),
             settings=settings,
         )
-        none_added = np.empty((0, target.shape[1]), dtype=np.float32)
+        none_added = np.empty((0, checkpoint.states.history.shape[1]), dtype=np.float32)
         return cls(build_index(target, settings), checkpoint.products, list(checkpoint.names), none_added, origin)
 
     def __len__(self) -> int:
@@ -100,7 +100,7 @@ class VectorBase:
             ids: (n,) product ids, none of them in the base.
             names: (n,)
             target: (n, dim) unit vectors.
-            history: (n, dim) what the user tower reads of them.
+            history: (n, history_dim) what the user tower reads of them.
         """
         settings = self.origin.settings
         if settings.kind_for(len(self) + len(ids)) == self.kind:

@@ -38,6 +38,7 @@ def save_vector_base(base: VectorBase, folder: Path) -> None:
             "count": len(base),
             "added": base.num_added,
             "dim": base.dim,
+            "history_dim": base.added_history.shape[1],
             "origin": base.origin.model_dump(mode="json"),
             "sha256": {name: sha256_of(temporary / name) for name in (INDEX_FILE, PRODUCTS_FILE, ADDED_FILE)},
         }
@@ -77,7 +78,7 @@ def load_vector_base(folder: Path, checkpoint: Checkpoint | None = None) -> Vect
             origin,
         )
         counts = {"meta.json": meta["count"], "index": int(index.ntotal), "products": len(products)}
-        shape = (meta["added"], meta["dim"])
+        shape = (meta["added"], meta["history_dim"])
     except (ConfigError, KeyError, TypeError, AttributeError, ValueError, RuntimeError, OSError, PolarsError) as error:
         raise _damaged(folder, str(error).splitlines()[0]) from error
     if len(set(counts.values())) > 1:

@@ -113,7 +113,7 @@ def test_nobody_knows_somebody_without_reviews(conv: str) -> None:
         Histories(np.array([0, 0, 0]), nothing, nothing), data.review_text, data.table.rating, data.table.timestamp
     )
     vectors = model.user_tower(products, empty).vector
-    assert vectors.shape == (2, 16)
+    assert vectors.shape == (2, 17)
     assert torch.isfinite(vectors).all()
     torch.testing.assert_close(vectors[0], vectors[1])
 
@@ -207,3 +207,34 @@ def test_settings_reach_the_network() -> None:
     assert len(model.user_tower.convs) == 3
     assert model.product_tower.hop_weight.shape == (2,)
     assert model.user_tower.age.num_embeddings == 7
+
+
+def test_the_level_moves_the_stars_and_leaves_the_order() -> None:
+    data = toy()
+    model = data.model(level=0.99)
+    states = model.product_tower(data.sums())
+    stars = stars_of(data, data.split.test)
+    before = model.user_tower(states.history, stars)
+    torch.testing.assert_close(states.taste.norm(dim=1), torch.ones(len(states.taste)), atol=1e-4, rtol=1e-4)
+    assert model.user_tower.level is not None
+    with torch.no_grad():
+        model.user_tower.level.bias.add_(1.0)
+    after = model.user_tower(states.history, stars)
+    scores, moved = before.vector @ states.target.T, after.vector @ states.target.T
+    assert (predicted_stars(moved) - predicted_stars(scores)).min() > 0.3
+    torch.testing.assert_close(before.taste @ states.taste.T, after.taste @ states.taste.T)
+    places = [
+        torch.argsort(torch.argsort(-each.double(), dim=1), dim=1).double()
+        for each in (before.taste @ states.taste.T, moved)
+    ]
+    assert (places[0] - places[1]).abs().mean() < 0.05  # the same but for rounding
+
+
+def test_without_a_level_the_product_is_the_taste_alone() -> None:
+    data = toy()
+    model = data.model(level=0.0)
+    states = model.product_tower(data.sums())
+    users = model.user_tower(states.history, stars_of(data, data.split.test))
+    assert not states.target[:, 0].any()
+    assert not users.vector[:, 0].any()
+    torch.testing.assert_close(users.vector @ states.target.T, users.taste @ states.taste.T)

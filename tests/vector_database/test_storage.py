@@ -35,7 +35,7 @@ def saved(checkpoint: Checkpoint, tmp_path: Path) -> Path:
 def test_what_is_saved_is_loaded(checkpoint: Checkpoint, tmp_path: Path, kind: str) -> None:
     settings = VectorBaseSettings.read({"kind": kind})
     some = checkpoint.states.target[:2].numpy()
-    base = VectorBase.of_checkpoint(checkpoint, settings).with_products(["x", "é"], ["X", ""], some, 3 * some)
+    base = VectorBase.of_checkpoint(checkpoint, settings).with_products(["x", "é"], ["X", ""], some, 3 * some[:, 1:])
     save_vector_base(base, tmp_path / "base")
     loaded = load_vector_base(tmp_path / "base", checkpoint)
     assert (loaded.kind, loaded.products.ids, loaded.names) == (kind, base.products.ids, base.names)
@@ -97,7 +97,7 @@ def test_a_damaged_description(saved: Path, content: bytes | None, message: str)
 
 
 def test_an_index_of_another_size_is_refused_though_its_sum_is_right(saved: Path, checkpoint: Checkpoint) -> None:
-    index = faiss.IndexFlatIP(32)
+    index = faiss.IndexFlatIP(checkpoint.states.target.shape[1])
     index.add(checkpoint.states.target[:29].numpy())
     faiss.write_index(index, str(saved / "index.faiss"))
     meta = orjson.loads((saved / "meta.json").read_bytes())
@@ -111,7 +111,7 @@ def test_a_write_that_is_stopped_leaves_the_old_base(
     saved: Path, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     some = checkpoint.states.target[:1].numpy()
-    grown = load_vector_base(saved).with_products(["x"], ["X"], some, some)
+    grown = load_vector_base(saved).with_products(["x"], ["X"], some, some[:, 1:])
 
     def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
