@@ -19,7 +19,7 @@ from rec_sys.dataset.data import Data, DataSettings, load_data
 from rec_sys.dataset.encoder import EncoderSettings
 from rec_sys.dataset.graphs import review_graph
 from rec_sys.dataset.splits import Split, SplitSettings, split_by_time
-from rec_sys.errors import CheckpointError
+from rec_sys.errors import CheckpointError, DataError
 from rec_sys.evaluation.baselines import fit_baselines
 from rec_sys.evaluation.protocol import evaluate
 from rec_sys.evaluation.rating import rating_report
@@ -73,6 +73,11 @@ def train(cfg: DictConfig) -> TrainResult:
     name, resume = _name_and_resume(settings, data, paths)
     model = GraphModel(model_settings, data.table.num_products, data.text_dim)
     dataset = PeopleDataset(data.table, split.train, data.review_text, model_settings.max_history)
+    if not len(dataset):
+        raise DataError(
+            f"nothing to learn from: none of {data.table.num_users:,} people has two training reviews besides the ones "
+            f"kept for validation and test; use data with at least 4 reviews of some people"
+        )
     task = GraphTask(model, graph, data.table, split, data.review_text, settings)
 
     facts: dict[str, Any] = {

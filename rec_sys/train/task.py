@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import lightning
 import numpy as np
 import torch
@@ -9,6 +11,7 @@ from torch_geometric.data import HeteroData
 
 from rec_sys.dataset.splits import Split
 from rec_sys.dataset.table import ReviewTable, Vectors
+from rec_sys.errors import CheckpointError
 from rec_sys.evaluation.protocol import evaluate
 from rec_sys.evaluation.rating import rating_report
 from rec_sys.modules.graph_model import GraphModel
@@ -109,6 +112,22 @@ class GraphTask(lightning.LightningModule):
             states: ProductStates = self.model.product_tower(self.sums)
         self.model.train(training)
         return states
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["made_of"] = self._made_of()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        came, expected = checkpoint.get("made_of", {}), self._made_of()
+        for what, value in expected.items():
+            if came.get(what) != value:
+                raise CheckpointError(
+                    f"the run to resume had {what} {came.get(what)}, this one has {value}; "
+                    f"resume with the same overrides, or start afresh without train.resume"
+                )
+
+    def _made_of(self) -> dict[str, str]:
+        """What must be the same for a run to go on."""
+        return {"data": self.table.fingerprint, "model settings": self.model.settings.model_dump_json()}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         s = self.settings

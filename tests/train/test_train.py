@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 
 import rec_sys.train.train  # registers the schemas  # noqa: F401
 from rec_sys.command import CONFIG_FOLDER
-from rec_sys.errors import CheckpointError, ConfigError
+from rec_sys.errors import CheckpointError, ConfigError, DataError
 from rec_sys.modules.checkpoint import load_checkpoint
 from rec_sys.train.job import TrainResult, train
 
@@ -120,6 +120,21 @@ def test_wrong_settings_are_named(work_dir: Path) -> None:
         train(configuration(work_dir, "model.heads=5"))
     with pytest.raises(CheckpointError, match=r"train\.resume=nowhere: no such file"):
         train(configuration(work_dir, "train.resume=nowhere"))
+
+
+def test_a_run_goes_on_with_what_it_began_with(work_dir: Path, trained: TrainResult) -> None:
+    resume = "train.resume=first"
+    with pytest.raises(CheckpointError, match=r"had model settings .* resume with the same overrides"):
+        train(configuration(work_dir, resume, "model.hops=2"))
+    with pytest.raises(CheckpointError, match="had data "):
+        train(configuration(work_dir, resume, "data.sample_seed=1", "data.sample_people=60", "data.sample_reviews=300"))
+
+
+def test_histories_too_short_to_learn_from(tmp_path: Path) -> None:
+    rows = [f"u{user},p{product},5,{product + 1}" for user in range(9) for product in range(3)]
+    (tmp_path / "short.csv").write_text("\n".join(["user_id,product_id,rating,timestamp", *rows]))
+    with pytest.raises(DataError, match="none of 9 people has two training reviews"):
+        train(configuration(tmp_path, f"data.path={tmp_path / 'short.csv'}"))
 
 
 def test_ctrl_c_keeps_the_best_and_says_how_to_go_on(work_dir: Path, trained: TrainResult) -> None:
