@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from rec_sys.dataset.splits import Split
 from rec_sys.dataset.table import ReviewTable
 from rec_sys.errors import ConfigError
-from rec_sys.evaluation.protocol import RankingReport, evaluate
+from rec_sys.evaluation.protocol import evaluate
 from rec_sys.recommenders.base import Recommender
 from rec_sys.recommenders.ease import EASE, EASESettings
 from rec_sys.recommenders.item_knn import ItemKNN
@@ -29,7 +29,15 @@ class Fitted:
     seconds: float  # of fitting, choosing included
 
 
-def fit_baselines(table: ReviewTable, split: Split, history_limit: int) -> Iterator[Fitted]:
+@dataclass(frozen=True)
+class LeftOut:
+    """A baseline that this data does not allow, and why."""
+
+    name: str
+    reason: str
+
+
+def fit_baselines(table: ReviewTable, split: Split) -> Iterator[Fitted | LeftOut]:
     """Popularity, item kNN and EASE; EASE's settings are chosen on validation, and it is left out where too large."""
     for model in (Popularity(), ItemKNN()):
         started = time.perf_counter()
@@ -37,14 +45,15 @@ def fit_baselines(table: ReviewTable, split: Split, history_limit: int) -> Itera
         yield Fitted(model.name, model, time.perf_counter() - started)
     started = time.perf_counter()
     try:
-        ease = choose_ease(table, split, history_limit)
-    except ConfigError:
+        ease = choose_ease(table, split)
+    except ConfigError as error:
+        yield LeftOut(EASE.name, str(error))
         return
     s = ease.settings
     yield Fitted(f"EASE (lambda {s.regularisation:g}, recency {s.recency:g})", ease, time.perf_counter() - started)
 
 
-def choose_ease(table: ReviewTable, split: Split, history_limit: int) -> EASE:
+def choose_ease(table: ReviewTable, split: Split) -> EASE:
     """EASE with lambda and recency chosen by ndcg@10 on validation; a large catalogue keeps the default lambda.
 
     Raises:
@@ -59,16 +68,8 @@ def choose_ease(table: ReviewTable, split: Split, history_limit: int) -> EASE:
         for recency in RECENCIES:
             model = copy.copy(fitted)  # recency matters at scoring only
             model.settings = settings.model_copy(update={"recency": recency})
-            value = evaluate(model, table, split.valid, history_limit).masked["ndcg@10"]
+            value = evaluate(model, table, split.valid).masked["ndcg@10"]
             if best is None or value > best[0]:
                 best = (value, model)
     assert best is not None  # noqa: S101
     return best[1]
-
-
-def rank_baselines(table: ReviewTable, split: Split, history_limit: int) -> dict[str, RankingReport]:
-    """Reports of the baselines on the test reviews, by name."""
-    return {
-        fitted.name: evaluate(fitted.model, table, split.test, history_limit)
-        for fitted in fit_baselines(table, split, history_limit)
-    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ class GraphRecommender:
     states: ProductStates
     table: ReviewTable
     review_text: Vectors  # (num_reviews, text_dim), indexed by review number
-    name: str = "graph model"
+    name: ClassVar[str] = "graph model"
 
     @torch.inference_mode()
     def user_vectors(self, histories: Histories) -> Floats:

@@ -14,6 +14,8 @@ from rec_sys.dataset.splits import histories_before
 from rec_sys.dataset.stars import Stars, make_stars
 from rec_sys.dataset.table import Ints, ReviewTable, Vectors
 
+STEPS_PER_EPOCH = 50  # at least, where there are that many people
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -84,10 +86,11 @@ class EpochSampler(Sampler[int]):
 def batches(
     dataset: PeopleDataset, people_per_batch: int, seed: int, epoch: Callable[[], int] = lambda: 0
 ) -> DataLoader[Batch]:
-    """A loader of batches; nobody shares a batch with more than a tenth of all people.
+    """A loader of batches of at most a fiftieth of all people.
 
-    Whoever is in the batch is missing from the product side of the graph, which must not become thin.
+    Whoever is in the batch is missing from the product side of the graph, which must not become thin; and a small data
+    set needs its steps: with ten an epoch it takes many epochs to leave plain popularity behind.
     """
-    size = max(1, min(people_per_batch, len(dataset) // 10))
+    size = max(1, min(people_per_batch, len(dataset) // STEPS_PER_EPOCH))
     sampler = EpochSampler(len(dataset), seed, epoch)
     return DataLoader(dataset, batch_size=size, sampler=sampler, collate_fn=dataset.collate)  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import lightning
@@ -23,11 +24,15 @@ class PublishBest(Checkpoint):
     Args:
         monitor: the figure.
         mode: "max" or "min".
+        checkpoint: where `publish` writes; a resumed run whose checkpoint is gone begins a new best.
         publish: called with the task and the figures of the epoch.
     """
 
-    def __init__(self, monitor: str, mode: str, publish: Callable[[GraphTask, dict[str, float]], None]) -> None:
-        self.monitor, self.mode, self.publish = monitor, mode, publish
+    def __init__(
+        self, monitor: str, mode: str, checkpoint: Path, publish: Callable[[GraphTask, dict[str, float]], None]
+    ) -> None:
+        self.monitor, self.mode, self.checkpoint, self.publish = monitor, mode, checkpoint, publish
+        self.epochs_now = 0  # of this process, without the ones before a resume
         self.best: float | None = None
         self.best_epoch = -1
         self.history: History = []  # figures of every epoch
@@ -45,6 +50,7 @@ class PublishBest(Checkpoint):
         figures["epoch"] = trainer.current_epoch
         figures["seconds"] = time.perf_counter() - self.started
         self.history.append(figures)
+        self.epochs_now += 1
         value = figures[self.monitor]
         if self.best is None or (value > self.best if self.mode == "max" else value < self.best):
             self.best, self.best_epoch = value, trainer.current_epoch
@@ -66,7 +72,8 @@ class PublishBest(Checkpoint):
         return {"best": self.best, "best_epoch": self.best_epoch, "history": self.history}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.best, self.best_epoch = state_dict["best"], state_dict["best_epoch"]
+        if self.checkpoint.is_file():
+            self.best, self.best_epoch = state_dict["best"], state_dict["best_epoch"]
         self.history = state_dict["history"]
 
 

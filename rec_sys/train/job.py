@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import time
 import warnings
 from dataclasses import dataclass
@@ -11,27 +12,28 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+import numpy as np
 import torch
+from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.loggers import MLFlowLogger
 from omegaconf import DictConfig, OmegaConf
 
 from rec_sys.dataset.data import Data, DataSettings, load_data
 from rec_sys.dataset.encoder import EncoderSettings
 from rec_sys.dataset.graphs import review_graph
 from rec_sys.dataset.splits import Split, SplitSettings, split_by_time
-from rec_sys.errors import CheckpointError, DataError
-from rec_sys.evaluation.baselines import fit_baselines
-from rec_sys.evaluation.protocol import evaluate
-from rec_sys.evaluation.rating import rating_report
-from rec_sys.modules.checkpoint import SUFFIX, load_checkpoint, save_checkpoint
+from rec_sys.errors import ConfigError, DataError
+from rec_sys.modules.checkpoint import SUFFIX, save_checkpoint
 from rec_sys.modules.graph_model import GraphModel, GraphModelSettings
 from rec_sys.paths import Paths
 from rec_sys.recommenders.graph import GraphRecommender
-from rec_sys.recommenders.rating_bias import RatingBias
 from rec_sys.settings import read_settings
 from rec_sys.train.batches import PeopleDataset, batches
 from rec_sys.train.callbacks import EpochBar, PublishBest
+from rec_sys.train.judge import judge
 from rec_sys.train.report import TrainReport
+from rec_sys.train.resume import MADE_OF, MLFLOW_RUN, check_same, find_state, made_of
 from rec_sys.train.settings import TrainSettings
 from rec_sys.train.task import GraphTask
 from rec_sys.train.tracking import log_figures, log_file, start_run
@@ -64,21 +66,23 @@ def train(cfg: DictConfig) -> TrainResult:
     split_settings = read_settings(cfg.split, SplitSettings, "split")
     encoder_settings = read_settings(cfg.encoder, EncoderSettings, "encoder")
     data_settings = read_settings(cfg.data, DataSettings, "data")
+    accelerator = _accelerator(settings)
+    begun = made_of(settings, model=model_settings, split=split_settings)
+    state = find_state(settings, paths)
+    if state is not None:
+        check_same(state, begun)  # before hours of embedding
     _quiet()
     lightning.seed_everything(settings.seed, workers=True, verbose=False)
 
     data = load_data(data_settings, encoder_settings, paths)
+    begun |= {"data": data.table.fingerprint[:12], "encoder": data.encoder["fingerprint"][:12]}
+    if state is not None:
+        check_same(state, begun)
     split = split_by_time(data.table, split_settings)
-    graph = review_graph(data.table, split.train, data.review_text, data.product_text)
-    name, resume = _name_and_resume(settings, data, paths)
-    model = GraphModel(model_settings, data.table.num_products, data.text_dim)
     dataset = PeopleDataset(data.table, split.train, data.review_text, model_settings.max_history)
-    if not len(dataset):
-        raise DataError(
-            f"nothing to learn from: none of {data.table.num_users:,} people has two training reviews besides the ones "
-            f"kept for validation and test; use data with at least 4 reviews of some people"
-        )
-    task = GraphTask(model, graph, data.table, split, data.review_text, settings)
+    _check_learnable(settings, data, split, dataset)
+    name = state.name if state else settings.name or f"{data.name}-{datetime.now():%Y%m%d-%H%M%S}"
+    checkpoint, state_folder = paths.checkpoints / f"{name}{SUFFIX}", paths.checkpoints / "resume"
 
     facts: dict[str, Any] = {
         "settings": OmegaConf.to_container(cfg, resolve=True),
@@ -94,28 +98,32 @@ def train(cfg: DictConfig) -> TrainResult:
         "split": split.summary(),
         "seed": settings.seed,
     }
-    checkpoint = paths.checkpoints / f"{name}{SUFFIX}"
+    tags = {"data": data.name, "data_fingerprint": data.table.fingerprint}
+    logger = start_run(paths, name, facts["settings"], tags, state.mlflow_run if state else None)
+    graph = review_graph(data.table, split.train, data.review_text, data.product_text)
+    model = GraphModel(model_settings, data.table.num_products, data.text_dim)
+    keep = {MADE_OF: begun, MLFLOW_RUN: logger.run_id}
+    task = GraphTask(model, graph, data.table, split, data.review_text, settings, keep)
 
     def publish(task: GraphTask, figures: dict[str, float]) -> None:
         info = {**facts, "metrics": figures, "created": datetime.now().astimezone().isoformat(timespec="seconds")}
         save_checkpoint(checkpoint, task.model, task.product_states(), data.table.products, data.names, info)
 
     figure, mode = settings.monitor
-    best = PublishBest(f"valid/{figure}", mode, publish)
-    state_folder = paths.checkpoints / "resume"
-    keep_state = ModelCheckpoint(dirpath=state_folder, filename=name, enable_version_counter=False)
-    logger = start_run(paths, name, facts["settings"], {"data": data.name, "data_fingerprint": data.table.fingerprint})
-    gpu = torch.cuda.is_available() and settings.accelerator != "cpu"
+    best = PublishBest(f"valid/{figure}", mode, checkpoint, publish)
+    precision = (
+        ("bf16-mixed" if accelerator == "gpu" else "32-true") if settings.precision == "auto" else settings.precision
+    )
     trainer = lightning.Trainer(
         max_epochs=settings.max_epochs,
-        accelerator=settings.accelerator,
+        accelerator=accelerator,
         devices=1,
-        precision=("bf16-mixed" if gpu else "32-true") if settings.precision == "auto" else settings.precision,
+        precision=precision,
         callbacks=[
             best,
             EarlyStopping(f"valid/{figure}", mode=mode, patience=settings.patience, check_on_train_epoch_end=True),
             EpochBar(),
-            keep_state,
+            ModelCheckpoint(dirpath=state_folder, filename=name, enable_version_counter=False),
         ],
         logger=logger,
         default_root_dir=paths.work_dir,
@@ -127,78 +135,82 @@ def train(cfg: DictConfig) -> TrainResult:
     )
     weights = sum(parameter.numel() for parameter in model.parameters())
     print(
-        f"\ntraining {name}: {weights:,} weights, {len(dataset):,} people, {len(dataset.targets):,} targets per epoch"
+        f"\ntraining {name}: {weights:,} weights, {len(dataset.targets):,} targets of {len(dataset):,} people per epoch"
     )
-    fit_started = time.perf_counter()
+    if state is None and checkpoint.is_file():
+        print(f"this replaces the run of the same name: {checkpoint}")
     try:
+        fit_started = time.perf_counter()
         loader = batches(dataset, settings.people_per_batch, settings.seed, lambda: trainer.current_epoch)
-        trainer.fit(task, loader, ckpt_path=resume, weights_only=True)
-    except SystemExit:  # Lightning's answer to Ctrl-C
-        _stopped(checkpoint, state_folder / f"{name}.ckpt", best)
-    facts["fit_seconds"] = round(time.perf_counter() - fit_started, 1)
-    report = _judge(name, data, split, checkpoint, best, facts)
-    facts["total_seconds"] = round(time.perf_counter() - started, 1)
-    files = report.save(paths.reports / name)
-    ours = report.ranking["graph model"]
-    log_figures(logger, {f"test/{key}": value for key, value in ours.masked.items()})
-    log_figures(logger, {f"test/unmasked/{key}": value for key, value in ours.unmasked.items()})
-    if "graph model" in report.ratings:
-        rating = report.ratings["graph model"]
-        log_figures(logger, {f"test/{key}": getattr(rating, key) for key in ("loss", "mse", "accuracy", "f1")})
-    for file in (*files, checkpoint):
-        log_file(logger, file)
-    logger.finalize("success")
+        trainer.fit(task, loader, ckpt_path=state.path if state else None, weights_only=True)
+        facts["fit_seconds"] = round(time.perf_counter() - fit_started, 1)
+        facts["epochs"] = len(best.history)
+        report = judge(name, data, split, checkpoint, best, facts)
+        facts["total_seconds"] = round(time.perf_counter() - started, 1)
+        files = report.save(paths.reports / name)
+        _track(logger, report, [*files, checkpoint])
+    except (SystemExit, KeyboardInterrupt):  # SystemExit is Lightning's answer to Ctrl-C
+        logger.finalize("failed")
+        raise _stopped(name, checkpoint, best) from None
+    except BaseException:
+        logger.finalize("failed")
+        raise
     return TrainResult(checkpoint, report, files)
 
 
-def _name_and_resume(settings: TrainSettings, data: Data, paths: Paths) -> tuple[str, Path | None]:
-    """Name of the run and the state to go on from."""
-    if not settings.resume:
-        return settings.name or f"{data.name}-{datetime.now():%Y%m%d-%H%M%S}", None
-    for path in (Path(settings.resume), paths.checkpoints / "resume" / f"{settings.resume}.ckpt"):
-        if path.is_file():
-            return settings.name or path.stem, path
-    raise CheckpointError(
-        f"train.resume={settings.resume}: no such file; expected one from {paths.checkpoints / 'resume'}, "
-        f"or leave it empty to start afresh"
+def _accelerator(settings: TrainSettings) -> str:
+    """The device to train on; a GPU is one that CUDA knows, since others lack the sparse products of the graph."""
+    if settings.accelerator == "gpu" and not torch.cuda.is_available():
+        raise ConfigError("train.accelerator=gpu, but CUDA finds no GPU; leave it out, or give train.accelerator=cpu")
+    return "gpu" if settings.accelerator != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def _check_learnable(settings: TrainSettings, data: Data, split: Split, dataset: PeopleDataset) -> None:
+    if not len(dataset):
+        raise DataError(
+            f"nothing to learn from: none of {data.table.num_users:,} people has two training reviews besides the ones "
+            f"kept for validation and test; use data with at least 4 reviews of some people"
+        )
+    unrated = [part for part in ("train", "valid") if np.isnan(data.table.rating[getattr(split, part)]).all()]
+    if not settings.ranking_weight and unrated:
+        raise ConfigError(
+            f"train.ranking_weight=0 leaves the rating loss alone, but the {' and '.join(unrated)} reviews have no "
+            f"ratings; leave train.ranking_weight out"
+        )
+
+
+def _track(logger: MLFlowLogger, report: TrainReport, files: list[Path]) -> None:
+    """Write the closing figures and files into the run."""
+    ours = report.ranking[GraphRecommender.name]
+    log_figures(logger, {f"test/{key}": value for key, value in ours.masked.items()})
+    log_figures(logger, {f"test/unmasked/{key}": value for key, value in ours.unmasked.items()})
+    if rating := report.ratings.get(GraphRecommender.name):
+        log_figures(logger, {f"test/{key}": getattr(rating, key) for key in ("loss", "mse", "accuracy", "f1")})
+    for file in files:
+        log_file(logger, file)
+    logger.finalize("success")
+
+
+def _stopped(name: str, checkpoint: Path, best: PublishBest) -> TrainingStopped:
+    if not best.epochs_now:
+        return TrainingStopped("stopped before an epoch was done: nothing new is kept; run the same command again")
+    overrides = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
+    same = [word for word in overrides if not word.startswith(("train.resume=", "train.name="))]
+    return TrainingStopped(
+        f"stopped after epoch {len(best.history)}\n"
+        f"best so far (epoch {best.best_epoch + 1}) is kept: {checkpoint}\n"
+        f"go on with: uv run -m rec_sys.train.train {shlex.join([*same, f'train.resume={name}'])}"
     )
-
-
-def _judge(
-    name: str, data: Data, split: Split, checkpoint: Path, best: PublishBest, facts: dict[str, Any]
-) -> TrainReport:
-    """Read the test reviews, once, with the checkpoint that validation chose."""
-    kept = load_checkpoint(checkpoint)
-    table, limit = data.table, kept.model.settings.max_history
-    ours = GraphRecommender(kept.model, kept.states, table, data.review_text)
-    ranking, new_people, ratings = {}, {}, {}
-    for baseline in fit_baselines(table, split, limit):
-        ranking[baseline.name] = evaluate(baseline.model, table, split.test, limit)
-        if len(split.new):
-            new_people[baseline.name] = evaluate(baseline.model, table, split.new, limit)
-    ranking[ours.name] = evaluate(ours, table, split.test, limit)
-    if len(split.new):
-        new_people[ours.name] = evaluate(ours, table, split.new, limit)
-    if data.has_ratings:
-        bias = RatingBias().fit(table, split.train)
-        guess = bias.predict(table.user[split.test], table.product[split.test])
-        ratings[bias.name] = rating_report(guess, table.rating[split.test])
-        ratings[ours.name] = rating_report(ours.predict_stars(split.test), table.rating[split.test])
-    return TrainReport(name, ranking, ratings, new_people, best.history, best.best_epoch, facts)
-
-
-def _stopped(checkpoint: Path, state: Path, best: PublishBest) -> None:
-    lines = ["stopped."]
-    if best.best is not None:
-        lines.append(f"best so far (epoch {best.best_epoch + 1}) is kept: {checkpoint}")
-    if state.is_file():
-        lines.append(f"go on with: uv run -m rec_sys.train.train train.resume={state}  (and the same overrides)")
-    raise TrainingStopped("\n".join(lines))
 
 
 def _quiet() -> None:
     """Leave out what Lightning says to its own developers."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
-    for text in (".*does not have many workers.*", ".*Checkpoint directory.*exists and is not empty.*"):
+    for text in (
+        ".*does not have many workers.*",
+        ".*Checkpoint directory.*exists and is not empty.*",
+        ".*isinstance.treespec, LeafSpec.*",
+        ".*when using `ckpt_path`, callbacks.*",
+    ):
         warnings.filterwarnings("ignore", text)

@@ -30,6 +30,7 @@ class TrainReport:
     history: History  # figures of every epoch
     best_epoch: int
     facts: dict[str, Any] = field(default_factory=dict)  # data, split, seed, times, versions
+    notes: list[str] = field(default_factory=list)  # what a reader of the tables should know
 
     def text(self, markdown: bool = False) -> str:
         """The tables, for a terminal or for Markdown."""
@@ -38,6 +39,7 @@ class TrainReport:
             f"{self.facts['data']['name']}: {split['train']:,} training reviews, {split['test']:,} people tested "
             f"(last review of each), {self.facts['data']['products']:,} products ranked, seed {self.facts['seed']}",
             format_table(self.ranking, markdown, METRICS),
+            *self.notes,
         ]
         if self.new_people:
             parts += ["people never trained on:", format_table(self.new_people, markdown, METRICS)]
@@ -52,6 +54,7 @@ class TrainReport:
             {
                 "name": self.name,
                 "facts": self.facts,
+                "notes": self.notes,
                 "best_epoch": self.best_epoch + 1,
                 "ranking": {name: report.to_dict() for name, report in self.ranking.items()},
                 "new_people": {name: report.to_dict() for name, report in self.new_people.items()},

@@ -12,11 +12,13 @@ from rec_sys.settings import Settings
 class TrainSettings(Settings):
     """How a model is trained."""
 
-    name: str = Field("", pattern=r"^[\w.-]*$", description="of the run and its checkpoint; empty: data and time")
+    name: str = Field("", pattern=r"^(\w[\w.-]*)?$", description="of the run and its checkpoint; empty: data and time")
     seed: int = Field(0, ge=0, description="of everything that is random")
     max_epochs: int = Field(60, ge=1, description="most passes over the training reviews")
     patience: int = Field(10, ge=1, description="epochs without a better validation before stopping early")
-    people_per_batch: int = Field(512, ge=1, description="at most a tenth of all people")
+    people_per_batch: int = Field(
+        512, ge=1, description="at most a fiftieth of all people, so that an epoch has fifty steps"
+    )
     learning_rate: float = Field(1e-3, gt=0, description="of AdamW")
     weight_decay: float = Field(0.0, ge=0, description="of AdamW")
     ranking_weight: float = Field(1.0, ge=0, description="of the softmax over products; 0 leaves the rating loss alone")
@@ -28,7 +30,7 @@ class TrainSettings(Settings):
     valid_people: int = Field(10_000, ge=1, description="most people in each epoch's validation, evenly chosen")
     accelerator: Literal["auto", "cpu", "gpu"] = Field("auto", description="where to train")
     precision: Literal["auto", "32-true", "bf16-mixed"] = Field("auto", description="auto: bf16-mixed on a GPU")
-    resume: str = Field("", description="the file named by a stopped run, to go on from there")
+    resume: str = Field("", description="name of a stopped run, to go on where it was")
 
     @model_validator(mode="after")
     def _some_loss(self) -> TrainSettings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import lightning
@@ -11,7 +12,6 @@ from torch_geometric.data import HeteroData
 
 from rec_sys.dataset.splits import Split
 from rec_sys.dataset.table import ReviewTable, Vectors
-from rec_sys.errors import CheckpointError
 from rec_sys.evaluation.protocol import evaluate
 from rec_sys.evaluation.rating import rating_report
 from rec_sys.modules.graph_model import GraphModel
@@ -32,6 +32,7 @@ class GraphTask(lightning.LightningModule):
         split: its parts; only `train` and `valid` are looked at.
         review_text: (num_reviews, text_dim) embeddings.
         settings: how to train.
+        keep: plain values to be kept in the state for resuming.
     """
 
     def __init__(
@@ -42,9 +43,10 @@ class GraphTask(lightning.LightningModule):
         split: Split,
         review_text: Vectors,
         settings: TrainSettings,
+        keep: Mapping[str, Any],
     ) -> None:
         super().__init__()
-        self.model, self.settings = model, settings
+        self.model, self.settings, self.keep = model, settings, dict(keep)
         self.graph, self.table, self.review_text = graph, table, review_text
         self.sums: GraphSums
         step = max(1, -(-len(split.valid) // settings.valid_people))
@@ -91,7 +93,7 @@ class GraphTask(lightning.LightningModule):
     def validate(self) -> dict[str, float]:
         """Figures on the validation reviews: masked ranking and predicted ratings."""
         recommender = self.recommender()
-        report = evaluate(recommender, self.table, self.valid, history_limit=self.model.settings.max_history)
+        report = evaluate(recommender, self.table, self.valid)
         figures = dict(report.masked)
         true = self.table.rating[self.valid]
         if not np.isnan(true).all():
@@ -114,20 +116,7 @@ class GraphTask(lightning.LightningModule):
         return states
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["made_of"] = self._made_of()
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        came, expected = checkpoint.get("made_of", {}), self._made_of()
-        for what, value in expected.items():
-            if came.get(what) != value:
-                raise CheckpointError(
-                    f"the run to resume had {what} {came.get(what)}, this one has {value}; "
-                    f"resume with the same overrides, or start afresh without train.resume"
-                )
-
-    def _made_of(self) -> dict[str, str]:
-        """What must be the same for a run to go on."""
-        return {"data": self.table.fingerprint, "model settings": self.model.settings.model_dump_json()}
+        checkpoint |= self.keep
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         s = self.settings

@@ -17,8 +17,10 @@ from rec_sys.paths import Paths
 EXPERIMENT = "rec_sys"
 
 
-def start_run(paths: Paths, run_name: str, parameters: Mapping[str, Any], tags: Mapping[str, str]) -> MLFlowLogger:
-    """Open a run and write down its parameters (nested mappings become dotted names)."""
+def start_run(
+    paths: Paths, run_name: str, parameters: Mapping[str, Any], tags: Mapping[str, str], run_id: str | None = None
+) -> MLFlowLogger:
+    """Open a run and write down its parameters (nested ones with slashes), or go on with the run `run_id`."""
     # Notes on how the store is made say nothing to whoever trains a model. MLflow sets its levels when it is imported.
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -29,9 +31,13 @@ def start_run(paths: Paths, run_name: str, parameters: Mapping[str, Any], tags: 
         run_name=run_name,
         tracking_uri=f"sqlite:///{paths.mlflow.resolve()}",
         artifact_location=(paths.work_dir / "mlruns").resolve().as_uri(),
+        run_id=run_id or None,
         tags={**tags, "git_commit": git_commit(), "command": " ".join(sys.argv)},
     )
-    logger.log_hyperparams(dict(parameters))
+    if run_id:
+        logger.experiment.update_run(run_id, "RUNNING")
+    else:
+        logger.log_hyperparams(dict(parameters))
     return logger
 
 

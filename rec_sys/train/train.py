@@ -10,6 +10,7 @@ from rec_sys.dataset.encoder import EncoderSettings
 from rec_sys.dataset.splits import SplitSettings
 from rec_sys.modules.graph_model import GraphModelSettings
 from rec_sys.paths import Paths
+from rec_sys.settings import read_settings
 from rec_sys.train.settings import TrainSettings
 
 for _name, _settings in (
@@ -33,7 +34,8 @@ def main(cfg: DictConfig) -> None:
     print(f"checkpoint  {result.checkpoint}")
     for file in result.files:
         print(f"report      {file}")
-    print("\nnext:\n  uv run -m rec_sys.vector_database.create_vectorbase\n  uv run -m rec_sys.inference.infer")
+    here = read_settings(cfg.paths, Paths, "paths").option
+    print(f"\nnext:\n  uv run -m rec_sys.vector_database.create_vectorbase{here}\n  uv run -m rec_sys.inference.infer{here}")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ def test_every_training_review_but_the_first_of_a_person_is_a_target_once() -> N
     loader = batches(dataset, 256, seed=0)
     seen: list[tuple[int, int]] = []
     for batch in loader:
-        assert len(batch.people) == 6  # a tenth of 60, not 256
+        assert len(batch.people) == 1  # a fiftieth of 60, not 256
         assert len(batch.target) == len(batch.rating) == batch.stars.num_stars
         assert int(batch.stars.age.max()) == 2
         seen += zip(batch.target.tolist(), batch.rating.tolist(), strict=True)

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import hydra
+import numpy as np
 import pytest
 import torch
 from omegaconf import DictConfig
@@ -85,7 +86,7 @@ def test_same_seed_same_figures_and_a_resumed_run_too(work_dir: Path, trained: T
     half = train(configuration(work_dir, "train.name=half", "train.max_epochs=2"))
     state = work_dir / "checkpoints/resume/half.ckpt"
     assert torch.load(state, weights_only=True)["epoch"] == 1  # opens without running code
-    rest = train(configuration(work_dir, f"train.resume={state}", "train.max_epochs=4"))
+    rest = train(configuration(work_dir, "train.resume=half", "train.max_epochs=4"))
     other = train(configuration(work_dir, "train.name=other", "train.max_epochs=4", "train.seed=1"))
     figures = {
         name: [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in result.report.history]
@@ -118,16 +119,60 @@ def test_wrong_settings_are_named(work_dir: Path) -> None:
         train(configuration(work_dir, "train.ranking_weight=0", "train.rating_weight=0"))
     with pytest.raises(ConfigError, match="dim=32 is not a multiple of heads=5"):
         train(configuration(work_dir, "model.heads=5"))
-    with pytest.raises(CheckpointError, match=r"train\.resume=nowhere: no such file"):
-        train(configuration(work_dir, "train.resume=nowhere"))
 
 
 def test_a_run_goes_on_with_what_it_began_with(work_dir: Path, trained: TrainResult) -> None:
-    resume = "train.resume=first"
-    with pytest.raises(CheckpointError, match=r"had model settings .* resume with the same overrides"):
-        train(configuration(work_dir, resume, "model.hops=2"))
-    with pytest.raises(CheckpointError, match="had data "):
-        train(configuration(work_dir, resume, "data.sample_seed=1", "data.sample_people=60", "data.sample_reviews=300"))
+    resume = ["train.resume=first", "train.max_epochs=90", "split.new_people=0.1"]
+    with pytest.raises(CheckpointError, match=r"train\.learning_rate was 0\.001, now 0\.1; model\.hops was 1, now 2"):
+        train(configuration(work_dir, *resume, "model.hops=2", "train.learning_rate=0.1"))
+    with pytest.raises(CheckpointError, match=r"split\.new_people was 0\.1, now 0\.0"):
+        train(configuration(work_dir, *resume[:2]))
+    with pytest.raises(CheckpointError, match=r"cannot go on with other settings: data was \w+, now \w+"):
+        train(configuration(work_dir, *resume, "data.sample_seed=1"))
+
+
+def test_what_cannot_be_resumed_is_said_before_any_work(work_dir: Path, trained: TrainResult) -> None:
+    def refused(match: str, *overrides: str, error: type[Exception] = CheckpointError) -> None:
+        with pytest.raises(error, match=match):
+            train(configuration(work_dir, *overrides))
+
+    refused(r"train\.resume=furst: no run of that name .* did you mean first\?", "train.resume=furst")
+    refused("known: ", "train.resume=nowhere")
+    done = len(trained.report.history)
+    refused(f"has done {done} epochs and train.max_epochs is 2", "train.resume=first", "train.max_epochs=2")
+    # The checkpoint of the same name stands for the run.
+    refused("nothing is left to do", f"train.resume={trained.checkpoint}", "train.max_epochs=2")
+    refused("is called first; leave", "train.resume=first", "train.name=other", error=ConfigError)
+    (work_dir / "checkpoints/resume/broken.ckpt").write_text("a,b\n1,2\n")
+    refused("damaged or no state to go on from", "train.resume=broken")
+
+
+def test_a_resumed_run_whose_checkpoint_is_gone_makes_a_new_one(work_dir: Path, trained: TrainResult) -> None:
+    result = train(configuration(work_dir, "train.name=gone", "train.max_epochs=2"))
+    result.checkpoint.unlink()
+    rest = train(configuration(work_dir, "train.resume=gone", "train.max_epochs=3"))
+    assert rest.report.best_epoch == 2
+    with sqlite3.connect(work_dir / "mlflow.db") as store:
+        runs = store.execute("select status from runs where name = 'gone'").fetchall()
+    assert runs == [("FINISHED",)]  # the same run, gone on with
+
+
+def test_without_ratings(tmp_path: Path, work_dir: Path, trained: TrainResult) -> None:
+    random = np.random.default_rng(0)
+    rows = [f"u{user},p{product},{day}" for user in range(30) for day, product in enumerate(random.permutation(20)[:8])]
+    (tmp_path / "plain.csv").write_text("\n".join(["user_id,product_id,timestamp", *rows]))
+    data = [f"data.path={tmp_path / 'plain.csv'}", "train.max_epochs=1"]
+    result = train(configuration(tmp_path, *data))
+    assert result.report.ratings == {}
+    assert result.report.ranking["graph model"].num_people == 30
+    with pytest.raises(ConfigError, match="the train and valid reviews have no ratings"):
+        train(configuration(tmp_path, *data, "train.ranking_weight=0"))
+
+
+def test_a_gpu_that_is_not_there(work_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ConfigError, match="CUDA finds no GPU"):
+        train(configuration(work_dir, "train.accelerator=gpu"))
 
 
 def test_histories_too_short_to_learn_from(tmp_path: Path) -> None:
@@ -151,5 +196,6 @@ def test_ctrl_c_keeps_the_best_and_says_how_to_go_on(work_dir: Path, trained: Tr
         output = "".join(process.communicate(timeout=60))
     assert process.returncode == 130
     assert "Traceback" not in output
-    assert f"train.resume={work_dir / 'checkpoints/resume/stopped.ckpt'}" in output
+    assert f"go on with: uv run -m rec_sys.train.train paths.work_dir={work_dir}" in output
+    assert "train.resume=stopped\n" in output
     assert load_checkpoint(checkpoint).info["metrics"]["epoch"] >= 0
