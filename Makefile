@@ -36,4 +36,4 @@ bench:  ## every benchmark, one after the other; about an hour on two cores
 
 clean:  ## caches only; what the commands wrote stays
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
-	find rec_sys triton_utils benchmarks tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find rec_sys benchmarks tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -3,8 +3,9 @@
     uv run -m benchmarks.pipeline [FILE.json.gz] [--parts 1 0.5 0.25 0.125] [key=value ...]
 
 Each part holds the first lines of FILE and runs in an empty folder, each stage as a process of its own, as a person
-would start it. Further words are settings of the training. FILE is made by default: 206,153 reviews by the script
-make_full_size.py of $REC_SYS_SHARED_DATA (default ../shared/data) where that is there, or 50,000 generated ones.
+would start it. Further words are settings of the training; the stages before it get those of data and encoder too. FILE
+is made by default: 206,153 reviews by the script make_full_size.py of $REC_SYS_SHARED_DATA (default ../shared/data)
+where that is there, or 50,000 generated ones.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -67,14 +69,21 @@ def measure(file: Path, reviews: int, folder: Path, settings: list[str]) -> dict
     row: dict[str, Any] = {"reviews": reviews}
     total = 0.0
     for stage, module in STAGES.items():
-        overrides = [] if stage == "vector base" else [f"data.path={raw}"]
-        overrides += settings if stage == "train" else []
+        overrides = overrides_of(stage, raw, settings)
         seconds, gib = run([sys.executable, "-m", module, f"paths.work_dir={folder / 'work'}", *overrides])
         total += seconds
         row |= {f"{stage}, min": round(seconds / 60, 2), f"{stage}, GiB": round(gib, 2)}
     row |= {"all, min": round(total / 60, 2), "disk, GiB": round(size(folder / "work") / 2**30, 2)}
     shutil.rmtree(folder)
     return row
+
+
+def overrides_of(stage: str, raw: Path, settings: list[str]) -> list[str]:
+    """The settings that a stage reads."""
+    if stage == "vector base":
+        return []
+    known = settings if stage == "train" else [word for word in settings if re.match(r"\+*(data|encoder)[.=]", word)]
+    return [f"data.path={raw}", *known]
 
 
 def run(command: list[str]) -> tuple[float, float]:

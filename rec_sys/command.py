@@ -18,12 +18,14 @@ from typing import Any, NoReturn
 
 import hydra
 from hydra.core.config_store import ConfigStore
-from hydra.errors import HydraException, MissingConfigException
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue, OmegaConfBaseException
 from yaml import YAMLError
 
 from rec_sys.errors import RecSysError
+from rec_sys.paths import quoted
 from rec_sys.settings import Settings
 
 CONFIG_FOLDER = Path(__file__).resolve().parents[1] / "config"
@@ -39,6 +41,11 @@ def register_schema(name: str, settings: type[Settings]) -> None:
     A YAML file that opens with `defaults: [/schema/<name>@_here_, _self_]` then holds only what differs.
     """
     ConfigStore.instance().store(group="schema", name=name, node=settings().model_dump(mode="json"))
+
+
+def same_settings() -> str:
+    """The settings that were typed after the command now running, each with a space before it, ready for a shell."""
+    return "".join(f" {quoted(word)}" for word in HydraConfig.get().overrides.task)
 
 
 def command(
@@ -84,6 +91,11 @@ def command(
                 if inside_task:
                     raise
                 _stop(_explain(error, folder, config_name))
+            except OSError as error:  # Hydra makes the folder of the run before the task begins
+                if inside_task:
+                    raise
+                where = error.filename or "the folder of the run"
+                _stop(f"{where}: {error.strerror}; give a folder that can be written to: paths.work_dir=FOLDER")
 
         main.__doc__ = task.__doc__
         return main
@@ -102,6 +114,11 @@ def _explain(error: Exception, folder: Path, config_name: str) -> str:
     message = str(error)
     if isinstance(error, OmegaConfBaseException):
         return f"setting {error.full_key}: {message.splitlines()[0]}"
+    if isinstance(error, OverrideParseException):
+        return (
+            f"setting {error.override} cannot be read; expected key=value, with quotes around a text that holds "
+            f"spaces, commas, brackets or letters beyond ASCII: \"key='some text'\", \"users=['ùser 1']\""
+        )
     if isinstance(error, MissingConfigException):
         if absent := re.search(r"config directory '([^']+)' exists", message):
             return f"no folder {absent[1]}: run from a clone of the project, or give the folder with --config-path"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from pathlib import Path
 
 from pydantic import Field
@@ -13,6 +15,11 @@ class Paths(Settings):
     """All folders follow from one."""
 
     work_dir: Path = Field(Path(), description="folder that holds everything the commands write")
+
+    @property
+    def option(self) -> str:
+        """What a command that is shown needs in order to use the same folder: " paths.work_dir=...", or nothing."""
+        return "" if self.work_dir == Path() else f" {typed('paths.work_dir', self.work_dir)}"
 
     @property
     def data(self) -> Path:
@@ -43,3 +50,17 @@ class Paths(Settings):
     def mlflow(self) -> Path:
         """The tracking store, an SQLite file."""
         return self.work_dir / "mlflow.db"
+
+
+def typed(key: str, value: object) -> str:
+    """A setting as it is typed in a shell: quoted for Hydra where Hydra would not read it, then for the shell."""
+    text = str(value)
+    if not re.fullmatch(r"[A-Za-z0-9_/.+@-]+", text):
+        text = "'" + text.replace("'", "\\'") + "'"
+    return quoted(f"{key}={text}")
+
+
+def quoted(word: str) -> str:
+    """A word as it is typed in a shell; in double quotes where these do, as Hydra has the single ones."""
+    plain = shlex.quote(word)
+    return plain if plain == word or re.search(r'["\\$`!]', word) else f'"{word}"'

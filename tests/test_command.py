@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ APP = """
 import time
 from pathlib import Path
 from pydantic import Field
-from rec_sys.command import command, register_schema
+from rec_sys.command import command, register_schema, same_settings
 from rec_sys.errors import DataError
 from rec_sys.settings import Settings, read_settings
 
@@ -35,6 +36,10 @@ def work(cfg):
         raise ValueError("a bug")
     if cfg.mode == "typo":
         return cfg.mood
+    if cfg.mode == "oserror":
+        Path("absent").read_text()
+    if cfg.mode == "show":
+        return same_settings()
     if cfg.mode == "wait":
         print("ready", flush=True)
         time.sleep(60)
@@ -110,6 +115,27 @@ def test_expected_error_is_one_line(app: Path, words: str, line: str) -> None:
     assert run(app, *words.split()) == Result(2, "", f"{line}\n")
 
 
+@pytest.mark.parametrize("word", ["mode=ù", "mode=[a&b]", "mode=[1"])
+def test_a_value_that_wants_quotes(app: Path, word: str) -> None:
+    result = run(app, word)
+    assert (result.code, result.out) == (2, "")
+    start = f"error: setting {word} cannot be read; expected key=value, with quotes around a text that holds spaces"
+    assert result.err.startswith(start)
+    assert result.err.endswith("\"users=['ùser 1']\"\n")
+    assert run(app, "mode='ù 1'").code == 0
+
+
+@pytest.mark.parametrize("folder", ["/proc/nope", "tiny_app.py/below"])
+def test_a_folder_that_cannot_be_written_to(app: Path, folder: str) -> None:
+    result = run(app, f"hydra.run.dir={folder}")
+    assert (result.code, result.out) == (2, "")
+    assert re.fullmatch(rf"error: .*{folder}: [^\n]*; give a folder [^\n]*: paths\.work_dir=FOLDER\n", result.err)
+
+
+def test_the_settings_that_were_typed_can_be_shown(app: Path) -> None:
+    assert run(app, "mode=show", "model.dim=5", "+name='a b'").out == """ mode=show model.dim=5 "+name='a b'"\n"""
+
+
 @pytest.mark.parametrize(
     "words", ["mode", "--config-name=broken_config", "--config-name=absent", "--config-dir=absent"]
 )
@@ -129,7 +155,10 @@ def test_config_folder_is_missing(app: Path) -> None:
     assert run(app, f"--config-path={app.parent}/elsewhere").code == 0
 
 
-@pytest.mark.parametrize(("mode", "last"), [("bug", "ValueError: a bug"), ("typo", "ConfigAttributeError: Key 'mood'")])
+@pytest.mark.parametrize(
+    ("mode", "last"),
+    [("bug", "ValueError: a bug"), ("typo", "ConfigAttributeError: Key 'mood'"), ("oserror", "FileNotFoundError")],
+)
 def test_bug_keeps_its_traceback(app: Path, mode: str, last: str) -> None:
     result = run(app, f"mode={mode}")
     assert result.code == 1

@@ -197,6 +197,18 @@ def test_every_yaml_opens_with_the_command_that_uses_it(file: str) -> None:
     assert "uv run " in head[0]
 
 
+@pytest.mark.parametrize("file", YAML_FILES)
+def test_the_head_of_every_yaml_names_what_exists(file: str) -> None:
+    head = re.match(r"(#.*\n)*", (CONFIG / file).read_text())
+    assert head is not None
+    for module in re.findall(r"uv run -m ([\w.]+)", head[0]):
+        assert importlib.util.find_spec(module), module
+    named = re.findall(r"(\w+) in ([\w/]+\.py)", head[0])
+    assert len(named) == head[0].count(".py"), "expected: CLASS in FILE.py"
+    for settings, source in named:
+        assert re.search(rf"^class {settings}\(", (PROJECT / source).read_text(), re.MULTILINE), (settings, source)
+
+
 def test_every_command_has_its_configuration() -> None:
     used = {
         ast.literal_eval(call.args[0])

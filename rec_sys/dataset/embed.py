@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from omegaconf import DictConfig
 
-from rec_sys.command import command, register_schema
+from rec_sys.command import command, register_schema, same_settings
 from rec_sys.dataset.data import DataSettings, load_data
 from rec_sys.dataset.encoder import EncoderSettings
 from rec_sys.paths import Paths
@@ -23,7 +23,7 @@ def main(cfg: DictConfig) -> None:
         read_settings(cfg.encoder, EncoderSettings, "encoder"),
         read_settings(cfg.paths, Paths, "paths"),
     )
-    print("\nnext:  uv run -m rec_sys.train.train  (with the same overrides)")
+    print(f"\nnext:  uv run -m rec_sys.train.train{same_settings()}")
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def embed_texts(
         encoder: computes what the cache does not know.
         cache_dir: where the cache lies, one file per encoder.
         out: write the vectors to this .npy file, atomically, and return a map of it; None keeps them in memory.
-        progress: show a bar with texts/s and the time left.
+        progress: show a bar with texts/s and the time left, at a terminal.
 
     Raises:
         DataError: the cache is damaged or cannot be used.
@@ -75,7 +75,8 @@ def embed_texts(
     counts = dict.fromkeys(("new", "from_cache", "empty", "repeated"), 0)
     with ExitStack() as stack:
         cache = stack.enter_context(EmbeddingCache(cache_dir, encoder.fingerprint, encoder.dimension))
-        bar = stack.enter_context(tqdm(total=num_texts, unit=" texts", desc="texts", disable=not progress))
+        hidden = None if progress else True
+        bar = stack.enter_context(tqdm(total=num_texts, unit=" texts", desc="texts", disable=hidden))
         vectors: npt.NDArray[np.float16]
         if out is None:
             vectors = np.zeros(shape, dtype=np.float16)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from omegaconf import DictConfig
 
-from rec_sys.command import command, register_schema
+from rec_sys.command import command, register_schema, same_settings
 from rec_sys.dataset.data import DataSettings, prepare_data
 from rec_sys.dataset.encoder import EncoderSettings
 from rec_sys.paths import Paths
@@ -21,7 +21,7 @@ def main(cfg: DictConfig) -> None:
     paths = read_settings(cfg.paths, Paths, "paths")
     _, prepared = prepare_data(read_settings(cfg.data, DataSettings, "data"), paths)
     print(prepared.describe())
-    print(f"\nprepared  {prepared.folder}\nnext:     uv run -m rec_sys.dataset.embed  (with the same overrides)")
+    print(f"\nprepared  {prepared.folder}\nnext:     uv run -m rec_sys.dataset.embed{same_settings()}")
 
 
 if __name__ == "__main__":

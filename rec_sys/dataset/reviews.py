@@ -107,7 +107,7 @@ def prepare_reviews(
         out: the folder in which prepared folders are kept.
         settings: how to read.
         metadata: file with names and texts of the products; goes before `settings.metadata`.
-        progress: whether to show a bar.
+        progress: whether to show a bar, at a terminal.
 
     Raises:
         DataError: the file cannot be read, is of no known format, or holds no usable row.
@@ -130,7 +130,7 @@ def prepare_reviews(
         with (
             Rejects(temporary / columns.REJECTS_FILE) as rejects,
             _ReviewWriter(temporary / columns.REVIEWS_FILE) as writer,
-            tqdm(total=file.size, unit="B", unit_scale=True, desc=path.name, disable=not progress) as bar,
+            tqdm(total=file.size, unit="B", unit_scale=True, desc=path.name, disable=None if progress else True) as bar,
         ):
             read = 0
             for read, (line, row) in enumerate(rows, 1):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -64,7 +65,9 @@ def locate(settings: SourceSettings, data_dir: Path, progress: bool = True) -> R
     metadata = None if wanted in ("auto", "none") else _existing(wanted, "metadata")
     if settings.path:
         path = _existing(settings.path, "path")
-        name = path.name.partition(".")[0] if settings.name in (SAMPLE, FILE) else settings.name
+        if settings.name not in (SAMPLE, FILE):
+            return RawFiles(path, metadata, settings.name)
+        name = re.sub(r"[^\w-]+", "_", path.name.partition(".")[0])  # files and commands will bear it
         return RawFiles(path, metadata, name or FILE)
     if settings.name == SAMPLE:
         files = _sample(settings, data_dir / SAMPLE)

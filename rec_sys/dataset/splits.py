@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from rec_sys.dataset.histories import Histories
@@ -44,7 +45,8 @@ def split_by_time(table: ReviewTable, settings: SplitSettings | None = None) -> 
     """Split a table.
 
     Raises:
-        DataError: nobody has the three reviews that training, validation and test need.
+        DataError: nobody has the three reviews that training, validation and test need, or nobody of the new people
+            the two that judging them needs.
     """
     settings = settings or SplitSettings()
     indptr = table.indptr()
@@ -53,6 +55,7 @@ def split_by_time(table: ReviewTable, settings: SplitSettings | None = None) -> 
     if settings.new_people:
         generator = np.random.default_rng(settings.seed)
         is_new[generator.permutation(table.num_users)[: round(settings.new_people * table.num_users)]] = True
+        _check_new(settings.new_people, is_new, counts)
     known = np.flatnonzero((counts >= 3) & ~is_new)
     if not len(known):
         raise DataError(
@@ -64,6 +67,18 @@ def split_by_time(table: ReviewTable, settings: SplitSettings | None = None) -> 
     kept[test] = kept[valid] = False
     new = np.flatnonzero((counts >= 2) & is_new)
     return Split(train=np.flatnonzero(kept), valid=valid, test=test, new=indptr[new + 1] - 1)
+
+
+def _check_new(part: float, is_new: npt.NDArray[np.bool_], counts: Ints) -> None:
+    """Refuse a part of the people so small that nobody new could be judged."""
+    given = f"split.new_people={part} of {len(counts):,} people"
+    if not is_new.any():
+        raise DataError(f"{given} is nobody; give at least {1 / max(len(counts), 1):.2g}, or 0 for no new people")
+    if not (is_new & (counts >= 2)).any():
+        raise DataError(
+            f"{given} draws {is_new.sum():,}, and none of them has the 2 reviews that judging a new person needs; "
+            f"give more, or 0 for no new people"
+        )
 
 
 def histories_before(

@@ -25,8 +25,8 @@ SCHEMA = pa.schema(
         ("rank", pa.int32()),  # from 1
         (columns.PRODUCT_ID, pa.string()),
         (columns.PRODUCT_NAME, pa.string()),
-        ("score", pa.float32()),
-        ("stars", pa.float32()),
+        ("score", pa.float32()),  # cosine of the tastes
+        ("stars", pa.float32()),  # predicted rating
     ]
 )
 
@@ -80,10 +80,9 @@ def describe(result: Recommendations) -> str:
     """A table of one person's recommendations, and why."""
     width = max([len(item.product_id) for item in result.items] + [len("product")])
     name_width = max([len(excerpt(item.name, NAME_WIDTH)) for item in result.items] + [len("name")])
-    lines = [
-        f"{result.user_id}",
-        f"  {'':>3}  {'product':<{width}}  {'name':<{name_width}}  {'score':>6}  {'stars':>5}",
-    ]
+    lines = [result.user_id]
+    if result.items:
+        lines.append(f"  {'':>3}  {'product':<{width}}  {'name':<{name_width}}  {'score':>6}  {'stars':>5}")
     lines += [
         f"  {rank:>3}  {item.product_id:<{width}}  {excerpt(item.name, NAME_WIDTH):<{name_width}}  "
         f"{item.score:>6.3f}  {item.stars:>5.2f}"

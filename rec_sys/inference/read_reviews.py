@@ -41,6 +41,8 @@ def read_people(source: str) -> list[Person]:
             says which one.
     """
     name = "standard input" if source == STANDARD_INPUT else source
+    if source == STANDARD_INPUT and sys.stdin.isatty():
+        print("reading reviews from standard input, end with Ctrl-D", file=sys.stderr)
     try:
         raw = sys.stdin.buffer.read() if source == STANDARD_INPUT else Path(source).read_bytes()
     except OSError as error:

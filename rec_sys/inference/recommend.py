@@ -23,6 +23,7 @@ from rec_sys.vector_database.text_encoder import TextEncoder, embed
 
 REASONS = 3  # reviews shown as the reason, at most
 EXCERPT = 120  # characters of a review shown
+HAS_ALL = "has reviewed everything in the catalogue"
 NOTHING_KNOWN = "no reviews: this is what the model recommends to somebody of whom nothing is known"
 
 UserTower = Callable[[Tensor, Stars], UserStates]
@@ -34,8 +35,8 @@ class Recommendation:
 
     product_id: str
     name: str  # empty where none is known
-    score: float  # inner product of unit vectors, -1 to 1
-    stars: float  # predicted rating, 0 to 5
+    score: float  # how near the product is to the person's taste: cosine, -1 to 1; falls from rank to rank
+    stars: float  # predicted rating, 0 to 5; much of it is the level of stars that the person gives
 
 
 @dataclass(frozen=True)
@@ -115,19 +116,19 @@ class ReviewRecommender:
         vectors: Floats = states.vector.cpu().numpy()
         attention: Floats = states.attention.cpu().numpy()
         owned = [self._owned(person) for person in people]
-        numbers, scores = self.base.search(vectors, k, owned)
-        stars = predicted_stars(torch.from_numpy(scores)).clamp(0, 5).numpy()
+        numbers, inner = self.base.search(vectors, k, owned)
+        stars = predicted_stars(torch.from_numpy(inner)).clamp(0, 5).numpy()
         results = []
         for row, person in enumerate(people):
             found = numbers[row] != NONE
+            mine, best = inner[row, found], numbers[row, found]
+            scores = taste_cosine(mine, vectors[row], self.base.vectors(best))
             items = [
                 Recommendation(self.base.products.id(number), self.base.names[number], score, star)
-                for number, score, star in zip(
-                    numbers[row, found].tolist(), scores[row, found].tolist(), stars[row, found].tolist(), strict=True
-                )
+                for number, score, star in zip(best.tolist(), scores.tolist(), stars[row, found].tolist(), strict=True)
             ]
-            mine = slice(int(read.indptr[row]), int(read.indptr[row + 1]))
-            why = self._why(read.reviews[mine], attention[mine])
+            its = slice(int(read.indptr[row]), int(read.indptr[row + 1]))
+            why = self._why(read.reviews[its], attention[its])
             results.append(Recommendations(person.user_id, items, why, self._note(person, len(items), k)))
         return results
 
@@ -212,10 +213,29 @@ class ReviewRecommender:
 
     def _note(self, person: Person, found: int, k: int) -> str:
         notes = [] if person.reviews else [NOTHING_KNOWN]
-        if found < k:
+        if not found:
+            notes.append(HAS_ALL)
+        elif found < k:
             what = "products besides those reviewed already" if found < len(self.base) else "products in the catalogue"
             notes.append(f"{k:,} were asked for, but there are only {found:,} {what}")
         return "; ".join(notes)
+
+
+def taste_cosine(inner: Floats, person: Floats, products: Floats) -> Floats:
+    """Cosines between the tastes alone, without the level of stars that every vector opens with; the same order.
+
+    A vector is [level, taste * sqrt(1 - level^2)], so an inner product is mostly the person's level and hardly differs
+    from product to product.
+
+    Args:
+        inner: (n,) inner products of the vectors.
+        person: (dim,) vector of the person.
+        products: (n, dim) vectors of the products.
+    """
+    levels = products[:, 0].astype(np.float64)
+    rest = np.sqrt((1 - float(person[0]) ** 2) * (1 - levels**2))
+    cosine: Floats = np.clip((inner - float(person[0]) * levels) / rest, -1, 1).astype(np.float32)
+    return cosine
 
 
 def excerpt(text: str, length: int = EXCERPT) -> str:

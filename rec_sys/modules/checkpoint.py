@@ -24,10 +24,11 @@ from rec_sys.files import atomic_file, sha256_of
 from rec_sys.ids import IdMap
 from rec_sys.modules.graph_model import GraphModel, GraphModelSettings
 from rec_sys.modules.product_tower import ProductStates
+from rec_sys.paths import Paths, typed
 
 FORMAT = "rec_sys graph model 1"
 SUFFIX = ".ckpt"
-TRAIN_FIRST = "train one first: uv run -m rec_sys.train.train"
+TORCH_FILE = b"PK\x03\x04"  # how the files of torch.save begin
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         CheckpointError: it is missing, damaged, or not a checkpoint of this package.
     """
     if not path.is_file():
-        raise CheckpointError(f"no checkpoint at {path}; {TRAIN_FIRST}")
+        raise CheckpointError(f"no checkpoint at {path}; {_train_first(path.parent)}")
     header = read_header(path)
     try:
         settings = GraphModelSettings.read(orjson.loads(header["model"]), "model")
@@ -81,7 +82,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         states = ProductStates(tensors["states.history"], tensors["states.target"])
     except (ConfigError, SafetensorError, RuntimeError, KeyError, ValueError) as error:
         raise CheckpointError(
-            f"{path} does not fit this version of rec_sys ({str(error).splitlines()[0]}); train again or name another"
+            f"{path} does not fit this version of rec_sys ({_first_reason(error)}); train again or name another"
         ) from error
     return Checkpoint(
         model=model.eval(),
@@ -104,6 +105,11 @@ def read_header(path: Path) -> dict[str, str]:
         with safe_open(path, framework="pt") as file:
             header: dict[str, str] = file.metadata() or {}
     except (SafetensorError, OSError) as error:
+        if _is_torch_file(path):
+            raise CheckpointError(
+                f"{path} is a file of PyTorch, such as a state to resume training from; name a checkpoint, or go on "
+                f"training with {typed('train.resume', path)}"
+            ) from error
         raise CheckpointError(
             f"{path} is damaged or not a checkpoint ({error}); name another or train again"
         ) from error
@@ -126,14 +132,33 @@ def find_checkpoint(name: str, folder: Path) -> Path:
         for path in (Path(name), folder / name, folder / f"{name}{SUFFIX}"):
             if path.is_file():
                 return path
-        raise CheckpointError(f"no checkpoint {name!r}, neither as a path nor in {folder}; {TRAIN_FIRST}")
+        raise CheckpointError(f"no checkpoint {name!r}, neither as a path nor in {folder}; {_train_first(folder)}")
     for path in sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: path.stat().st_mtime_ns, reverse=True):
         try:
             read_header(path)
         except CheckpointError:
             continue
         return path
-    raise CheckpointError(f"no checkpoint in {folder}; {TRAIN_FIRST}")
+    raise CheckpointError(f"no checkpoint in {folder}; {_train_first(folder)}")
+
+
+def _train_first(folder: Path) -> str:
+    """The advice to train, with the work folder to which a folder of checkpoints belongs."""
+    return f"train one first: uv run -m rec_sys.train.train{Paths(work_dir=folder.parent).option}"
+
+
+def _first_reason(error: Exception) -> str:
+    """The first line that says something: torch lists the weights that do not fit below a headline."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return next((line for line in lines if not line.endswith(":")), type(error).__name__)
+
+
+def _is_torch_file(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(TORCH_FILE)) == TORCH_FILE
+    except OSError:
+        return False
 
 
 def _text_tensor(value: Any) -> Tensor:

@@ -35,7 +35,9 @@ def main(cfg: DictConfig) -> None:
     for file in result.files:
         print(f"report      {file}")
     here = read_settings(cfg.paths, Paths, "paths").option
-    print(f"\nnext:\n  uv run -m rec_sys.vector_database.create_vectorbase{here}\n  uv run -m rec_sys.inference.infer{here}")
+    print("\nnext:")
+    for module in ("rec_sys.vector_database.create_vectorbase", "rec_sys.inference.infer"):
+        print(f"  uv run -m {module}{here}")
 
 
 if __name__ == "__main__":

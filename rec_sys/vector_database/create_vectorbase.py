@@ -22,7 +22,7 @@ from rec_sys.command import command, register_schema
 from rec_sys.dataset.metadata import Product, read_products
 from rec_sys.errors import VectorBaseError
 from rec_sys.modules.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
-from rec_sys.paths import Paths
+from rec_sys.paths import Paths, typed
 from rec_sys.settings import Settings, read_settings
 from rec_sys.vector_database.index import VectorBase, VectorBaseSettings
 from rec_sys.vector_database.storage import load_vector_base, save_vector_base
@@ -158,8 +158,11 @@ def _num_added(folder: Path) -> int:
 @command("vectorbase_config")
 def main(cfg: DictConfig) -> None:
     """Create the vector base and say what comes next."""
-    print(create_vectorbase(read_settings(cfg, CreateSettings, "")).describe())
-    print("\nnext:\n  uv run -m rec_sys.inference.infer")
+    settings = read_settings(cfg, CreateSettings, "")
+    created = create_vectorbase(settings)
+    print(created.describe())
+    checkpoint = f" {typed('checkpoint', settings.checkpoint)}" if settings.checkpoint else ""
+    print(f"\nnext:\n  uv run -m rec_sys.inference.infer{settings.paths.option}{checkpoint}")
 
 
 if __name__ == "__main__":

@@ -16,10 +16,10 @@ from rec_sys.errors import ConfigError, VectorBaseError
 from rec_sys.files import atomic_folder, sha256_of, write_json
 from rec_sys.ids import IdMap
 from rec_sys.modules.checkpoint import Checkpoint
+from rec_sys.paths import Paths, typed
 from rec_sys.vector_database.index import Origin, VectorBase
 
 FORMAT = "rec_sys vector base 1"
-CREATE = "uv run -m rec_sys.vector_database.create_vectorbase"
 INDEX_FILE, PRODUCTS_FILE, ADDED_FILE = "index.faiss", "products.parquet", "added_history.npy"
 META_FILE = "meta.json"
 SHOWN = 12  # characters of a fingerprint in a message
@@ -56,7 +56,7 @@ def load_vector_base(folder: Path, checkpoint: Checkpoint | None = None) -> Vect
         VectorBaseError: it is missing, damaged, or made from another checkpoint; the message says what to run.
     """
     if not folder.is_dir():
-        raise VectorBaseError(f"no vector base at {folder}; make it first: {CREATE}")
+        raise VectorBaseError(f"no vector base at {folder}; make it first: {_create(folder)}")
     meta = _read_meta(folder)
     try:
         origin = Origin.read(meta["origin"], "origin")
@@ -98,7 +98,8 @@ def check_origin(origin: Origin, folder: Path, checkpoint: Checkpoint) -> None:
         raise VectorBaseError(
             f"the vector base {folder} was made on {origin.created} from checkpoint {origin.checkpoint} "
             f"({origin.fingerprint[:SHOWN]}), but the checkpoint here is {checkpoint.path.name} "
-            f"({checkpoint.fingerprint[:SHOWN]}); make it anew: {CREATE} checkpoint={checkpoint.path}"
+            f"({checkpoint.fingerprint[:SHOWN]}); make it anew: "
+            f"{_create(folder)} {typed('checkpoint', checkpoint.path)}"
         )
 
 
@@ -113,10 +114,15 @@ def _read_meta(folder: Path) -> dict[str, Any]:
     found = meta.get("format") if isinstance(meta, dict) else None
     if found != FORMAT:
         raise VectorBaseError(
-            f"{folder} holds {found or 'something else'!r}; expected {FORMAT!r}: make it anew: {CREATE}"
+            f"{folder} holds {found or 'something else'!r}; expected {FORMAT!r}: make it anew: {_create(folder)}"
         )
     return dict(meta)
 
 
 def _damaged(folder: Path, reason: str) -> VectorBaseError:
-    return VectorBaseError(f"the vector base {folder} is damaged ({reason}); make it anew: {CREATE}")
+    return VectorBaseError(f"the vector base {folder} is damaged ({reason}); make it anew: {_create(folder)}")
+
+
+def _create(folder: Path) -> str:
+    """The command that makes the vector base in this folder, which lies in the work folder."""
+    return f"uv run -m rec_sys.vector_database.create_vectorbase{Paths(work_dir=folder.parent).option}"

@@ -9,7 +9,7 @@ import numpy as np
 from rec_sys.dataset.encoder import Encoder, EncoderSettings
 from rec_sys.dataset.table import Floats
 from rec_sys.errors import CheckpointError, EncoderError
-from rec_sys.modules.checkpoint import TRAIN_FIRST, Checkpoint
+from rec_sys.modules.checkpoint import Checkpoint
 from rec_sys.paths import Paths
 
 
@@ -58,7 +58,7 @@ def settings_of(checkpoint: Checkpoint, group: str) -> dict[str, Any]:
     """
     values = checkpoint.info.get("settings", {}).get(group)
     if not isinstance(values, dict):
-        raise CheckpointError(f"{checkpoint.path} does not hold the settings {group!r} of its training; {TRAIN_FIRST}")
+        raise CheckpointError(f"{checkpoint.path} does not hold the settings {group!r} of its training; train again")
     return values
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from rec_sys.dataset.embedding_cache import EmbeddingCache
 from rec_sys.dataset.embeddings import embed_texts
 from rec_sys.dataset.encoder import Encoder, EncoderSettings
 from rec_sys.dataset.table import Ints
+from tests.terminal import Terminal
 
 SETTINGS = EncoderSettings(backend="float32", threads=1, tokens_per_batch=256)
 TEXTS = ["warm tone", "", "broken pick", "warm tone", "noisy pedal", "  ", "warm tone", "cheap"]
@@ -71,9 +73,12 @@ def test_no_texts(tmp_path: Path, encoder: Encoder) -> None:
     assert embed_texts(iter([]), 0, encoder, tmp_path, tmp_path / "none.npy").vectors.shape == (0, 384)
 
 
-def test_the_bar_counts_every_text(tmp_path: Path, encoder: Encoder, capsys: pytest.CaptureFixture[str]) -> None:
-    embed_texts(batches(), len(TEXTS), encoder, tmp_path, progress=True)
-    assert f"{len(TEXTS)}/{len(TEXTS)}" in capsys.readouterr().err
+def test_the_bar_counts_every_text(tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    for stream, shown in ((Terminal(), True), (io.StringIO(), False)):  # in a log it would be noise
+        monkeypatch.setattr(sys, "stderr", stream)
+        embed_texts(batches(), len(TEXTS), encoder, tmp_path, progress=True)
+        assert (f"{len(TEXTS)}/{len(TEXTS)}" in stream.getvalue()) == shown
+        assert bool(stream.getvalue()) == shown
 
 
 def test_an_interrupted_run_keeps_what_is_done(

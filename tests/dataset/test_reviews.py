@@ -2,6 +2,7 @@ import gzip
 import multiprocessing
 import os
 import signal
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -21,6 +22,7 @@ from rec_sys.dataset.rejects import Reason, Rejects
 from rec_sys.dataset.reviews import PreparedReviews, ReadSettings, prepare_reviews
 from rec_sys.dataset.table import load_table
 from rec_sys.errors import ConfigError, DataError
+from tests.terminal import Terminal
 
 
 def row(
@@ -366,11 +368,12 @@ class TestSettingsAndWords:
         assert lines[4].split() == ["broken", "line", "2"]
         assert lines[-1].split() == ["with", "a", "name", "or", "text", "0"]
 
-    def test_progress_ends_at_the_size_of_the_file(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_progress_ends_at_the_size_of_the_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path = tmp_path / "raw.gz"
         path.write_bytes(gzip.compress(b"".join(orjson.dumps(row(str(n))) + b"\n" for n in range(5_000))))
+        monkeypatch.setattr(sys, "stderr", screen := Terminal())
         prepare_reviews(path, tmp_path / "out")
-        assert "100%" in capsys.readouterr().err
+        assert "100%" in screen.getvalue()
 
 
 @pytest.mark.real_data

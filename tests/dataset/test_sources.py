@@ -94,6 +94,12 @@ def test_a_path_wins(tmp_path: Path, name: str) -> None:
     assert not (tmp_path / "data").exists()
 
 
+def test_the_name_of_a_file_becomes_one_that_commands_can_bear(tmp_path: Path) -> None:
+    path = tmp_path / "my reviews, (1)=all.csv"
+    path.write_text("a,b\n")
+    assert locate(SourceSettings(path=str(path)), tmp_path).name == "my_reviews_1_all"
+
+
 def test_a_path_wins_over_an_address(web: Web, tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     path.write_text("a,b\n")

@@ -212,7 +212,10 @@ def test_the_commands_as_they_are_typed(
     work: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     typed(monkeypatch, create_vectorbase.main, work, "vector_db=exact")
-    assert capsys.readouterr().out.endswith("next:\n  uv run -m rec_sys.inference.infer\n")
+    assert capsys.readouterr().out.endswith(f"next:\n  uv run -m rec_sys.inference.infer paths.work_dir={work}\n")
+    typed(monkeypatch, create_vectorbase.main, work, "checkpoint=small")
+    text = capsys.readouterr().out
+    assert text.endswith(f"next:\n  uv run -m rec_sys.inference.infer paths.work_dir={work} checkpoint=small\n")
     reviews = '[{"asin": "B1", "reviewText": "A loud drum", "overall": 5}, {"TextReview": "I want a harp"}]'
     typed(monkeypatch, infer_command.main, work, "reviews=-", "k=2", send=reviews)
     text = capsys.readouterr().out

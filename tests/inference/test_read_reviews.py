@@ -142,3 +142,15 @@ def test_order_in_time() -> None:
     assert at(None, None) == [("0", 0), ("1", 0)]
     assert at(30, 10, 10, 20) == [("1", 10), ("2", 10), ("3", 20), ("0", 30)]
     assert at(None, 20, None, 10, None) == [("3", 10), ("4", 10), ("0", 20), ("1", 20), ("2", 20)]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_whoever_sits_at_a_terminal_is_told_that_reviews_are_awaited(
+    terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(b'[{"text": "Good"}]'))
+    monkeypatch.setattr(stream, "isatty", lambda: terminal)
+    monkeypatch.setattr(sys, "stdin", stream)
+    assert read_people("-") == [Person(NEW_PERSON, [Review("", "Good")])]
+    expected = "reading reviews from standard input, end with Ctrl-D\n" if terminal else ""
+    assert capsys.readouterr() == ("", expected)

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from rec_sys.errors import CheckpointError
 from rec_sys.modules.checkpoint import find_checkpoint, load_checkpoint, save_checkpoint
+from rec_sys.paths import Paths, typed
 from tests.embedded_toy import Toy, toy
 
 
@@ -50,9 +53,37 @@ def test_damaged_and_foreign_files_are_refused(tmp_path: Path) -> None:
     save_file({"x": torch.zeros(2)}, path)
     with pytest.raises(CheckpointError, match="expected 'rec_sys graph model"):
         load_checkpoint(path)
+
+
+def test_a_state_to_resume_from_is_no_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "resume" / "my run.ckpt"
+    path.parent.mkdir()
     torch.save({"x": 1}, path)  # a pickle is never opened
-    with pytest.raises(CheckpointError, match="damaged or not a checkpoint"):
+    assert find_checkpoint("resume/my run.ckpt", tmp_path) == path
+    with pytest.raises(CheckpointError, match=rf"to resume training from; .*{re.escape(typed('train.resume', path))}$"):
         load_checkpoint(path)
+
+
+def test_the_first_weight_that_does_not_fit_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.ckpt"
+    save(path, toy())
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    tensors = load_file(path)
+    name = "model.user_tower.out.weight"
+    save_file({**tensors, name: tensors[name][:-1].contiguous()}, path, metadata=metadata)
+    with pytest.raises(CheckpointError, match=r"\(size mismatch for user_tower\.out\.weight: .*train again"):
+        load_checkpoint(path)
+
+
+def test_the_advice_to_train_names_the_work_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "my runs" / "checkpoints"
+    option = re.escape(Paths(work_dir=folder.parent).option)
+    for name in ("", "other"):
+        with pytest.raises(CheckpointError, match=rf"uv run -m rec_sys\.train\.train{option}$"):
+            find_checkpoint(name, folder)
+    with pytest.raises(CheckpointError, match=r"uv run -m rec_sys\.train\.train$"):
+        find_checkpoint("", Paths().checkpoints)
 
 
 def test_the_newest_good_one_is_found(tmp_path: Path) -> None:

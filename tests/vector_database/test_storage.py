@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from rec_sys.errors import VectorBaseError
 from rec_sys.files import sha256_of
 from rec_sys.modules.checkpoint import Checkpoint
+from rec_sys.paths import Paths, typed
 from rec_sys.vector_database.index import VectorBase, VectorBaseSettings
 from rec_sys.vector_database.storage import load_vector_base, save_vector_base
 from tests.vector_database.toy_checkpoint import toy_checkpoint, toy_table
@@ -49,6 +51,19 @@ def test_what_is_saved_is_loaded(checkpoint: Checkpoint, tmp_path: Path, kind: s
 def test_a_missing_base_says_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(VectorBaseError, match=f"no vector base at .*: {COMMAND}"):
         load_vector_base(tmp_path / "base")
+
+
+def test_the_advice_names_the_work_folder(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    paths = Paths(work_dir=tmp_path / "my runs")
+    option = re.escape(paths.option)
+    with pytest.raises(VectorBaseError, match=rf"{COMMAND}{option}$"):
+        load_vector_base(paths.vector_base)
+    with pytest.raises(VectorBaseError, match=rf"{COMMAND}$"):
+        load_vector_base(Paths().vector_base)
+    save_vector_base(VectorBase.of_checkpoint(checkpoint), paths.vector_base)
+    other = toy_checkpoint(tmp_path / "my other.ckpt", *toy_table(tmp_path / "data"), seed=1)
+    with pytest.raises(VectorBaseError, match=rf"{COMMAND}{option} {re.escape(typed('checkpoint', other.path))}$"):
+        load_vector_base(paths.vector_base, other)
 
 
 def test_a_base_of_another_checkpoint_is_refused_by_name(saved: Path, tmp_path: Path) -> None:
