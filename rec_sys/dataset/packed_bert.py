@@ -48,8 +48,8 @@ class PackedBert:
     """
 
     def __init__(self, folder: Path, dtype: torch.dtype) -> None:
-        # oneDNN keeps buffers for every shape of a matrix product it has seen, by default up to 1,024 of them, which came
-        # to 9 GB for 200,000 texts. It reads these when it first computes something.
+        # oneDNN keeps buffers for every shape of a matrix product it has seen, by default up to 1,024 of them, which
+        # came to 9 GB for 200,000 texts. It reads these when it first computes something.
         os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", KEPT_SHAPES)
         os.environ.setdefault("LRU_CACHE_CAPACITY", KEPT_SHAPES)
         config = orjson.loads((folder / "config.json").read_bytes())
