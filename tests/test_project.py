@@ -256,6 +256,17 @@ def test_repository_holds_no_large_file_and_no_registry_address() -> None:
     assert "uv.lock" not in [name(path) for path in files]
 
 
+def test_the_stages_can_be_run_and_their_outputs_stay_out_of_git() -> None:
+    dvc = yaml.safe_load((PROJECT / "dvc.yaml").read_text())
+    work_dir = f"{dvc['vars'][0]['work_dir']}/"
+    listed = [work_dir, "dvc.lock"]
+    command = ["git", "-c", "safe.directory=*", "-C", str(PROJECT), "check-ignore", "--no-index", *listed]
+    ignored = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert ignored == [work_dir]  # dvc refuses to write a dvc.lock that git ignores
+    read = {path for stage in dvc["stages"].values() for path in stage["deps"] if "$" not in path}
+    assert [path for path in sorted(read) if not (PROJECT / path).exists()] == []
+
+
 def test_ci_can_be_run() -> None:
     assert os.access(PROJECT / ".ci/run", os.X_OK)
 
