@@ -83,7 +83,7 @@ def evaluate(
     shown = np.zeros((2, table.num_products), dtype=bool)  # in somebody's first ten; masked, unmasked
     ranks: tuple[list[Ranks], list[Ranks]] = ([], [])
     starts = range(0, len(targets), batch_size)
-    for start in tqdm(starts, desc=f"ranking: {model.name}", unit="batch", disable=not progress):
+    for start in tqdm(starts, desc=f"ranking: {model.name}", unit="batch", disable=None if progress else True):
         batch = histories.part(start, start + batch_size)
         scores = model.score(batch.last(history_limit))
         if scores.shape != (len(batch), table.num_products):
