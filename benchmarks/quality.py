@@ -35,8 +35,8 @@ def main() -> None:
     parser.add_argument("--new-people", type=float, default=0.1)
     parser.add_argument("--work-dir", type=Path, default=Path())
     parser.add_argument("--name", default="quality", help="of the result file")
-    args, settings = parser.parse_known_args()
-    settings = [f"data.path={args.data}", f"paths.work_dir={args.work_dir}", *settings]
+    args, extra = parser.parse_known_args()
+    settings = [f"data.path={args.data}", f"paths.work_dir={args.work_dir}", *extra]
 
     known = [run([*settings, f"train.seed={seed}"]) for seed in args.seeds]
     ranking = over_seeds([result.report.ranking for result in known])
@@ -57,7 +57,7 @@ def main() -> None:
         ],
         data=args.data.name,
         seeds=args.seeds,
-        settings=settings,
+        settings=extra,
         ranking={name: value.to_dict() for name, value in ranking.items()},
         new_people={name: value.to_dict() for name, value in new_people.items()},
         fit_seconds=[result.report.facts["fit_seconds"] for result in known],
