@@ -16,9 +16,14 @@ os.environ.setdefault("OMP_NUM_THREADS", str(min(4, os.cpu_count() or 1)))  # to
 
 import pytest
 from hydra.core.global_hydra import GlobalHydra
+from hypothesis import settings
 
 PROJECT = Path(__file__).resolve().parents[1]
 SHARED_DATA = Path(os.environ.get("REC_SYS_SHARED_DATA") or PROJECT / "../shared/data").resolve()
+
+# The same examples every time, and no time limit on one: a busy machine must not turn a test red.
+settings.register_profile("project", deadline=None, derandomize=True)
+settings.load_profile("project")
 
 
 @pytest.fixture(autouse=True)
