@@ -7,6 +7,7 @@ data's fingerprint and the metrics.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ from rec_sys.ids import IdMap
 from rec_sys.modules.graph_model import GraphModel, GraphModelSettings
 from rec_sys.modules.product_tower import ProductStates
 from rec_sys.paths import Paths, typed
+
+logger = logging.getLogger(__name__)
 
 FORMAT = "rec_sys graph model 1"
 SUFFIX = ".ckpt"
@@ -136,7 +139,8 @@ def find_checkpoint(name: str, folder: Path) -> Path:
     for path in sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: path.stat().st_mtime_ns, reverse=True):
         try:
             read_header(path)
-        except CheckpointError:
+        except CheckpointError as error:
+            logger.warning("passed over: %s", error)
             continue
         return path
     raise CheckpointError(f"no checkpoint in {folder}; {_train_first(folder)}")

@@ -103,6 +103,7 @@ def _plot(report: TrainReport, path: Path) -> None:
             axis.plot(epochs, values, marker=".", label=name.partition("/")[2].replace("_at_", "@").replace("_", " "))
         axis.axvline(report.best_epoch + 1, color="grey", linestyle=":", linewidth=1)
         axis.set(title=title, xlabel="epoch")
+        axis.xaxis.get_major_locator().set_params(integer=True)
         axis.grid(alpha=0.3)
         axis.legend()
     figure.suptitle(f"{report.name} (kept: epoch {report.best_epoch + 1})")
