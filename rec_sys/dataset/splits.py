@@ -1,12 +1,13 @@
 """Which reviews may be learned from, which choose the model, which judge it.
 
 Per person in time order: the last review is the test, the one before it validation, the rest training. A seeded part
-of the people can be kept out whole: strangers, each described by all but the last of their reviews.
+of the people can be kept out whole: strangers, each described by all but the last of their reviews. So can a part of
+the products: their reviews leave training and all histories, and are what new products are judged by.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -18,14 +19,17 @@ from rec_sys.dataset.table import Ints, ReviewTable
 from rec_sys.errors import DataError
 from rec_sys.settings import Settings
 
-Part = Literal["valid", "test", "new"]
+Part = Literal["valid", "test", "new", "new_products"]
+Flags = npt.NDArray[np.bool_]
+DESCRIBED_BY = 3  # first reviews of a new product that may stand for the description it lacks
 
 
 class SplitSettings(Settings):
     """How the table is split."""
 
     new_people: float = Field(0.0, ge=0, lt=1, description="part of the people kept out of training whole")
-    seed: int = Field(0, ge=0, description="draws the new people")
+    new_products: float = Field(0.0, ge=0, lt=1, description="part of the products kept out of training whole")
+    seed: int = Field(0, ge=0, description="draws the new people and the new products")
 
 
 @dataclass(frozen=True)
@@ -36,26 +40,55 @@ class Split:
     valid: Ints  # (num_known,) one per evaluated known person
     test: Ints  # (num_known,) of the same people, in the same order
     new: Ints  # (num_new,) the last review of each new person
+    # Of products kept out of training, each by somebody who has earlier reviews of other products; ascending.
+    new_products: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    # The first three reviews in time of each product kept out; one without a text of its own is described by them.
+    described_by: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    # What histories may hold, ascending, for `histories_before`: reviews of products not kept out. None: all reviews.
+    in_histories: Ints | None = None
+
+    def part(self, name: Part) -> Ints:
+        """The review numbers of a part that is judged."""
+        parts: dict[Part, Ints] = {
+            "valid": self.valid,
+            "test": self.test,
+            "new": self.new,
+            "new_products": self.new_products,
+        }
+        return parts[name]
 
     def summary(self) -> dict[str, int]:
-        return {"train": len(self.train), "valid": len(self.valid), "test": len(self.test), "new people": len(self.new)}
+        """How many reviews each part holds; new products only where some are kept out."""
+        counts = {
+            "train": len(self.train),
+            "valid": len(self.valid),
+            "test": len(self.test),
+            "new people": len(self.new),
+        }
+        return counts if self.in_histories is None else counts | {"reviews of new products": len(self.new_products)}
 
 
 def split_by_time(table: ReviewTable, settings: SplitSettings | None = None) -> Split:
     """Split a table.
 
+    With new products, training is what it would be without them less their reviews, and the people of validation and
+    test are those of them whose two last products are known and who have a training review left.
+
     Raises:
-        DataError: nobody has the three reviews that training, validation and test need, or nobody of the new people
-            the two that judging them needs.
+        DataError: nobody has the three reviews that training, validation and test need, nobody of the new people
+            the two that judging them needs, or no review of a new product can be judged.
     """
     settings = settings or SplitSettings()
     indptr = table.indptr()
     counts = np.diff(indptr)
-    is_new = np.zeros(table.num_users, dtype=bool)
+    is_new = _drawn(np.random.default_rng(settings.seed), settings.new_people, table.num_users)
     if settings.new_people:
-        generator = np.random.default_rng(settings.seed)
-        is_new[generator.permutation(table.num_users)[: round(settings.new_people * table.num_users)]] = True
         _check_new(settings.new_people, is_new, counts)
+    generator = np.random.default_rng([settings.seed, 1])  # not the one of the people: who is new stays the same
+    is_new_product = _drawn(generator, settings.new_products, table.num_products)
+    shown = ~is_new_product[table.product]  # reviews that training and histories may hold
+    shown_before = _earlier(shown, indptr)  # how many of them by the same person before each review
+
     known = np.flatnonzero((counts >= 3) & ~is_new)
     if not len(known):
         raise DataError(
@@ -63,13 +96,50 @@ def split_by_time(table: ReviewTable, settings: SplitSettings | None = None) -> 
             f"(most: {counts.max(initial=0)}); use data with longer histories or lower split.new_people"
         )
     test, valid = indptr[known + 1] - 1, indptr[known + 1] - 2
-    kept = ~is_new[table.user]
+    kept = shown & ~is_new[table.user]
     kept[test] = kept[valid] = False
-    new = np.flatnonzero((counts >= 2) & is_new)
-    return Split(train=np.flatnonzero(kept), valid=valid, test=test, new=indptr[new + 1] - 1)
+    judged = shown[test] & shown[valid] & (shown_before[valid] > 0)
+    new = indptr[np.flatnonzero((counts >= 2) & is_new) + 1] - 1
+    split = Split(
+        train=np.flatnonzero(kept),
+        valid=valid[judged],
+        test=test[judged],
+        new=new[shown[new] & (shown_before[new] > 0)],
+    )
+    if not settings.new_products:
+        return split
+    new_products = np.flatnonzero(~shown & (shown_before > 0))
+    _check_new_products(settings.new_products, is_new_product, len(new_products), split)
+    return replace(
+        split, new_products=new_products, described_by=_first_reviews(table, ~shown), in_histories=np.flatnonzero(shown)
+    )
 
 
-def _check_new(part: float, is_new: npt.NDArray[np.bool_], counts: Ints) -> None:
+def _drawn(generator: np.random.Generator, part: float, total: int) -> Flags:
+    """A part of `total`, by chance."""
+    drawn = np.zeros(total, dtype=bool)
+    if part:
+        drawn[generator.permutation(total)[: round(part * total)]] = True
+    return drawn
+
+
+def _earlier(shown: Flags, indptr: Ints) -> Ints:
+    """(num_reviews,) how many of the reviews that are `shown` the same person wrote before each review."""
+    before = np.concatenate([[0], np.cumsum(shown)])
+    earlier: Ints = before[:-1] - np.repeat(before[indptr[:-1]], np.diff(indptr))
+    return earlier
+
+
+def _first_reviews(table: ReviewTable, of: Flags) -> Ints:
+    """The first three reviews in time, ties in the order of the file, of each product of the reviews `of`."""
+    reviews = np.flatnonzero(of)
+    order = reviews[np.lexsort((table.row[reviews], table.timestamp[reviews], table.product[reviews]))]
+    product = table.product[order]
+    place = np.arange(len(order)) - np.searchsorted(product, product)
+    return np.sort(order[place < DESCRIBED_BY])
+
+
+def _check_new(part: float, is_new: Flags, counts: Ints) -> None:
     """Refuse a part of the people so small that nobody new could be judged."""
     given = f"split.new_people={part} of {len(counts):,} people"
     if not is_new.any():
@@ -78,6 +148,23 @@ def _check_new(part: float, is_new: npt.NDArray[np.bool_], counts: Ints) -> None
         raise DataError(
             f"{given} draws {is_new.sum():,}, and none of them has the 2 reviews that judging a new person needs; "
             f"give more, or 0 for no new people"
+        )
+
+
+def _check_new_products(part: float, is_new: Flags, judged: int, split: Split) -> None:
+    """Refuse a part of the products so small that nothing new could be judged, or so large that nothing else could."""
+    given = f"split.new_products={part} of {len(is_new):,} products"
+    if not is_new.any():
+        raise DataError(f"{given} is none; give at least {1 / max(len(is_new), 1):.2g}, or 0 for no new products")
+    if not judged:
+        raise DataError(
+            f"{given} draws {is_new.sum():,}, and nobody reviewed one of them after a product that is not new, so they "
+            f"cannot be judged; give another part, or 0 for no new products"
+        )
+    if not len(split.train) or not len(split.valid):
+        raise DataError(
+            f"{given} draws {is_new.sum():,} and leaves {len(split.train):,} training reviews and {len(split.valid):,} "
+            f"people to validate and test on; give less"
         )
 
 

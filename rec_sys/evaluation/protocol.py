@@ -1,10 +1,13 @@
-"""The ranking protocol: every model answers the same people, ranked among all products, masked and unmasked."""
+"""The ranking protocol: every model answers the same people, ranked among all products, masked and unmasked.
+
+Figures are means over people: somebody of whom several reviews are held out counts once, with the mean of these.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,7 +17,16 @@ from rec_sys.dataset.histories import Histories
 from rec_sys.dataset.splits import histories_before
 from rec_sys.dataset.table import Floats, Ints, ReviewTable
 from rec_sys.errors import DataError, RecSysError
-from rec_sys.evaluation.ranking import CUTOFFS, Ranks, first_products, metrics_of_ranks, rank_targets
+from rec_sys.evaluation.groups import BY_HISTORY, BY_TRAINING, Groups, group_figures, mean_of_groups, one_vote_each
+from rec_sys.evaluation.ranking import (
+    CUTOFFS,
+    Ranks,
+    first_products,
+    metrics_of_ranks,
+    rank_both_ways,
+    values_of_ranks,
+)
+from rec_sys.evaluation.tables import short, text_table
 
 COVERAGE_AT = 10
 
@@ -26,6 +38,27 @@ class Scorer(Protocol):
     def name(self) -> str: ...
 
     def score(self, histories: Histories) -> Floats: ...
+
+
+@dataclass(frozen=True)
+class PersonRanks:
+    """Where each held-out product stood, so that two models can be compared person by person."""
+
+    target: Ints  # (num_targets,) review numbers
+    person: Ints  # (num_targets,) user numbers
+    masked: Ranks  # (num_seeds, num_targets)
+    unmasked: Ranks  # (num_seeds, num_targets)
+
+    def per_person(self, metric: str, masked: bool = True) -> Ranks:
+        """(num_people,) a metric of each person, ascending by user number: mean over seeds, then over targets.
+
+        Raises:
+            ValueError: `metric` does not follow from ranks.
+        """
+        values = values_of_ranks(self.masked if masked else self.unmasked, metric).mean(axis=0)
+        _, place, times = np.unique(self.person, return_inverse=True, return_counts=True)
+        means: Ranks = np.bincount(place, weights=values) / times
+        return means
 
 
 @dataclass(frozen=True)
@@ -47,9 +80,14 @@ class RankingReport:
     num_seeds: int = 1
     masked_spread: dict[str, float] = field(default_factory=dict)  # standard deviation over seeds
     unmasked_spread: dict[str, float] = field(default_factory=dict)
+    groups: Groups = field(default_factory=dict)  # people and products, each hot, warm and cold
+    fit_seconds: float | None = None  # of fitting, choosing on validation included
+    fit_mib: float | None = None  # by which memory rose meanwhile, see `resources.measured`
+    ranks: PersonRanks | None = field(default=None, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """Plain JSON: everything but the ranks."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "ranks"}
 
 
 def evaluate(
@@ -60,17 +98,21 @@ def evaluate(
     batch_size: int = 1024,
     progress: bool = False,
     cutoffs: Sequence[int] = CUTOFFS,
+    train: Ints | None = None,
+    among: Ints | None = None,
 ) -> RankingReport:
     """Rank the product of each target review by what its author had reviewed before it.
 
     Args:
         model: fitted.
         table: the reviews.
-        targets: review numbers, one per person: `split.valid` to choose, `split.test` or `split.new` to judge.
+        targets: review numbers: `split.valid` to choose, `split.test` or `split.new` to judge, one per person each.
         history_limit: the model sees at most this many newest reviews; masking uses all of them.
         batch_size: people scored at once; (batch_size, num_products) scores are in memory.
         progress: show a bar.
         cutoffs: the k of recall@k and ndcg@k.
+        train: review numbers that were learned from; given, products are grouped by how many of these are theirs.
+        among: ascending review numbers that histories may hold: `split.in_histories`; None: all.
 
     Raises:
         DataError: there are no targets.
@@ -79,9 +121,9 @@ def evaluate(
     if not len(targets):
         raise DataError("no held-out reviews to rank; use a part of the split that holds some")
     started = time.perf_counter()
-    histories = histories_before(table, targets)
+    histories = histories_before(table, targets, among)
     shown = np.zeros((2, table.num_products), dtype=bool)  # in somebody's first ten; masked, unmasked
-    ranks: tuple[list[Ranks], list[Ranks]] = ([], [])
+    ranks = np.empty((2, len(targets)))  # masked, unmasked
     starts = range(0, len(targets), batch_size)
     for start in tqdm(starts, desc=f"ranking: {model.name}", unit="batch", disable=None if progress else True):
         batch = histories.part(start, start + batch_size)
@@ -92,22 +134,41 @@ def evaluate(
                 f"(people, products); was it fitted on another table?"
             )
         held_out = table.product[targets[start : start + batch_size]]
-        for kind, owned in enumerate((batch.matrix(table.num_products), None)):
-            try:
-                ranks[kind].append(rank_targets(scores, held_out, owned))
-            except RecSysError as error:
-                raise RecSysError(f"{model.name}: {error}") from error
-            shown[kind, first_products(scores, COVERAGE_AT, owned)] = True
+        owned = batch.matrix(table.num_products)
+        try:
+            ranks[:, start : start + batch_size] = rank_both_ways(scores, held_out, owned)
+        except RecSysError as error:
+            raise RecSysError(f"{model.name}: {error}") from error
+        for kind, taken_out in enumerate((owned, None)):
+            shown[kind, first_products(scores, COVERAGE_AT, taken_out)] = True
+    seconds = time.perf_counter() - started
+    person = table.user[targets]
     masked, unmasked = (
-        metrics_of_ranks(np.concatenate(ranks[kind]), cutoffs) | {f"coverage@{COVERAGE_AT}": float(shown[kind].mean())}
+        metrics_of_ranks(ranks[kind], cutoffs, one_vote_each(person))
+        | {f"coverage@{COVERAGE_AT}": float(shown[kind].mean())}
         for kind in (0, 1)
     )
-    seconds = time.perf_counter() - started
-    return RankingReport(model.name, masked, unmasked, len(targets), table.num_products, history_limit, seconds)
+    groups = {"people": group_figures(ranks[0], ranks[1], person, histories.lengths, BY_HISTORY)}
+    if train is not None:
+        reviews = np.bincount(table.product[train], minlength=table.num_products)[table.product[targets]]
+        groups["products"] = group_figures(ranks[0], ranks[1], person, reviews, BY_TRAINING)
+    return RankingReport(
+        model=model.name,
+        masked=masked,
+        unmasked=unmasked,
+        num_people=len(np.unique(person)),
+        num_products=table.num_products,
+        history_limit=history_limit,
+        seconds=seconds,
+        groups=groups,
+        ranks=PersonRanks(targets, person, ranks[:1], ranks[1:]),
+    )
 
 
 def mean_of_seeds(reports: Sequence[RankingReport]) -> RankingReport:
     """One report of several runs that differ in their seed: means, and the standard deviation (n - 1) as the spread.
+
+    The ranks of all runs are kept where these judged the same held-out reviews.
 
     Raises:
         ValueError: there is none, or they are of different models, people or history limits.
@@ -124,6 +185,11 @@ def mean_of_seeds(reports: Sequence[RankingReport]) -> RankingReport:
     masked, masked_spread = over_seeds([report.masked for report in reports])
     unmasked, unmasked_spread = over_seeds([report.unmasked for report in reports])
     first = reports[0]
+    kept = [report.ranks for report in reports if report.ranks is not None]
+    same = len(kept) == len(reports) and all(np.array_equal(ranks.target, kept[0].target) for ranks in kept)
+    seconds = [report.fit_seconds for report in reports if report.fit_seconds is not None]
+    mib = [report.fit_mib for report in reports if report.fit_mib is not None]
+    kinds_of_groups = [kind for kind in first.groups if all(kind in report.groups for report in reports)]
     return RankingReport(
         model=first.model,
         masked=masked,
@@ -135,6 +201,17 @@ def mean_of_seeds(reports: Sequence[RankingReport]) -> RankingReport:
         num_seeds=len(reports),
         masked_spread=masked_spread,
         unmasked_spread=unmasked_spread,
+        groups={kind: mean_of_groups([report.groups[kind] for report in reports]) for kind in kinds_of_groups},
+        fit_seconds=float(np.mean(seconds)) if seconds else None,
+        fit_mib=max(mib) if mib else None,
+        ranks=PersonRanks(
+            kept[0].target,
+            kept[0].person,
+            np.concatenate([ranks.masked for ranks in kept]),
+            np.concatenate([ranks.unmasked for ranks in kept]),
+        )
+        if same
+        else None,
     )
 
 
@@ -144,23 +221,19 @@ def format_table(
     metrics: Sequence[str] = ("recall@10", "ndcg@10", "coverage@10"),
 ) -> str:
     """Reports side by side, for a terminal (aligned) or for Markdown; `rows` names each report."""
-    short = [name.replace("recall@", "R@").replace("ndcg@", "N@").replace("coverage@", "cov@") for name in metrics]
-    head = ["model", *(f"{name} {kind}" for kind in ("masked", "unmasked") for name in short), "people", "seconds"]
-    lines = [head]
+    kinds = ("masked", "unmasked")
+    head = ["model", *(f"{short(name)} {kind}" for kind in kinds for name in metrics), "people", "seconds"]
+    with_fit = any(report.fit_seconds is not None for report in rows.values())
+    lines = [[*head, "fit seconds", "fit MiB"] if with_fit else head]
     for name, report in rows.items():
         cells = [name]
         for values, spread in ((report.masked, report.masked_spread), (report.unmasked, report.unmasked_spread)):
             cells += [
                 f"{values[metric]:.4f}" + (f" ±{spread[metric]:.4f}" if metric in spread else "") for metric in metrics
             ]
-        lines.append([*cells, f"{report.num_people:,}", f"{report.seconds:.1f}"])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    aligned = [
-        [cell.ljust(width) if place == 0 else cell.rjust(width) for place, (cell, width) in enumerate(line)]
-        for line in (list(zip(line, widths, strict=True)) for line in lines)
-    ]
-    rule = ["-" * width for width in widths]
-    if markdown:
-        rule = [rule[0], *(dashes[:-1] + ":" for dashes in rule[1:])]
-        return "\n".join(f"| {' | '.join(line)} |" for line in [aligned[0], rule, *aligned[1:]])
-    return "\n".join("  ".join(line).rstrip() for line in [aligned[0], rule, *aligned[1:]])
+        cells += [f"{report.num_people:,}", f"{report.seconds:.1f}"]
+        if with_fit:
+            cells += ["-" if report.fit_seconds is None else f"{report.fit_seconds:,.1f}"]
+            cells += ["-" if report.fit_mib is None else f"{report.fit_mib:,.0f}"]
+        lines.append(cells)
+    return text_table(lines, markdown)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,7 @@ from rec_sys.errors import RecSysError
 
 Ranks = npt.NDArray[np.float64]
 CUTOFFS = (5, 10, 20)
+BLOCKS = 128  # products are looked at in this many groups when the first ones are searched for
 
 
 def check_scores(scores: Floats) -> None:
@@ -21,13 +23,15 @@ def check_scores(scores: Floats) -> None:
     Raises:
         RecSysError: a score is nan or infinite; names the first one.
     """
+    # nan passes through min and max, so two passes without a copy say that all is well
+    if not scores.size or (np.isfinite(scores.max()) and np.isfinite(scores.min())):
+        return
     finite = np.isfinite(scores)
-    if not finite.all():
-        row, product = np.argwhere(~finite)[0]
-        raise RecSysError(
-            f"{np.count_nonzero(~finite):,} of {scores.size:,} scores are not finite (first: {scores[row, product]} in "
-            f"row {row}, product {product}), so products cannot be ranked; the model has diverged or divides by zero"
-        )
+    row, product = np.argwhere(~finite)[0]
+    raise RecSysError(
+        f"{np.count_nonzero(~finite):,} of {scores.size:,} scores are not finite (first: {scores[row, product]} in "
+        f"row {row}, product {product}), so products cannot be ranked; the model has diverged or divides by zero"
+    )
 
 
 def rank_targets(scores: Floats, targets: Ints, owned: sp.csr_matrix | None = None) -> Ranks:
@@ -44,18 +48,34 @@ def rank_targets(scores: Floats, targets: Ints, owned: sp.csr_matrix | None = No
     Raises:
         RecSysError: a score is nan or infinite.
     """
+    unmasked = _count_before(scores, targets)
+    return unmasked if owned is None else unmasked - _owned_before(scores, targets, owned)
+
+
+def rank_both_ways(scores: Floats, targets: Ints, owned: sp.csr_matrix) -> tuple[Ranks, Ranks]:
+    """`rank_targets` with and without the owned products taken out, for the price of one: masked, unmasked."""
+    unmasked = _count_before(scores, targets)
+    return unmasked - _owned_before(scores, targets, owned), unmasked
+
+
+def _count_before(scores: Floats, targets: Ints) -> Ranks:
+    """Ranks among all products."""
     check_scores(scores)
     own = scores[np.arange(len(targets)), targets]  # (n,)
     higher = np.count_nonzero(scores > own[:, None], axis=1)
     equal = np.count_nonzero(scores == own[:, None], axis=1) - 1  # the target itself is no other
-    if owned is not None:  # what the owned products added is taken off again: no masked copy of the scores
-        row, product = _entries(owned)
-        other = product != targets[row]
-        row, product = row[other], product[other]
-        higher -= np.bincount(row[scores[row, product] > own[row]], minlength=len(targets))
-        equal -= np.bincount(row[scores[row, product] == own[row]], minlength=len(targets))
     ranks: Ranks = 1 + higher + equal / 2
     return ranks
+
+
+def _owned_before(scores: Floats, targets: Ints, owned: sp.csr_matrix) -> Ranks:
+    """What the owned products other than the target add to each rank: no masked copy of the scores is needed."""
+    own = scores[np.arange(len(targets)), targets]
+    row, product = _entries(owned)
+    other = product != targets[row]
+    row, product = row[other], product[other]
+    before = (scores[row, product] > own[row]) + (scores[row, product] == own[row]) / 2
+    return np.bincount(row, weights=before, minlength=len(targets)).astype(np.float64)
 
 
 def first_products(scores: Floats, k: int, owned: sp.csr_matrix | None = None) -> Ints:
@@ -63,35 +83,64 @@ def first_products(scores: Floats, k: int, owned: sp.csr_matrix | None = None) -
 
     Products stored in `owned` come last: they appear only where a row has fewer than k others.
     """
-    k = min(k, scores.shape[1])
-    cost = -scores  # best is lowest: partitioning at the front is many times faster where most scores are 0
+    n, num_products = scores.shape
+    k = min(k, num_products)
+    left = scores
     if owned is not None:
-        cost[_entries(owned)] = np.inf
-    first = np.argpartition(cost, k - 1, axis=1)[:, :k]
-    last = np.take_along_axis(cost, first, axis=1).max(axis=1)
-    # argpartition picks freely among products equal to the last one; those rows are chosen again, by number
-    torn = np.count_nonzero(cost <= last[:, None], axis=1) > k
-    for row in np.flatnonzero(torn):
-        better = np.flatnonzero(cost[row] < last[row])
-        equal = np.flatnonzero(cost[row] == last[row])
-        first[row] = np.concatenate([better, equal])[:k]
-    first.sort(axis=1)
-    order = np.argsort(np.take_along_axis(cost, first, axis=1), axis=1, kind="stable")
-    return np.take_along_axis(first, order, axis=1)
+        left = scores.copy()
+        left[_entries(owned)] = -np.inf
+    floor = _kth_highest(_block_maxima(left) if k <= BLOCKS < num_products else left, k)
+    # At least k products reach the k-th highest of some of the scores, and hardly more: only these are sorted.
+    near = left >= floor[:, None]
+    crowded = np.flatnonzero(np.count_nonzero(near, axis=1) > 8 * k)  # very many are equal to it
+    near[crowded] = left[crowded] > floor[crowded, None]
+    for row in crowded[np.count_nonzero(near[crowded], axis=1) < k]:
+        equal = np.flatnonzero(left[row] == floor[row])
+        near[row, equal[: k - np.count_nonzero(near[row])]] = True
+    row, product = np.nonzero(near)
+    order = np.lexsort((product, -left[row, product], row))
+    row, product = row[order], product[order]
+    place = np.arange(len(row)) - np.searchsorted(row, row)
+    return product[place < k].reshape(n, k)
 
 
-def metrics_of_ranks(ranks: Ranks, cutoffs: Sequence[int] = CUTOFFS) -> dict[str, float]:
-    """Means over people: recall@k (1 if rank <= k), ndcg@k (1 / log2(rank + 1) if rank <= k) and mrr (1 / rank).
+def _block_maxima(scores: Floats) -> Floats:
+    """(n, BLOCKS): the highest of the products p with the same p % BLOCKS."""
+    whole = scores.shape[1] // BLOCKS * BLOCKS
+    maxima: Floats = scores[:, :whole].reshape(len(scores), -1, BLOCKS).max(axis=1)
+    rest = scores[:, whole:]
+    np.maximum(maxima[:, : rest.shape[1]], rest, out=maxima[:, : rest.shape[1]])
+    return maxima
 
-    With one held-out product per person the ideal gain is 1, so DCG and NDCG are the same.
+
+def _kth_highest(scores: Floats, k: int) -> Floats:
+    """(n,) the k-th highest score of each row."""
+    # lowest first: partitioning at the front is many times faster where most scores are 0
+    floor: Floats = -np.partition(-scores, k - 1, axis=1)[:, k - 1]
+    return floor
+
+
+def values_of_ranks(ranks: Ranks, metric: str) -> Ranks:
+    """What each rank is worth: recall@k (1 if rank <= k), ndcg@k (1 / log2(rank + 1) if rank <= k) or mrr (1 / rank).
+
+    With one held-out product the ideal gain is 1, so DCG and NDCG are the same.
+
+    Raises:
+        ValueError: `metric` is none that follows from a rank.
     """
-    gain = 1 / np.log2(ranks + 1)
-    metrics = {}
-    for k in cutoffs:
-        hit = ranks <= k
-        metrics[f"recall@{k}"] = float(hit.mean())
-        metrics[f"ndcg@{k}"] = float((gain * hit).mean())
-    return metrics | {"mrr": float((1 / ranks).mean())}
+    if metric == "mrr":
+        return 1 / ranks
+    named = re.fullmatch(r"(recall|ndcg)@([1-9]\d*)", metric)
+    if named is None:
+        raise ValueError(f"metric {metric!r} does not follow from ranks; expected recall@K, ndcg@K or mrr")
+    hit = (ranks <= int(named[2])).astype(np.float64)
+    return hit if named[1] == "recall" else hit / np.log2(ranks + 1)
+
+
+def metrics_of_ranks(ranks: Ranks, cutoffs: Sequence[int] = CUTOFFS, weights: Ranks | None = None) -> dict[str, float]:
+    """Means of recall@k, ndcg@k and mrr over ranks, plain or by weights."""
+    names = [f"{kind}@{k}" for k in cutoffs for kind in ("recall", "ndcg")]
+    return {name: float(np.average(values_of_ranks(ranks, name), weights=weights)) for name in (*names, "mrr")}
 
 
 def _entries(owned: sp.csr_matrix) -> tuple[Ints, Ints]:

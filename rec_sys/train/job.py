@@ -24,6 +24,7 @@ from rec_sys.dataset.encoder import EncoderSettings
 from rec_sys.dataset.graphs import review_graph
 from rec_sys.dataset.splits import Split, SplitSettings, split_by_time
 from rec_sys.errors import ConfigError, DataError
+from rec_sys.evaluation.tracking import log_figures, log_file, start_run
 from rec_sys.modules.checkpoint import SUFFIX, save_checkpoint
 from rec_sys.modules.graph_model import GraphModel, GraphModelSettings
 from rec_sys.paths import Paths
@@ -36,7 +37,6 @@ from rec_sys.train.report import TrainReport
 from rec_sys.train.resume import MADE_OF, MLFLOW_RUN, check_same, find_state, made_of
 from rec_sys.train.settings import TrainSettings
 from rec_sys.train.task import GraphTask
-from rec_sys.train.tracking import log_figures, log_file, start_run
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""MLflow: one run per training, in an SQLite file of one's own. `uv run mlflow ui` shows it."""
+"""MLflow: one run per training and per judged model, in an SQLite file of one's own. `uv run mlflow ui` shows it."""
 
 from __future__ import annotations
 

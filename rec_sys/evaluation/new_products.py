@@ -1,0 +1,95 @@
+"""Products that training never saw: what describes them, and how well they are found.
+
+A person is asked for the place of a product kept out of training among all products, given what the same person had
+reviewed before of products not kept out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rec_sys.dataset.splits import Split, histories_before
+from rec_sys.dataset.table import Ints, ReviewTable, Vectors
+from rec_sys.errors import DataError
+from rec_sys.evaluation.groups import one_vote_each
+from rec_sys.evaluation.protocol import RankingReport, Scorer, evaluate
+
+CUTOFFS = (10, 50)
+
+
+@dataclass(frozen=True)
+class NewProducts:
+    """What a model may know of new products, and what it is judged by."""
+
+    product_text: Vectors  # (num_products, text_dim) of all products; zero where nothing describes one
+    targets: Ints  # (num_targets,) review numbers of new products, ascending; none that a description was made of
+
+
+def describe_new_products(table: ReviewTable, split: Split, review_text: Vectors, product_text: Vectors) -> NewProducts:
+    """Describe each new product without a text of its own by its first three reviews in time.
+
+    These reviews are then never judged, and nothing else of a new product's reviews is looked at.
+
+    Args:
+        table: the reviews.
+        split: with new products.
+        review_text: (num_reviews, text_dim) vectors; zero where a review has no text.
+        product_text: (num_products, text_dim) vectors of the metadata's texts; zero where there is none. Left as it is.
+
+    Returns:
+        The texts with the descriptions added, unit vectors in the type of `product_text`.
+
+    Raises:
+        DataError: no review is left to judge by.
+    """
+    new = np.unique(table.product[split.described_by])
+    untold = np.zeros(table.num_products, dtype=bool)
+    untold[new] = ~np.asarray(product_text[new], dtype=bool).any(axis=1)
+    told_by = split.described_by[untold[table.product[split.described_by]]]
+    text = np.array(product_text)
+    sums = np.zeros((table.num_products, text.shape[1]), dtype=np.float32)
+    np.add.at(sums, table.product[told_by], np.asarray(review_text[told_by], dtype=np.float32))
+    length = np.linalg.norm(sums, axis=1, keepdims=True)
+    unit = np.divide(sums, length, out=np.zeros_like(sums), where=length > 0)  # of the mean and of the sum alike
+    text[untold] = unit[untold]
+    targets = np.setdiff1d(split.new_products, told_by)
+    if len(split.new_products) and not len(targets):
+        raise DataError(
+            f"none of {len(split.new_products):,} reviews of {len(new):,} new products is left to judge by: they have "
+            f"no text of their own and are described by their first reviews; give metadata or more split.new_products"
+        )
+    return NewProducts(text, targets)
+
+
+def evaluate_new_products(
+    model: Scorer,
+    table: ReviewTable,
+    split: Split,
+    targets: Ints,
+    cutoffs: Sequence[int] = CUTOFFS,
+    history_limit: int = 20,
+    progress: bool = False,
+) -> RankingReport:
+    """`evaluate` on reviews of new products (`NewProducts.targets`), with histories that hold no new product."""
+    return evaluate(
+        model,
+        table,
+        targets,
+        history_limit=history_limit,
+        progress=progress,
+        cutoffs=cutoffs,
+        train=split.train,
+        among=split.in_histories,
+    )
+
+
+def chance_of_recall(table: ReviewTable, targets: Ints, k: int, among: Ints | None = None) -> float:
+    """Masked recall@k of an order by chance: k / (products that are not taken out), mean over people."""
+    histories = histories_before(table, targets, among)
+    owned = histories.matrix(table.num_products)
+    repeated = np.asarray(owned[np.arange(len(targets)), table.product[targets]]).reshape(-1) > 0  # these stay in
+    ranked = table.num_products - np.diff(owned.indptr) + repeated
+    return float(np.average(np.minimum(1, k / ranked), weights=one_vote_each(table.user[targets])))
