@@ -34,6 +34,25 @@ def instruments_2018(folder: Path) -> ReviewTable:
     )
 
 
+def scientific_2018(folder: Path) -> ReviewTable:
+    """8,442 people, 4,385 products, 59,384 reviews: positions as timestamps, no ratings, no texts; ids are Amazon's.
+
+    The file of the test holds the whole list of each person, cut to the last 51 products.
+    """
+
+    def ids(name: str) -> dict[str, str]:
+        with gzip.open(folder / name, "rt", encoding="utf-8") as file:
+            return {number: given for given, number in csv.reader(file, delimiter="\t")}
+
+    users, products = ids("Scientific.user2index.gz"), ids("Scientific.item2index.gz")
+    reviews: list[Review] = []
+    with gzip.open(folder / "Scientific.test.inter.gz", "rt", encoding="utf-8") as file:
+        for user, before, last in list(csv.reader(file, delimiter="\t"))[1:]:
+            for place, product in enumerate([*before.split(), last]):
+                reviews.append((users[user], products[product], np.nan, place))
+    return table_of(reviews)
+
+
 def musical_instruments_2014(folder: Path) -> ReviewTable:
     """1,429 people, 900 products, 10,261 reviews with ratings; texts are left out."""
     path = folder / "Musical_instruments_reviews.csv.gz"

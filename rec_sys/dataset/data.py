@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -22,6 +22,11 @@ from rec_sys.paths import Paths
 class DataSettings(SourceSettings):
     """Which reviews, and how they are read."""
 
+    format: Literal["auto", "interactions"] = Field(
+        "auto",
+        description="interactions: whatever the file looks like, a user and a product are enough; without a time the "
+        "order of the file counts",
+    )
     columns: ColumnNames = Field(default_factory=ColumnNames, description="columns of files of no known format")
     k_core: int = Field(1, ge=1, description="keep people and products with at least this many reviews; 1 keeps all")
 
@@ -35,11 +40,13 @@ class Data:
     review_text: Vectors  # (num_reviews, text_dim) float16, may lie on disk; zero where a review has no text
     product_text: Vectors  # (num_products, text_dim) float16; zero where the metadata has none
     names: list[str]  # of the products; empty where none is known
-    encoder: dict[str, Any]  # name, backend and fingerprint of the text encoder
+    encoder: dict[str, Any]  # name, backend and fingerprint of the text encoder; "" is the last where nothing was read
+    has_dates: bool = True  # timestamps are times; else places in an order, and the days between them mean nothing
 
     @property
     def text_dim(self) -> int:
-        return int(self.review_text.shape[1])
+        """Length of the texts' vectors; 0 where there is no text at all."""
+        return int(max(self.review_text.shape[1], self.product_text.shape[1]))
 
     @property
     def has_ratings(self) -> bool:
@@ -49,7 +56,9 @@ class Data:
 def prepare_data(settings: DataSettings, paths: Paths, progress: bool = True) -> tuple[str, PreparedReviews]:
     """Find, read and check the raw reviews; returns the data set's name and the prepared folder."""
     raw = locate(settings, paths.data, progress)
-    reading = ReadSettings(columns=settings.columns)
+    reading = ReadSettings(
+        columns=settings.columns, format=settings.format, user_ids=raw.user_ids, product_ids=raw.product_ids
+    )
     return raw.name, prepare_reviews(raw.reviews, paths.data / "prepared", reading, raw.metadata, progress)
 
 
@@ -76,11 +85,14 @@ def load_data(settings: DataSettings, encoder_settings: EncoderSettings, paths: 
     of_products = embed_texts([(np.arange(len(texts)), texts)], len(texts), encoder, paths.embeddings)
     if progress:
         print(f"reviews   {reviews}\nproducts  {of_products}")
+    facts = {"name": encoder_settings.name, "backend": encoder.backend, "fingerprint": encoder.fingerprint}
+    review_text, product_text = reviews.vectors, of_products.vectors
     return Data(
         name=name,
         table=table,
-        review_text=reviews.vectors,
-        product_text=of_products.vectors,
+        review_text=review_text,
+        product_text=product_text,
         names=names,
-        encoder={"name": encoder_settings.name, "backend": encoder.backend, "fingerprint": encoder.fingerprint},
+        encoder=facts,
+        has_dates=prepared.order == "time",
     )

@@ -14,11 +14,12 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
 
 from rec_sys.columns import MAX_RATING, MIN_RATING
+from rec_sys.dataset.aliases import ALIASES, find_columns
 from rec_sys.dataset.rejects import Reason
 from rec_sys.errors import DataError
 from rec_sys.settings import Settings
@@ -27,17 +28,21 @@ MILLISECONDS = 1e11  # as seconds the year 5138, as milliseconds 1973: a larger 
 LAST_TIMESTAMP = 4_102_444_800  # 2100-01-01
 MONTH_DAY_YEAR = re.compile(r"(\d{1,2}) (\d{1,2}), (\d{4})")  # "09 1, 2016"
 DATES = ("unixReviewTime", "timestamp", "reviewTime", "ReviewTime", "date", "Date", "time", "review_date", "created_at")
+NONE = "none"  # in place of a column's name: the field is not read though the file may have a column for it
+MAX_PLACE = 2**53  # whole numbers beyond are not exact in a file of floats
 
 Names = tuple[str, ...]
+Order = Literal["time", "column", "list", "file"]  # what a person's reviews are ordered by
 
 
 class ColumnNames(Settings):
-    """Which column of the raw file holds what; null leaves it to the format found."""
+    """Which column of the raw file holds what; null leaves it to the format found, none reads no column."""
 
     user: str | None = Field(None, min_length=1, description="id of the person")
     product: str | None = Field(None, min_length=1, description="id of the product")
     rating: str | None = Field(None, min_length=1, description="1 to 5")
     timestamp: str | None = Field(None, min_length=1, description="seconds or milliseconds since 1970, or ISO 8601")
+    order: str | None = Field(None, min_length=1, description="whole numbers that grow with time, instead of dates")
     text: str | None = Field(None, min_length=1, description="body of the review")
     title: str | None = Field(None, min_length=1, description="title of the review")
     product_name: str | None = Field(None, min_length=1, description="name of the product")
@@ -49,7 +54,7 @@ class Review(NamedTuple):
     user_id: str
     product_id: str
     rating: float | None  # 1 to 5; None where the source has none
-    timestamp: int  # seconds since 1970 UTC
+    timestamp: int  # seconds since 1970 UTC; where the source has no time, a place in its order
     text: str  # title and body
     product_name: str  # empty where the source has none
 
@@ -67,41 +72,79 @@ class ReviewFormat:
     text: Names = ()
     title: Names = ()
     product_name: Names = ()
+    order: Names = ()  # counts only where there is no timestamp
     required: Names = ("user", "product", "timestamp")  # fields
+    may_be_unrated: bool = False  # a row without a rating is kept though the file has a column for it
+    in_lists: bool = False  # rows come from lists in time order, and `order` holds the places in them
+
+    @property
+    def ordered_by(self) -> Order:
+        """Where the order of a person's reviews comes from."""
+        if self.timestamp:
+            return "time"
+        return "list" if self.in_lists else "column" if self.order else "file"
+
+    def unread(self, header: Collection[str]) -> list[str]:
+        """The columns that are not looked at."""
+        fields = ("user", "product", "rating", "timestamp", "order", "text", "title", "product_name")
+        read = {name for field in fields for name in getattr(self, field)}
+        return [name for name in header if name not in read]
 
     def missing(self, header: Collection[str]) -> list[str]:
         """The required fields for which the file has no column."""
-        return [field for field in self.required if not any(name in header for name in getattr(self, field))]
+
+        def has(field: str) -> bool:
+            return any(name in header for name in getattr(self, field))
+
+        return [field for field in self.required if not has(field) and not (field == "timestamp" and has("order"))]
 
     def shown(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The fields that tell which review a row is."""
-        names = (*self.user, *self.product, *self.rating, *self.timestamp)
+        names = (*self.user, *self.product, *self.rating, *self.timestamp, *self.order)
         return {name: row[name] for name in names if name in row}
 
-    def read(self, row: Mapping[str, Any]) -> Review | Reason:
-        """The review of a raw row, or why it is left out."""
+    def read(self, row: Mapping[str, Any], place: int = 0) -> Review | Reason:
+        """The review of a raw row, or why it is left out.
+
+        Args:
+            row: its fields.
+            place: of the row in the file; its timestamp where the file has neither time nor order.
+        """
         user_id = read_id(row, self.user)
         if not user_id:
             return Reason.NO_USER
         product_id = read_id(row, self.product)
         if not product_id:
             return Reason.NO_PRODUCT
-        rating = read_number(_first(row, self.rating)) if self.rating else None
-        if self.rating:
-            if rating is None or math.isnan(rating):
-                return Reason.RATING_NOT_A_NUMBER
-            if not MIN_RATING <= rating <= MAX_RATING:
-                return Reason.RATING_OUT_OF_RANGE
-        raw_date = _first(row, self.timestamp)
-        if raw_date is None:
-            return Reason.NO_DATE
-        timestamp = read_date(raw_date)
-        if timestamp is None:
-            return Reason.BAD_DATE
+        rating = self._rating(row) if self.rating else None
+        if isinstance(rating, Reason):
+            return rating
+        timestamp = self._timestamp(row) if self.timestamp or self.order else place
+        if isinstance(timestamp, Reason):
+            return timestamp
         title, body = read_text(_first(row, self.title)), read_text(_first(row, self.text))
         text = f"{title}\n{body}" if title and body else title or body
         product_name = " ".join(read_text(_first(row, self.product_name)).split())
         return Review(user_id, product_id, rating, timestamp, text, product_name)
+
+    def _rating(self, row: Mapping[str, Any]) -> float | Reason | None:
+        value = _first(row, self.rating)
+        if value is None and self.may_be_unrated:
+            return None
+        rating = read_number(value)
+        if rating is None or math.isnan(rating):
+            return Reason.RATING_NOT_A_NUMBER
+        return rating if MIN_RATING <= rating <= MAX_RATING else Reason.RATING_OUT_OF_RANGE
+
+    def _timestamp(self, row: Mapping[str, Any]) -> int | Reason:
+        if self.timestamp:
+            value = _first(row, self.timestamp)
+            date_ = read_date(value)
+            return date_ if date_ is not None else Reason.NO_DATE if value is None else Reason.BAD_DATE
+        number = read_number(_first(row, self.order))
+        if number is None or not abs(number) <= MAX_PLACE or not number.is_integer():
+            return Reason.BAD_ORDER
+        return int(number)
 
 
 _AMAZON_2014 = ReviewFormat(
@@ -155,47 +198,103 @@ FORMATS = (  # the first that fits is taken
 )
 
 
-def choose_format(header: Collection[str], columns: ColumnNames, path: Path) -> ReviewFormat:
-    """The format of a file.
+INTERACTIONS = "interactions"  # the format of last resort: columns with usual names
+LISTS = ReviewFormat(
+    name="lists",
+    one_of=(),
+    user=("user_id",),
+    product=("product_id",),
+    rating=(),
+    timestamp=(),
+    order=("place",),
+    in_lists=True,
+)
+
+
+def choose_format(
+    header: Collection[str], columns: ColumnNames, path: Path, interactions: bool = False
+) -> ReviewFormat:
+    """The format of a file with a row per review.
 
     Args:
         header: its columns.
         columns: what the settings say about columns; they go before the format's own.
         path: the file, for messages.
+        interactions: take the file as plain interactions, whatever format it looks like: user and product are enough,
+            and without a column for the time the order of the file counts.
 
     Raises:
         DataError: no format fits, or a column is missing; the message lists what was found.
     """
-    mapping = columns.model_dump(exclude_none=True)
-    for field, name in mapping.items():
-        if name not in header:
-            raise DataError(f"{path} has no column {name!r} (data.columns.{field}={name}); it has {_listed(header)}")
-    mapped: dict[str, Any] = {field: (name,) for field, name in mapping.items()}
+    mapping = given_columns(header, columns, path)
+    mapped: dict[str, Any] = {field: () if name == NONE else (name,) for field, name in mapping.items()}
+    if mapped.get("order"):
+        mapped.setdefault("timestamp", ())  # who names the order means it
+    spared = {field for field in ("rating", "text") if mapping.get(field) == NONE}
     known = [
-        replace(format_, **mapped)
+        replace(format_, **mapped, required=tuple(field for field in format_.required if field not in spared))
         for format_ in FORMATS
         if not format_.one_of or any(mark in header for mark in format_.one_of)
     ]
+    generic = _by_aliases(header, mapped)
+    if interactions:
+        known = [generic] = [replace(generic, required=("user", "product"))]
+    elif len(known) == 1 and not known[0].one_of:  # it looks like nothing in particular
+        known.append(generic)
     chosen = next((format_ for format_ in known if not format_.missing(header)), None)
     if chosen is None:
-        close = next((format_ for format_ in known if len(format_.missing(header)) == 1), None)
-        if close is not None:
-            field = close.missing(header)[0]
-            expected = " or ".join(map(repr, getattr(close, field)[:3]))
-            raise DataError(
-                f"{path} ({close.name}) has no column {expected} for the {field}; it has {_listed(header)}: "
-                f"name the right one with data.columns.{field}=..."
-            )
-        raise DataError(
-            f"{path} is of no known format: it has the columns {_listed(header)}; known formats: "
-            + ", ".join(f"{format_.name} ({', '.join(_required_names(format_))})" for format_ in FORMATS)
-            + "; for other files name the columns: data.columns.user=... data.columns.product=... "
-            "data.columns.timestamp=... and, where there are any, rating, text, title, product_name"
-        )
+        raise DataError(_what_is_missing(header, known, path, interactions))
     if mapping:
         chosen = replace(chosen, name=f"{chosen.name}, mapped columns")
     # A column that is nowhere in the file means "no ratings"; one that is empty in a row means a bad row.
     return chosen if any(name in header for name in chosen.rating) else replace(chosen, rating=())
+
+
+def given_columns(header: Collection[str], columns: ColumnNames, path: Path) -> dict[str, str]:
+    """The columns that the settings name, by field.
+
+    Raises:
+        DataError: the file does not have one of them.
+    """
+    given: dict[str, str] = columns.model_dump(exclude_none=True)
+    for field, name in given.items():
+        if name not in header and name != NONE:
+            raise DataError(f"{path} has no column {name!r} (data.columns.{field}={name}); it has {_listed(header)}")
+    return given
+
+
+def _by_aliases(header: Collection[str], mapped: Mapping[str, Names]) -> ReviewFormat:
+    """The format of a file whose columns bear usual names; what is settled by the settings is not looked for."""
+    found = {field: (name,) for field, name in find_columns(header).items()} | dict(mapped)
+    names: dict[str, Any] = {field: found.get(field, ()) for field in ALIASES}
+    return ReviewFormat(name=INTERACTIONS, one_of=(), **names, may_be_unrated=True)
+
+
+def _what_is_missing(header: Collection[str], known: list[ReviewFormat], path: Path, interactions: bool) -> str:
+    close = next((format_ for format_ in known if len(format_.missing(header)) == 1), None)
+    if close is not None:
+        field = close.missing(header)[0]
+        names = getattr(close, field)[:3] or ALIASES[field][:5]
+        other = "" if interactions else ", or take what there is with data=interactions"
+        return (
+            f"{path} ({close.name}) has no column {' or '.join(map(repr, names))} for the {field}; it has "
+            f"{_listed(header)}: name the right one with data.columns.{field}=...{other}"
+        )
+    formats = (
+        "user and product"
+        if interactions
+        else ", ".join(f"{format_.name} ({', '.join(_required_names(format_))})" for format_ in FORMATS)
+    )
+    first = " (is this a row, and the header missing?)" if all(map(_is_number, header)) else ""
+    return (
+        f"{path} is of no known format: it has the columns {_listed(header)}{first}; known formats: {formats}; "
+        f"for other files name the columns: data.columns.user=... data.columns.product=... data.columns.timestamp=... "
+        f"and, where there are any, rating, text, title, product_name"
+    )
+
+
+def _is_number(name: str) -> bool:
+    return read_number(name) is not None
 
 
 def _required_names(format_: ReviewFormat) -> list[str]:

@@ -24,6 +24,8 @@ class Reason(StrEnum):
     RATING_OUT_OF_RANGE = "rating out of range"
     NO_DATE = "no date"
     BAD_DATE = "bad date"
+    BAD_ORDER = "place in the order is not a whole number"
+    NO_ID = "number without an id"
     REPEATED = "repeated review"
 
 

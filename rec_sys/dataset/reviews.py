@@ -1,5 +1,8 @@
 """From a raw file of reviews to a prepared folder: checked, without repetitions, in one form whatever the source.
 
+What a source lacks stays empty: no rating is null, no text is "", and without a time the timestamp is the place of the
+row in the file, or the place of a product in its person's list.
+
 The folder's name is the fingerprint of everything that went into it, so the same input is read once.
 """
 
@@ -7,10 +10,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 import pyarrow as pa
@@ -19,10 +23,20 @@ from pydantic import Field
 from tqdm import tqdm
 
 from rec_sys import columns
-from rec_sys.dataset.formats import ColumnNames, Review, ReviewFormat, choose_format
+from rec_sys.dataset.formats import (
+    LISTS,
+    ColumnNames,
+    Order,
+    Review,
+    ReviewFormat,
+    choose_format,
+    given_columns,
+)
 from rec_sys.dataset.metadata import read_products
+from rec_sys.dataset.real_ids import read_real_ids
 from rec_sys.dataset.rejects import Reason, Rejects
-from rec_sys.dataset.rows import RawFile, peek
+from rec_sys.dataset.rows import RawFile, Row, peek
+from rec_sys.dataset.sequences import find_sequences
 from rec_sys.errors import DataError
 from rec_sys.files import atomic_folder, sha256_of, write_json
 from rec_sys.settings import Settings
@@ -51,7 +65,10 @@ class ReadSettings(Settings):
     """How a raw file is read."""
 
     columns: ColumnNames = Field(default_factory=ColumnNames, description="columns of files of no known format")
+    format: Literal["auto", "interactions"] = Field("auto", description="interactions: user and product are enough")
     metadata: Path | None = Field(None, description="file with names and texts of the products")
+    user_ids: Path | None = Field(None, description="file with the ids of numbered people")
+    product_ids: Path | None = Field(None, description="file with the ids of numbered products")
 
 
 @dataclass(frozen=True)
@@ -62,12 +79,17 @@ class PreparedReviews:
     fingerprint: str  # hex, of the raw files, the settings and VERSION
     source: str  # the raw file
     format: str
-    read: int  # rows that are not blank
+    read: int  # rows that are not blank; of lists, their products
+    unread: list[str]  # columns that are not looked at; empty for the formats that are known to have them
     kept: int
+    order: Order  # where the order of a person's reviews, their timestamps, comes from
+    order_column: str  # its column; empty where there is none
+    rated: int  # of the kept
     rejected: dict[str, int]  # by reason, the most frequent first
     without_text: int  # of the kept
     first: int  # timestamp of the oldest kept review
     last: int  # timestamp of the newest
+    people: int  # distinct people of the kept reviews
     products: int  # distinct products of the kept reviews
     products_named: int  # of these, with a name or text
     metadata: dict[str, int]  # rows of the metadata file by what became of them; empty without one
@@ -75,16 +97,18 @@ class PreparedReviews:
     def describe(self) -> str:
         """A short block for a person."""
         left_out = sum(self.rejected.values())
-        dates = " to ".join(f"{datetime.fromtimestamp(when, UTC):%Y-%m-%d}" for when in (self.first, self.last))
-        lines: list[tuple[str, str]] = [
-            ("read", f"{self.read:>12,}  {self.source} ({self.format})"),
-            ("kept", f"{self.kept:>12,}  {dates}"),
+        lines: list[tuple[str, str]] = [("read", f"{self.read:>12,}  {self.source} ({self.format})")]
+        if self.unread:
+            lines.append(("  columns not read", f"{len(self.unread):>12,}  {_shortened(self.unread)}"))
+        lines += [
+            ("kept", f"{self.kept:>12,}  {self._order()}"),
+            ("  with a rating", f"{self.rated:>12,}"),
+            ("  with a text", f"{self.kept - self.without_text:>12,}"),
+            ("left out", f"{left_out:>12,}" + (f"  {self.folder / columns.REJECTS_FILE}" if left_out else "")),
         ]
-        if self.without_text:
-            lines.append(("  without text", f"{self.without_text:>12,}"))
-        lines.append(("left out", f"{left_out:>12,}" + (f"  {self.folder / columns.REJECTS_FILE}" if left_out else "")))
         lines += [(f"  {reason}", f"{count:>12,}") for reason, count in self.rejected.items()]
         lines += [
+            ("people", f"{self.people:>12,}"),
             ("products", f"{self.products:>12,}"),
             ("  with a name or text", f"{self.products_named:>12,}"),
         ]
@@ -92,6 +116,15 @@ class PreparedReviews:
             lines.append(("  broken metadata rows", f"{self.metadata['broken']:>12,}"))
         width = max(len(name) for name, _ in lines)
         return "\n".join(f"{name:<{width}} {value}" for name, value in lines)
+
+    def _order(self) -> str:
+        if self.order == "time":
+            return " to ".join(f"{datetime.fromtimestamp(when, UTC):%Y-%m-%d}" for when in (self.first, self.last))
+        return {
+            "column": f"in the order of the column {self.order_column!r}, without dates",
+            "list": "in the order of the lists, without dates",
+            "file": "in the order of the file: it has no column for the time",
+        }[self.order]
 
 
 def prepare_reviews(
@@ -114,6 +147,8 @@ def prepare_reviews(
     """
     settings = settings or ReadSettings()
     metadata = metadata or settings.metadata
+    user_ids = read_real_ids(settings.user_ids) if settings.user_ids else None
+    product_ids = read_real_ids(settings.product_ids) if settings.product_ids else None
     if out.exists() and not out.is_dir():
         raise DataError(f"{out} is a file; expected a folder for prepared reviews: give another place")
     file = RawFile(path)
@@ -124,8 +159,7 @@ def prepare_reviews(
     found = _find(folder, fingerprint)
     if found is not None:
         return found
-    header, rows = peek(file)
-    format_ = choose_format(header, settings.columns, path)
+    format_, unread, rows = _open(file, settings)
     with atomic_folder(folder) as temporary:
         with (
             Rejects(temporary / columns.REJECTS_FILE) as rejects,
@@ -137,7 +171,9 @@ def prepare_reviews(
                 if isinstance(row, str):
                     rejects.add(line, Reason.BROKEN, row)
                 else:
-                    review = format_.read(row)
+                    review = format_.read(row, read)
+                    if isinstance(review, Review) and (user_ids or product_ids):
+                        review = _with_real_ids(review, user_ids, product_ids)
                     reason = review if isinstance(review, Reason) else writer.add(review, line)
                     if reason is not None:
                         rejects.add(line, reason, format_.shown(row))
@@ -153,11 +189,16 @@ def prepare_reviews(
             source=path.name,
             format=format_.name,
             read=read,
+            unread=unread,
             kept=writer.kept,
+            order=format_.ordered_by,
+            order_column=next(iter(format_.timestamp or format_.order), ""),
+            rated=writer.rated,
             rejected={str(reason): count for reason, count in rejects.counts.most_common()},
             without_text=writer.without_text,
             first=writer.first,
             last=writer.last,
+            people=len(writer.people),
             products=len(writer.names),
             products_named=named,
             metadata=dict(counts),
@@ -167,14 +208,47 @@ def prepare_reviews(
     return prepared
 
 
+def _open(file: RawFile, settings: ReadSettings) -> tuple[ReviewFormat, list[str], Iterator[Row]]:
+    """The format of a file, the columns of no known format that it leaves out, and all rows."""
+    header, rows = peek(file)
+    lists = find_sequences(file.kind, header, settings.columns.user, settings.columns.product)
+    if lists is not None:
+        given_columns(header, settings.columns, file.path)
+        unread = [name for name in header if name not in (lists.user, lists.products, lists.last)]
+        name = "JSON lists" if file.kind == "JSON object" else "RecBole lists"
+        return replace(LISTS, name=name), unread, lists.unrolled(rows)
+    format_ = choose_format(header, settings.columns, file.path, settings.format == "interactions")
+    return format_, [] if format_.one_of else format_.unread(header), rows
+
+
+def _with_real_ids(
+    review: Review, user_ids: dict[str, str] | None, product_ids: dict[str, str] | None
+) -> Review | Reason:
+    """The review with the ids its numbers stand for."""
+    user_id = review.user_id if user_ids is None else user_ids.get(review.user_id)
+    product_id = review.product_id if product_ids is None else product_ids.get(review.product_id)
+    if user_id is None or product_id is None:
+        return Reason.NO_ID
+    return review._replace(user_id=user_id, product_id=product_id)
+
+
 def _fingerprint(path: Path, metadata: Path | None, settings: ReadSettings) -> str:
     """Hex digest of all that decides what the folder holds."""
     parts = {
         "version": VERSION,
         "reviews": sha256_of(path),
         "metadata": None if metadata is None else sha256_of(metadata),
-        "settings": settings.model_dump(mode="json", exclude={"metadata"}),
+        "settings": {"columns": settings.columns.model_dump(mode="json", exclude={"order"})},
     }
+    # Settings that came later count only where they are given: checkpoints know their data by this digest.
+    if settings.columns.order is not None:
+        parts["order"] = settings.columns.order
+    if settings.format != "auto":
+        parts["format"] = settings.format
+    if settings.user_ids is not None:
+        parts["user_ids"] = sha256_of(settings.user_ids)
+    if settings.product_ids is not None:
+        parts["product_ids"] = sha256_of(settings.product_ids)
     return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
@@ -193,9 +267,14 @@ def _find(folder: Path, fingerprint: str) -> PreparedReviews | None:
 def _check_kept(path: Path, format_: ReviewFormat, read: int, kept: int, rejects: Rejects) -> None:
     if not kept:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in rejects.counts.most_common())
+        advice = "check the columns and their values"
+        if Reason.RATING_OUT_OF_RANGE in rejects.counts:
+            advice = f"{advice}; ratings go from 1 to 5, data.columns.rating=none reads none"
+        if Reason.NO_ID in rejects.counts:
+            advice = f"{advice}, and data.user_ids and data.product_ids"
         raise DataError(
             f"{path} ({format_.name}) holds no usable review: {read:,} rows read, all left out ({reasons}); "
-            f"{rejects.first}: check the columns and their values"
+            f"{rejects.first}: {advice}"
         )
 
 
@@ -204,7 +283,9 @@ class _ReviewWriter:
 
     def __init__(self, path: Path) -> None:
         self.kept = 0
+        self.rated = 0
         self.without_text = 0
+        self.people: set[str] = set()
         self.first, self.last = 2**62, -1
         self.names: dict[str, str] = {}  # of all kept products, in order of appearance; empty where none is known
         self._parquet = pq.ParquetWriter(path, REVIEWS_SCHEMA, compression="zstd")
@@ -226,6 +307,8 @@ class _ReviewWriter:
             return Reason.REPEATED
         self._seen.update(keys)
         self.kept += 1
+        self.people.add(review.user_id)
+        self.rated += review.rating is not None
         self.without_text += not review.text
         self.first, self.last = min(self.first, review.timestamp), max(self.last, review.timestamp)
         if not self.names.get(review.product_id):
@@ -279,3 +362,7 @@ def _write_products(path: Path, names: dict[str, str], metadata: Path | None, co
         rows += [(product_id, own, own) for product_id, own in left.items() if own]
         written += _write(writer, rows, PRODUCTS_SCHEMA)
     return written
+
+
+def _shortened(names: list[str]) -> str:
+    return ", ".join(names[:8]) + (f" and {len(names) - 8:,} more" if len(names) > 8 else "")

@@ -1,6 +1,8 @@
 """Raw files row by row: JSON lines, CSV or Parquet, plain or gzip-packed, never whole in memory.
 
 What a file is, is told by its first bytes: names lie (`reviews.json` that is packed, `data.csv` with tabs).
+Two more kinds come with published data sets: one JSON object `{person: [products]}`, which is read whole, and the
+"atomic" files of RecBole, tab-separated without quotes, whose columns bear a type (`user_id:token`) that is dropped.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ import csv
 import gzip
 import io
 import json
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,15 +23,21 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rec_sys import columns
+from rec_sys.dataset.aliases import find_columns
 from rec_sys.errors import DataError
 
-Kind = Literal["JSON lines", "CSV", "Parquet"]
+Kind = Literal["JSON lines", "JSON object", "CSV", "RecBole", "Parquet"]
 Row = tuple[int, dict[str, Any] | str]  # line and its fields by name, or line and why it could not be read
 
 SAMPLE = 65_536  # bytes looked at to tell what a file is
 MAX_ROW = 1 << 24  # bytes of a line or characters of a CSV field; longer ones are broken, so memory stays bounded
 SHOWN = 120  # characters of a broken line that are shown
 STEP = 1_000  # rows between two updates of the position
+PRODUCT_LIST = "product_list"  # what the list of a person is called in the rows of a JSON object
+
+FIRST_LIST = re.compile(r'\{\s*"(?:[^"\\]|\\.)*"\s*:\s*\[')  # an object whose first value is a list
+ATOMIC = re.compile(r"(.+):(?:token|token_seq|float|float_seq)")  # a column of RecBole's files
 
 OTHER_KINDS = {
     b"PK\x03\x04": "a zip archive; unpack it first",
@@ -80,7 +89,8 @@ class RawFile:
                 yield from self._parquet()
                 return
             with self._open() as file:
-                rows = self._json_lines(file) if self.kind == "JSON lines" else self._csv(file)
+                read = {"JSON lines": self._json_lines, "JSON object": self._json_object}.get(self.kind, self._csv)
+                rows = read(file)
                 for count, row in enumerate(rows):
                     if count % STEP == 0:
                         self.position = self._raw.tell()
@@ -132,12 +142,16 @@ class RawFile:
         lines = [line.strip() for line in text.split("\n") if line.strip()]
         whole = lines if len(sample) < SAMPLE else lines[:-1]
         objects = sum(line.startswith("{") and line.endswith("}") for line in whole)
+        if FIRST_LIST.match(text) and not _is_row(whole[:1], alone=len(lines) == 1):
+            return "JSON object", ""
         if text.startswith("{") or objects > len(whole) / 2:
             return "JSON lines", ""
         if text.startswith("["):
             raise DataError(
                 f"{self.path} is a JSON array; expected JSON lines, one object per line: convert it (jq -c '.[]' FILE)"
             )
+        if all(map(ATOMIC.fullmatch, lines[0].split("\t"))):
+            return "RecBole", "\t"
         return "CSV", max(",\t;|", key=lines[0].count)
 
     def _json_lines(self, file: BinaryIO) -> Iterator[Row]:
@@ -155,12 +169,34 @@ class RawFile:
             if line.strip():
                 yield number, _object(line)
 
+    def _json_object(self, file: BinaryIO) -> Iterator[Row]:
+        try:
+            lists: dict[str, Any] = orjson.loads(file.read().removeprefix(b"\xef\xbb\xbf"))
+        except orjson.JSONDecodeError as error:
+            raise DataError(
+                f"{self.path} begins as a JSON object of lists and is none ({error}); expected "
+                f'{{"person": ["product", ...], ...}}: copy or download it again'
+            ) from None
+        if {"user", "product"} <= find_columns(lists).keys():
+            raise DataError(
+                f"{self.path} is a JSON object of columns ({', '.join(map(repr, list(lists)[:5]))}); expected "
+                f'{{"person": ["product", ...], ...}}, or one object per row: write it as CSV or JSON lines'
+            )
+        for number, (person, products) in enumerate(lists.items(), 1):
+            if isinstance(products, list):
+                yield number, {columns.USER_ID: person, PRODUCT_LIST: products}
+            else:
+                yield number, f"entry {number:,}, {person[:SHOWN]!r}, is no list of products"
+
     def _csv(self, file: BinaryIO) -> Iterator[Row]:
         csv.field_size_limit(max(csv.field_size_limit(), MAX_ROW))
         # newline="": the csv module has to see line ends inside quotes as they are.
         with io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="") as text:
             lines = _Lines(text)
-            reader = csv.reader(lines, delimiter=self._delimiter)
+            atomic = self.kind == "RecBole"
+            reader = csv.reader(
+                lines, delimiter=self._delimiter, quoting=csv.QUOTE_NONE if atomic else csv.QUOTE_MINIMAL
+            )
             header: list[str] = []
             while True:
                 first = lines.number + 1
@@ -176,7 +212,7 @@ class RawFile:
                 if lines.ended:  # the reader wanted more lines than there are
                     yield first, f"a quote is opened and never closed: {_start(self._delimiter.join(fields))}"
                 elif not header:
-                    header = [name.strip() for name in fields]
+                    header = [name.strip().rpartition(":")[0] if atomic else name.strip() for name in fields]
                 elif len(fields) != len(header):
                     yield (
                         first,
@@ -257,6 +293,15 @@ def _start(line: bytes | str) -> str:
     text = line[: 4 * SHOWN].decode("utf-8", "replace") if isinstance(line, bytes) else line[: 4 * SHOWN]
     text = " ".join(text.split())
     return text if len(text) <= SHOWN else text[:SHOWN] + "..."
+
+
+def _is_row(line: list[str], alone: bool) -> bool:
+    """Whether the first line is an object of JSON lines; one that is `alone` and holds lists only is none."""
+    try:
+        value = orjson.loads(line[0]) if line else None
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(value, dict) and not (alone and all(isinstance(inner, list) for inner in value.values()))
 
 
 def _object(line: bytes) -> dict[str, Any] | str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -13,7 +14,8 @@ from rec_sys.dataset.download import download
 from rec_sys.errors import ConfigError, DataError
 from rec_sys.settings import Settings
 
-SAMPLE, FILE = "sample", "file"  # the two names with a meaning; any other one is a data set with an address
+SAMPLE, FILE = "sample", "file"  # names with a meaning
+NAMELESS = (SAMPLE, FILE, "interactions")  # sets that are called after the file given with data.path
 
 
 class SourceSettings(Settings):
@@ -28,6 +30,10 @@ class SourceSettings(Settings):
         description="file about the products on this machine; 'auto': what belongs to the data set (generated with the "
         "sample, fetched from metadata_url with url, none with path); 'none': products have no names",
     )
+    user_ids: str | None = Field(
+        None, description="file of lines ID<TAB>NUMBER on this machine, where the reviews number their people"
+    )
+    product_ids: str | None = Field(None, description="the same for the products; metadata goes by the ids")
     url: str | None = Field(None, description="address of the reviews; fetched once")
     metadata_url: str | None = Field(None, description="address of the file about the products; fetched once")
     sample_seed: int = Field(0, ge=0, description="of the generated sample")
@@ -43,6 +49,8 @@ class RawFiles:
     reviews: Path
     metadata: Path | None
     name: str  # of the data set, as reports call it
+    user_ids: Path | None = None
+    product_ids: Path | None = None
 
 
 def locate(settings: SourceSettings, data_dir: Path, progress: bool = True) -> RawFiles:
@@ -62,16 +70,19 @@ def locate(settings: SourceSettings, data_dir: Path, progress: bool = True) -> R
         DownloadError: a file could not be fetched.
     """
     wanted = settings.metadata or "none"
+    path = _existing(settings.path, "path") if settings.path else None
     metadata = None if wanted in ("auto", "none") else _existing(wanted, "metadata")
-    if settings.path:
-        path = _existing(settings.path, "path")
-        if settings.name not in (SAMPLE, FILE):
-            return RawFiles(path, metadata, settings.name)
-        name = re.sub(r"[^\w-]+", "_", path.name.partition(".")[0])  # files and commands will bear it
-        return RawFiles(path, metadata, name or FILE)
+    user_ids = _existing(settings.user_ids, "user_ids") if settings.user_ids else None
+    product_ids = _existing(settings.product_ids, "product_ids") if settings.product_ids else None
+    if path is not None:
+        name = settings.name
+        if name in NAMELESS:
+            name = re.sub(r"[^\w-]+", "_", path.name.partition(".")[0]) or FILE  # files and commands will bear it
+        return RawFiles(path, metadata, name, user_ids, product_ids)
     if settings.name == SAMPLE:
         files = _sample(settings, data_dir / SAMPLE)
-        return RawFiles(files.reviews, files.metadata if wanted == "auto" else metadata, SAMPLE)
+        found = files.metadata if wanted == "auto" else metadata
+        return RawFiles(files.reviews, found, SAMPLE, user_ids, product_ids)
     if not settings.url:
         raise ConfigError(
             f"data set {settings.name!r} has neither data.path nor data.url; give data.path=FILE, or data=sample for "
@@ -82,14 +93,17 @@ def locate(settings: SourceSettings, data_dir: Path, progress: bool = True) -> R
     if wanted == "auto" and settings.metadata_url:
         without = "give it with data.metadata=FILE, or go without products' names with data.metadata=none"
         metadata = _fetched(settings.metadata_url, folder, without, progress)
-    return RawFiles(reviews, metadata, settings.name)
+    return RawFiles(reviews, metadata, settings.name, user_ids, product_ids)
 
 
 def _existing(given: str, setting: str) -> Path:
     path = Path(given).expanduser()
-    if not path.exists():
-        raise DataError(f"data.{setting}={given} does not exist (looked for {path.absolute()}); check the path")
-    return path
+    if path.exists():
+        return path
+    advice = "check the path"
+    if path.is_relative_to(os.environ.get("REC_SYS_SHARED_DATA") or "../shared/data"):
+        advice = f"set REC_SYS_SHARED_DATA to the folder of the data sets, or give the file with data.{setting}=FILE"
+    raise DataError(f"data.{setting}={given} does not exist (looked for {path.absolute()}); {advice}")
 
 
 def _sample(settings: SourceSettings, folder: Path) -> sample.SampleFiles:

@@ -33,7 +33,7 @@ class ReviewTable:
     user: Ints  # (num_reviews,) user numbers, ascending
     product: Ints  # (num_reviews,) product numbers
     rating: Floats  # (num_reviews,) 1 to 5; nan where the source has none
-    timestamp: Ints  # (num_reviews,) seconds since 1970 UTC
+    timestamp: Ints  # (num_reviews,) seconds since 1970 UTC; places in an order where the source has no time
     row: Ints  # (num_reviews,) row of reviews.parquet
     folder: Path | None = None  # holds reviews.parquet and products.parquet
     fingerprint: str = ""  # of the raw data and of what was left out
@@ -68,6 +68,10 @@ class ReviewTable:
             texts = batch.column(0).take(kept).to_pylist()
             if texts:
                 yield numbers[kept], texts
+
+    def has_texts(self) -> bool:
+        """Whether any review has a text; reads up to the first."""
+        return any(any(texts) for _, texts in self.texts())
 
     def text_of(self, reviews: Ints) -> list[str]:
         """Texts of a few reviews, for showing them to a person."""

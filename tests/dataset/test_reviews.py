@@ -5,7 +5,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -363,9 +363,11 @@ class TestSettingsAndWords:
         lines = found.describe().splitlines()
         assert lines[0].split() == ["read", "11", "raw", "(Amazon", "2018)"]
         assert lines[1].split() == ["kept", "2", "2014-05-13", "to", "2014-05-13"]
-        assert lines[2].split() == ["without", "text", "1"]
-        assert lines[3].split() == ["left", "out", "9", str(found.folder / columns.REJECTS_FILE)]
-        assert lines[4].split() == ["broken", "line", "2"]
+        assert lines[2].split() == ["with", "a", "rating", "2"]
+        assert lines[3].split() == ["with", "a", "text", "1"]
+        assert lines[4].split() == ["left", "out", "9", str(found.folder / columns.REJECTS_FILE)]
+        assert lines[5].split() == ["broken", "line", "2"]
+        assert lines[-3].split() == ["people", "2"]
         assert lines[-1].split() == ["with", "a", "name", "or", "text", "0"]
 
     def test_progress_ends_at_the_size_of_the_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -374,26 +376,3 @@ class TestSettingsAndWords:
         monkeypatch.setattr(sys, "stderr", screen := Terminal())
         prepare_reviews(path, tmp_path / "out")
         assert "100%" in screen.getvalue()
-
-
-@pytest.mark.real_data
-class TestRealData:
-    def test_musical_instruments_2014(self, tmp_path: Path, shared_data: Callable[[str], Path]) -> None:
-        path = shared_data("musical_instruments_2014") / "Musical_instruments_reviews.csv.gz"
-        found = prepare_reviews(path, tmp_path, progress=False)
-        assert (found.format, found.read, found.kept) == ("Amazon 2014", 10_261, 10_261)
-        frame = pl.read_parquet(found.folder / columns.REVIEWS_FILE)
-        assert (frame["user_id"].n_unique(), frame["product_id"].n_unique()) == (1_429, 900)
-        first = frame.row(0, named=True)
-        assert (first["user_id"], first["product_id"], first["rating"]) == ("A2IBPI20UZIR0U", "1384719342", 5.0)
-        assert first["text"].startswith("good\nNot much to write about here")
-
-    def test_all_beauty_2018(self, tmp_path: Path, shared_data: Callable[[str], Path]) -> None:
-        path = shared_data("all_beauty_2018") / "All_Beauty_5.json.gz"
-        found = prepare_reviews(path, tmp_path, progress=False)
-        assert (found.format, found.read, found.kept) == ("Amazon 2018", 5_269, 4_161)
-        assert found.rejected == {"repeated review": 1_108}
-        frame = pl.read_parquet(found.folder / columns.REVIEWS_FILE)
-        assert (frame["user_id"].n_unique(), frame["product_id"].n_unique()) == (991, 85)
-        assert frame.select("user_id", "product_id", "timestamp").is_duplicated().sum() == 0
-        assert frame.filter(pl.col("text") != "").select("user_id", "product_id", "text").is_duplicated().sum() == 0
