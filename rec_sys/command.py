@@ -87,6 +87,8 @@ def command(
             except KeyboardInterrupt as stop:
                 print(str(stop) or "stopped", file=sys.stderr)
                 raise SystemExit(130) from None
+            except RecSysError as error:  # of a sweeper, between the jobs
+                _stop(str(error))
             except (HydraException, OmegaConfBaseException, YAMLError) as error:
                 if inside_task:
                     raise

@@ -47,6 +47,11 @@ class Paths(Settings):
         return self.work_dir / "reports"
 
     @property
+    def searches(self) -> Path:
+        """One folder per search of settings: the study, its trials, the best."""
+        return self.work_dir / "searches"
+
+    @property
     def mlflow(self) -> Path:
         """The tracking store, an SQLite file."""
         return self.work_dir / "mlflow.db"

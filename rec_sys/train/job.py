@@ -37,6 +37,7 @@ from rec_sys.train.report import TrainReport
 from rec_sys.train.resume import MADE_OF, MLFLOW_RUN, check_same, find_state, made_of
 from rec_sys.train.settings import TrainSettings
 from rec_sys.train.task import GraphTask
+from rec_sys.train.trial import trial_of
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class TrainResult:
 
     checkpoint: Path
     report: TrainReport
-    files: list[Path]  # the report's
+    files: list[Path]  # the report's; none of a trial of a search, whose checkpoint is not kept either
 
 
 class TrainingStopped(KeyboardInterrupt):
@@ -68,6 +69,8 @@ def train(cfg: DictConfig) -> TrainResult:
     data_settings = read_settings(cfg.data, DataSettings, "data")
     accelerator = _accelerator(settings)
     begun = made_of(settings, model=model_settings, split=split_settings)
+    figure, mode = settings.monitor
+    trial = trial_of(cfg, paths, f"valid/{figure}")  # its search keeps the figures, so it leaves no files
     state = find_state(settings, paths)
     if state is not None:
         check_same(state, begun)  # before hours of embedding
@@ -81,6 +84,8 @@ def train(cfg: DictConfig) -> TrainResult:
     split = split_by_time(data.table, split_settings)
     dataset = PeopleDataset(data.table, split.train, data.review_text, model_settings.max_history)
     _check_learnable(settings, data, split, dataset)
+    if trial:
+        trial.check(data.table.fingerprint)
     name = state.name if state else settings.name or f"{data.name}-{datetime.now():%Y%m%d-%H%M%S}"
     checkpoint, state_folder = paths.checkpoints / f"{name}{SUFFIX}", paths.checkpoints / "resume"
 
@@ -98,7 +103,7 @@ def train(cfg: DictConfig) -> TrainResult:
         "split": split.summary(),
         "seed": settings.seed,
     }
-    tags = {"data": data.name, "data_fingerprint": data.table.fingerprint}
+    tags = {"data": data.name, "data_fingerprint": data.table.fingerprint, **(trial.tags if trial else {})}
     logger = start_run(paths, name, facts["settings"], tags, state.mlflow_run if state else None)
     graph = review_graph(data.table, split.train, data.review_text, data.product_text)
     model = GraphModel(model_settings, data.table.num_products, data.text_dim)
@@ -106,10 +111,11 @@ def train(cfg: DictConfig) -> TrainResult:
     task = GraphTask(model, graph, data.table, split, data.review_text, settings, keep)
 
     def publish(task: GraphTask, figures: dict[str, float]) -> None:
+        if trial:
+            return
         info = {**facts, "metrics": figures, "created": datetime.now().astimezone().isoformat(timespec="seconds")}
         save_checkpoint(checkpoint, task.model, task.product_states(), data.table.products, data.names, info)
 
-    figure, mode = settings.monitor
     best = PublishBest(f"valid/{figure}", mode, checkpoint, publish)
     precision = (
         ("bf16-mixed" if accelerator == "gpu" else "32-true") if settings.precision == "auto" else settings.precision
@@ -123,7 +129,7 @@ def train(cfg: DictConfig) -> TrainResult:
             best,
             EarlyStopping(f"valid/{figure}", mode=mode, patience=settings.patience, check_on_train_epoch_end=True),
             EpochBar(),
-            ModelCheckpoint(dirpath=state_folder, filename=name, enable_version_counter=False),
+            trial or ModelCheckpoint(dirpath=state_folder, filename=name, enable_version_counter=False),
         ],
         logger=logger,
         default_root_dir=paths.work_dir,
@@ -145,10 +151,10 @@ def train(cfg: DictConfig) -> TrainResult:
         trainer.fit(task, loader, ckpt_path=state.path if state else None, weights_only=True)
         facts["fit_seconds"] = round(time.perf_counter() - fit_started, 1)
         facts["epochs"] = len(best.history)
-        report = judge(name, data, split, checkpoint, best, facts)
+        report = judge(name, data, split, checkpoint, best, facts) if settings.judge else _unjudged(name, best, facts)
         facts["total_seconds"] = round(time.perf_counter() - started, 1)
-        files = report.save(paths.reports / name)
-        _track(logger, report, [*files, checkpoint])
+        files = [] if trial else report.save(paths.reports / name)
+        _track(logger, report, [] if trial else [*files, checkpoint])
     except (SystemExit, KeyboardInterrupt):  # SystemExit is Lightning's answer to Ctrl-C
         logger.finalize("failed")
         raise _stopped(name, checkpoint, best) from None
@@ -179,11 +185,17 @@ def _check_learnable(settings: TrainSettings, data: Data, split: Split, dataset:
         )
 
 
+def _unjudged(name: str, best: PublishBest, facts: dict[str, Any]) -> TrainReport:
+    figure = f"best {best.monitor} {best.best:.4f}, epoch {best.best_epoch + 1}"
+    notes = [f"no test review was read (train.judge=false); {figure}"]
+    return TrainReport(name, {}, {}, {}, best.history, best.best_epoch, facts, notes)
+
+
 def _track(logger: MLFlowLogger, report: TrainReport, files: list[Path]) -> None:
     """Write the closing figures and files into the run."""
-    ours = report.ranking[GraphRecommender.name]
-    log_figures(logger, {f"test/{key}": value for key, value in ours.masked.items()})
-    log_figures(logger, {f"test/unmasked/{key}": value for key, value in ours.unmasked.items()})
+    if ours := report.ranking.get(GraphRecommender.name):
+        log_figures(logger, {f"test/{key}": value for key, value in ours.masked.items()})
+        log_figures(logger, {f"test/unmasked/{key}": value for key, value in ours.unmasked.items()})
     if rating := report.ratings.get(GraphRecommender.name):
         log_figures(logger, {f"test/{key}": getattr(rating, key) for key in ("loss", "mse", "accuracy", "f1")})
     for file in files:

@@ -24,7 +24,7 @@ class TrainReport:
     """Everything a training found out. The test reviews were read once, after all choices had been made."""
 
     name: str
-    ranking: dict[str, RankingReport]  # on the test reviews, by model
+    ranking: dict[str, RankingReport]  # on the test reviews, by model; empty where they were not read
     ratings: dict[str, RatingReport]  # on the test reviews, by model; empty where nothing is rated
     new_people: dict[str, RankingReport]  # people who were kept out of training; empty where there are none
     history: History  # figures of every epoch
@@ -38,7 +38,7 @@ class TrainReport:
         parts = [
             f"{self.facts['data']['name']}: {split['train']:,} training reviews, {split['test']:,} people tested "
             f"(last review of each), {self.facts['data']['products']:,} products ranked, seed {self.facts['seed']}",
-            format_table(self.ranking, markdown, METRICS),
+            *([format_table(self.ranking, markdown, METRICS)] if self.ranking else []),
             *self.notes,
         ]
         if self.new_people:

@@ -16,7 +16,8 @@ from rec_sys.paths import Paths
 from rec_sys.settings import Settings
 from rec_sys.train.settings import TrainSettings
 
-FREE = ("name", "resume", "max_epochs", "patience", "accelerator", "precision")  # settings a resumed run may change
+# Settings that a resumed run may change.
+FREE = ("name", "resume", "judge", "max_epochs", "patience", "accelerator", "precision")
 MADE_OF, MLFLOW_RUN = "made_of", "mlflow_run"  # keys of the state
 
 

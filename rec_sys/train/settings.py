@@ -1,4 +1,4 @@
-"""How a model is trained: every setting once, with its limits."""
+"""How a model is trained, and how its settings are searched: every setting once, with its limits."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ class TrainSettings(Settings):
     accelerator: Literal["auto", "cpu", "gpu"] = Field("auto", description="where to train")
     precision: Literal["auto", "32-true", "bf16-mixed"] = Field("auto", description="auto: bf16-mixed on a GPU")
     resume: str = Field("", description="name of a stopped run, to go on where it was")
+    judge: bool = Field(True, description="read the test reviews when training is done; false: validation alone")
 
     @model_validator(mode="after")
     def _some_loss(self) -> TrainSettings:
@@ -42,3 +43,15 @@ class TrainSettings(Settings):
     def monitor(self) -> tuple[str, Literal["max", "min"]]:
         """The validation figure that chooses the checkpoint, and which way is better."""
         return ("ndcg_at_10", "max") if self.ranking_weight else ("rating_loss", "min")
+
+
+class SearchSettings(Settings):
+    """How settings are searched. What is searched is `space`, and every setting that is typed with several values."""
+
+    name: str = Field("search", pattern=r"^\w[\w.-]*$", description="of the search and its folder")
+    trials: int = Field(40, ge=1, description="trainings in all, before and after an interruption; failed ones not")
+    seed: int = Field(0, ge=0, description="of Optuna's choices")
+    first_trials: int = Field(8, ge=1, description="drawn at random; none is stopped early before that many are done")
+    first_epochs: int = Field(5, ge=1, description="that every trial has before it may be stopped early")
+    space: dict[str, str] = Field({}, description="setting: choice(1,2), range(1,4) or interval(0,1), as Hydra has it")
+    trial: int | None = Field(None, ge=0, description="which trial a training is; the search sets it")

@@ -11,7 +11,8 @@ from rec_sys.dataset.splits import SplitSettings
 from rec_sys.modules.graph_model import GraphModelSettings
 from rec_sys.paths import Paths
 from rec_sys.settings import read_settings
-from rec_sys.train.settings import TrainSettings
+from rec_sys.train.search import register_search
+from rec_sys.train.settings import SearchSettings, TrainSettings
 
 for _name, _settings in (
     ("data", DataSettings),
@@ -19,9 +20,11 @@ for _name, _settings in (
     ("model", GraphModelSettings),
     ("split", SplitSettings),
     ("train", TrainSettings),
+    ("search", SearchSettings),
     ("paths", Paths),
 ):
     register_schema(_name, _settings)
+register_search()
 
 
 @command("train_config")
@@ -30,6 +33,8 @@ def main(cfg: DictConfig) -> None:
     from rec_sys.train.job import train  # Lightning and MLflow take seconds to import: not for --help or a typing error
 
     result = train(cfg)
+    if not result.files:
+        return  # a trial of a search, which tells by itself what came of it
     print(f"\n{result.report.text()}\n")
     print(f"checkpoint  {result.checkpoint}")
     for file in result.files:
