@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from rec_sys.dataset.splits import SplitSettings, histories_before, split_by_time
+from rec_sys.dataset.splits import Part, SplitSettings, histories_before, split_by_time
 from rec_sys.dataset.table import ReviewTable
 from rec_sys.errors import DataError
 from tests.toy import checkerboard, table_of
@@ -94,9 +94,133 @@ def test_new_people_of_whom_none_can_be_judged_are_an_error() -> None:
         split_by_time(table, SplitSettings(new_people=0.25, seed=drawn[0]))
 
 
+# ---- new products ---------------------------------------------------------------------------------------------------
+
+
+def new_products_of(table: ReviewTable, settings: SplitSettings) -> set[int]:
+    """Products that the split keeps out, told from what histories may hold."""
+    split = split_by_time(table, settings)
+    assert split.in_histories is not None
+    return set(table.product.tolist()) - set(table.product[split.in_histories].tolist())
+
+
+def seed_that_draws(table: ReviewTable, product: str, part: float) -> int:
+    """A seed that keeps out this product alone."""
+    for seed in range(100):
+        try:
+            if new_products_of(table, SplitSettings(new_products=part, seed=seed)) == {table.products.number(product)}:
+                return seed
+        except DataError:
+            continue
+    raise AssertionError("no seed draws the product")
+
+
+# n is new: c ends with it, d has it first and again in the middle, e is judged on it
+AROUND_N = table_of(
+    [
+        *[("a", product, 5, when) for when, product in enumerate("pqrs")],
+        *[("b", product, 5, when) for when, product in enumerate("psrq")],
+        *[("c", product, 5, when) for when, product in enumerate("pqrn", start=10)],
+        *[("d", product, 5, when) for when, product in enumerate("npnqrs", start=20)],
+        *[("e", product, 5, when) for when, product in enumerate("qpnsr", start=5)],
+        *[("f", product, 5, when) for when, product in enumerate("nqs", start=30)],
+    ]
+)
+
+
+def test_new_products_by_hand() -> None:
+    assert AROUND_N.num_products == 5
+    settings = SplitSettings(new_products=0.2, seed=seed_that_draws(AROUND_N, "n", 0.2))
+    plain, split = split_by_time(AROUND_N), split_by_time(AROUND_N, settings)
+    n = AROUND_N.products.number("n")
+    is_n = AROUND_N.product == n
+    # training is as before, less the reviews of n
+    assert split.train.tolist() == [review for review in plain.train.tolist() if not is_n[review]]
+    # c's last product is new; of f nothing is left to train on
+    assert [AROUND_N.users.id(user) for user in AROUND_N.user[split.test].tolist()] == ["a", "b", "d", "e"]
+    np.testing.assert_array_equal(split.valid + 1, split.test)
+    # judged: n of c, the second n of d and that of e; d's first one and f's have nothing before them
+    assert split.new_products.tolist() == [11, 14, 20]
+    # first in time: e at 7, c at 13, d at 20
+    assert split.described_by.tolist() == [11, 12, 20]
+    assert split.in_histories is not None
+    assert split.in_histories.tolist() == np.flatnonzero(~is_n).tolist()
+    histories = histories_before(AROUND_N, split.new_products, split.in_histories)
+    assert [AROUND_N.products.id(product) for product in histories.product.tolist()] == list("pqr" + "p" + "qp")
+    assert split.summary() == {"train": 10, "valid": 4, "test": 4, "new people": 0, "reviews of new products": 3}
+
+
+@given(st.integers(0, 20), st.sampled_from([0.0, 0.2]), st.sampled_from([0.05, 0.3]))
+def test_new_products_are_in_no_other_part_and_in_no_history(seed: int, new_people: float, new_products: float) -> None:
+    table = checkerboard(num_users=50, num_products=40, likes=7)
+    settings = SplitSettings(new_people=new_people, new_products=new_products, seed=seed)
+    split, without = (
+        split_by_time(table, settings),
+        split_by_time(table, SplitSettings(new_people=new_people, seed=seed)),
+    )
+    new = new_products_of(table, settings)
+    assert len(new) == round(new_products * 40)
+    known = np.isin(table.product, list(new), invert=True)
+    for part, whole in ((split.train, without.train), (split.valid, without.valid), (split.test, without.test)):
+        assert known[part].all()
+        assert set(part.tolist()) <= set(whole.tolist())  # who is a new person does not depend on new products
+    assert set(split.new.tolist()) <= set(without.new.tolist())
+    np.testing.assert_array_equal(split.train, without.train[known[without.train]])
+    for targets in (split.valid, split.test, split.new, split.new_products):
+        histories = histories_before(table, targets, split.in_histories)
+        assert known[histories.review].all()
+        assert (histories.lengths > 0).all()
+    assert not known[split.new_products].any()
+    assert not known[split.described_by].any()
+    for product in new:
+        told_by = split.described_by[table.product[split.described_by] == product]
+        times = table.timestamp[table.product == product]
+        assert len(told_by) == min(3, len(times))
+        assert table.timestamp[told_by].max() <= np.sort(times)[: len(told_by)].max()
+
+
+def test_without_new_products_histories_hold_everything() -> None:
+    split = split_by_time(checkerboard())
+    assert split.in_histories is None
+    assert len(split.new_products) == len(split.described_by) == 0
+
+
+def test_new_products_are_drawn_by_the_seed() -> None:
+    table = checkerboard()
+    one, same, other = (new_products_of(table, SplitSettings(new_products=0.2, seed=seed)) for seed in (1, 1, 2))
+    assert one == same != other
+
+
+def test_new_products_of_whom_none_can_be_judged_are_an_error() -> None:
+    table = checkerboard(num_products=40)
+    with pytest.raises(DataError, match=r"split\.new_products=0\.01 of 40 products is none; give at least 0\.025,"):
+        split_by_time(table, SplitSettings(new_products=0.01))
+    with pytest.raises(
+        DataError, match=r"of 40 products draws 38 and leaves .* people to validate and test on; give less"
+    ):
+        split_by_time(table, SplitSettings(new_products=0.95))
+    # each product begins somebody's history and is reviewed by nobody else
+    first = table_of([(f"u{user}", f"u{user} p{place}", 5, place) for user in range(9) for place in range(3)])
+    alone = [seed for seed in range(200) if first_drawn(first.num_products, seed) % 3 == 0]
+    with pytest.raises(DataError, match=r"draws 1, and nobody reviewed one of them after a product that is not new"):
+        split_by_time(first, SplitSettings(new_products=1 / 27, seed=alone[0]))
+
+
+def first_drawn(num_products: int, seed: int) -> int:
+    return int(np.random.default_rng([seed, 1]).permutation(num_products)[0])
+
+
+def test_parts_by_name() -> None:
+    split = split_by_time(checkerboard(), SplitSettings(new_people=0.1, new_products=0.1))
+    parts: list[Part] = ["valid", "test", "new", "new_products"]
+    assert [split.part(name) for name in parts] == [split.valid, split.test, split.new, split.new_products]
+
+
 def test_the_part_of_new_people_has_limits() -> None:
     with pytest.raises(ValidationError):
         SplitSettings(new_people=1.0)
+    with pytest.raises(ValidationError):
+        SplitSettings(new_products=1.0)
 
 
 def test_histories_hold_everything_before_the_target_and_nothing_else() -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -11,7 +11,7 @@ from rec_sys.dataset.histories import Histories
 from rec_sys.dataset.splits import split_by_time
 from rec_sys.dataset.table import Floats, Ints, ReviewTable
 from rec_sys.errors import DataError, RecSysError
-from rec_sys.evaluation.protocol import RankingReport, evaluate, format_table, mean_of_seeds
+from rec_sys.evaluation.protocol import PersonRanks, RankingReport, evaluate, format_table, mean_of_seeds
 from rec_sys.recommenders.base import Recommender
 from rec_sys.recommenders.item_knn import ItemKNN
 from tests.toy import checkerboard, table_of
@@ -119,6 +119,31 @@ def test_the_report_is_plain_json() -> None:
     assert json.loads(json.dumps(report.to_dict())) == report.to_dict()
 
 
+def test_ranks_are_kept_for_comparing_but_not_written() -> None:
+    report = evaluate(fixed(5, 4, 3, 2), TABLE, LAST)
+    assert report.ranks is not None
+    assert (report.ranks.target.tolist(), report.ranks.person.tolist()) == ([2, 5], [0, 1])
+    assert (report.ranks.masked.tolist(), report.ranks.unmasked.tolist()) == ([[1, 3]], [[3, 3]])
+    assert "ranks" not in report.to_dict()
+
+
+def test_somebody_with_several_held_out_reviews_counts_once() -> None:
+    # a: q is second of all, r third; b: r third
+    report = evaluate(fixed(5, 4, 3, 2), TABLE, np.array([1, 2, 5]), cutoffs=(2,))
+    assert report.num_people == 2
+    assert report.unmasked["recall@2"] == pytest.approx((1 / 2 + 0) / 2)
+    assert report.unmasked["mrr"] == pytest.approx(((1 / 2 + 1 / 3) / 2 + 1 / 3) / 2)
+    assert report.ranks is not None
+    assert report.ranks.per_person("mrr", masked=False) == pytest.approx([(1 / 2 + 1 / 3) / 2, 1 / 3])
+
+
+def test_histories_hold_only_what_is_allowed() -> None:
+    model = fixed(5, 4, 3, 2)
+    report = evaluate(model, TABLE, LAST, among=np.array([0, 2, 3, 5]))  # neither q nor s
+    assert model.asked[0].product.tolist() == [0, 2]  # p of a, r of b
+    assert report.masked["mrr"] == pytest.approx((1 / 2 + 1 / 3) / 2)  # q is no longer taken out
+
+
 def report_of(recall: float, model: str = "m") -> RankingReport:
     values = {"recall@10": recall, "ndcg@10": recall / 2, "coverage@10": 0.5}
     return RankingReport(model, values, values, num_people=1234, num_products=9, history_limit=20, seconds=recall)
@@ -131,6 +156,22 @@ def test_mean_of_seeds_by_hand() -> None:
     assert mean.unmasked_spread["ndcg@10"] == pytest.approx(0.05)
     assert (mean.num_seeds, mean.num_people) == (3, 1234)
     assert mean_of_seeds([report_of(0.1)]).masked_spread == {}
+
+
+def test_the_mean_of_seeds_keeps_ranks_groups_and_what_fitting_took() -> None:
+    one, two = (
+        replace(evaluate(fixed(*scores), TABLE, LAST), fit_seconds=seconds, fit_mib=100 * seconds)
+        for scores, seconds in (((5, 4, 3, 2), 1.0), ((5, 3, 4, 2), 3.0))
+    )
+    mean = mean_of_seeds([one, two])
+    assert mean.ranks is not None
+    assert mean.ranks.unmasked.tolist() == [[3, 3], [2, 2]]
+    assert mean.ranks.per_person("mrr", masked=False) == pytest.approx([5 / 12, 5 / 12])
+    assert (mean.fit_seconds, mean.fit_mib) == (2.0, 300.0)
+    assert mean.groups["people"]["cold"]["people"] == 2
+    assert mean.groups["people"]["cold"]["unmasked"]["ndcg@10"] == pytest.approx((1 / 2 + 1 / np.log2(3)) / 2)
+    others = replace(two, ranks=PersonRanks(LAST - 1, *([np.zeros((1, 2))] * 3)))  # type: ignore[arg-type]
+    assert mean_of_seeds([one, others]).ranks is None  # other held-out reviews
 
 
 def test_different_models_have_no_mean() -> None:
@@ -152,3 +193,11 @@ def test_tables() -> None:
     assert markdown[0].split("|")[2].strip() == "R@10 masked"
     assert markdown[1].startswith("| ------- | -------------: |")
     assert {line.count("|") for line in markdown} == {8}
+
+
+def test_tables_show_what_fitting_took_where_it_is_known() -> None:
+    rows = {"mine": replace(report_of(0.1), fit_seconds=2.5, fit_mib=1234.4), "checkpoint": report_of(0.1)}
+    head, _, mine, checkpoint = format_table(rows, metrics=("recall@10",)).splitlines()
+    assert head.endswith("seconds  fit seconds  fit MiB")
+    assert mine.split()[-2:] == ["2.5", "1,234"]
+    assert checkpoint.split()[-2:] == ["-", "-"]

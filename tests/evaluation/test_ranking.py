@@ -13,7 +13,14 @@ from hypothesis.extra import numpy as hnp
 
 from rec_sys.dataset.table import Floats, Ints
 from rec_sys.errors import RecSysError
-from rec_sys.evaluation.ranking import first_products, metrics_of_ranks, rank_targets
+from rec_sys.evaluation.ranking import (
+    BLOCKS,
+    first_products,
+    metrics_of_ranks,
+    rank_both_ways,
+    rank_targets,
+    values_of_ranks,
+)
 
 
 def f32(rows: object) -> Floats:
@@ -106,6 +113,14 @@ def test_ranks_equal_a_plain_count(case: tuple[Floats, Ints, npt.NDArray[np.bool
 
 
 @given(rankings())
+def test_both_ways_at_once_is_one_after_the_other(case: tuple[Floats, Ints, npt.NDArray[np.bool_]]) -> None:
+    scores, targets, owned = case[0], case[1], sp.csr_matrix(case[2])
+    masked, unmasked = rank_both_ways(scores, targets, owned)
+    np.testing.assert_array_equal(masked, rank_targets(scores, targets, owned))
+    np.testing.assert_array_equal(unmasked, rank_targets(scores, targets))
+
+
+@given(rankings())
 def test_all_ranks_of_a_row_add_up(case: tuple[Floats, Ints, npt.NDArray[np.bool_]]) -> None:
     """However the scores tie, the ranks of all products have the sum 1 + 2 + ... + num_products."""
     scores, _, _ = case
@@ -118,6 +133,29 @@ def test_all_ranks_of_a_row_add_up(case: tuple[Floats, Ints, npt.NDArray[np.bool
 def test_first_products_equal_a_stable_sort(case: tuple[Floats, Ints, npt.NDArray[np.bool_]], k: int) -> None:
     scores, _, owned = case
     left = np.where(owned, -np.inf, scores)
+    np.testing.assert_array_equal(
+        first_products(scores, k, sp.csr_matrix(owned)), np.argsort(-left, axis=1, kind="stable")[:, :k]
+    )
+
+
+@pytest.mark.parametrize("num_products", [BLOCKS, BLOCKS + 1, 2 * BLOCKS, 1000])
+@pytest.mark.parametrize("k", [1, 10, BLOCKS, BLOCKS + 1])
+@pytest.mark.parametrize("kind", ["different", "few values", "mostly zero", "all equal", "one block"])
+def test_first_products_of_large_catalogues(num_products: int, k: int, kind: str) -> None:
+    generator = np.random.default_rng(num_products + k)
+    scores = generator.standard_normal((12, num_products), dtype=np.float32)
+    if kind == "few values":
+        scores = np.round(scores)
+    if kind == "mostly zero":
+        scores[generator.random(scores.shape) < 0.99] = 0
+    if kind == "all equal":
+        scores[:] = 3
+    if kind == "one block":  # the highest stand where only one group of products is looked at
+        scores[:, ::BLOCKS] += 100
+    owned = generator.random(scores.shape) < 0.02
+    owned[0] = True
+    left = np.where(owned, -np.inf, scores)
+    np.testing.assert_array_equal(first_products(scores, k), np.argsort(-scores, axis=1, kind="stable")[:, :k])
     np.testing.assert_array_equal(
         first_products(scores, k, sp.csr_matrix(owned)), np.argsort(-left, axis=1, kind="stable")[:, :k]
     )
@@ -142,3 +180,14 @@ def test_the_cutoff_itself_is_in() -> None:
     assert metrics_of_ranks(np.array([10.0]), (10,))["recall@10"] == 1
     assert metrics_of_ranks(np.array([10.5]), (10,))["recall@10"] == 0
     assert metrics_of_ranks(np.array([50.0]), (50,))["ndcg@50"] == pytest.approx(1 / log2(51))
+
+
+def test_people_with_several_ranks_count_once_by_weights() -> None:
+    metrics = metrics_of_ranks(np.array([1.0, 11.0, 11.0, 11.0]), (10,), np.array([1, 1 / 3, 1 / 3, 1 / 3]))
+    assert metrics == pytest.approx({"recall@10": 1 / 2, "ndcg@10": 1 / 2, "mrr": (1 + 1 / 11) / 2})
+
+
+@pytest.mark.parametrize("metric", ["coverage@10", "recall@0", "recall@ten", "recall", "hits@10"])
+def test_a_metric_that_no_rank_gives_is_refused_by_name(metric: str) -> None:
+    with pytest.raises(ValueError, match=metric):
+        values_of_ranks(np.array([1.0]), metric)
