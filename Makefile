@@ -30,6 +30,7 @@ lock:  ## requirements.lock from pyproject.toml
 	mv requirements.lock.part requirements.lock
 
 bench:  ## every benchmark, one after the other; about an hour on two cores
+	uv run -m benchmarks.ranking
 	uv run -m benchmarks.embedding
 	uv run -m benchmarks.quality
 	uv run -m benchmarks.pipeline

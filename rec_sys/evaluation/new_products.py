@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 
 from rec_sys.dataset.splits import Split, histories_before
 from rec_sys.dataset.table import Ints, ReviewTable, Vectors
@@ -18,6 +19,7 @@ from rec_sys.evaluation.groups import one_vote_each
 from rec_sys.evaluation.protocol import RankingReport, Scorer, evaluate
 
 CUTOFFS = (10, 50)
+AT_ONCE = 65_536  # reviews whose vectors are in memory at once
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,7 @@ def describe_new_products(table: ReviewTable, split: Split, review_text: Vectors
     untold = np.zeros(table.num_products, dtype=bool)
     untold[new] = ~np.asarray(product_text[new], dtype=bool).any(axis=1)
     told_by = split.described_by[untold[table.product[split.described_by]]]
-    text = np.array(product_text)
-    sums = np.zeros((table.num_products, text.shape[1]), dtype=np.float32)
-    np.add.at(sums, table.product[told_by], np.asarray(review_text[told_by], dtype=np.float32))
-    length = np.linalg.norm(sums, axis=1, keepdims=True)
-    unit = np.divide(sums, length, out=np.zeros_like(sums), where=length > 0)  # of the mean and of the sum alike
-    text[untold] = unit[untold]
+    text = with_texts_from(table, told_by, review_text, product_text)
     targets = np.setdiff1d(split.new_products, told_by)
     if len(split.new_products) and not len(targets):
         raise DataError(
@@ -62,6 +59,31 @@ def describe_new_products(table: ReviewTable, split: Split, review_text: Vectors
             f"no text of their own and are described by their first reviews; give metadata or more split.new_products"
         )
     return NewProducts(text, targets)
+
+
+def with_texts_from(table: ReviewTable, reviews: Ints, review_text: Vectors, product_text: Vectors) -> Vectors:
+    """Product texts in which each product that has none gets the mean of those of the given reviews that are its own.
+
+    Returns:
+        (num_products, text_dim) in the type of `product_text`: its own rows, unit vectors added, zero where no review
+        says anything.
+    """
+    if not review_text.shape[1]:  # nothing was written
+        return product_text
+    told = bool(product_text.shape[1])
+    filled = np.array(product_text) if told else np.zeros((table.num_products, review_text.shape[1]), review_text.dtype)
+    sums = np.zeros(filled.shape, dtype=np.float32)
+    for start in range(0, len(reviews), AT_ONCE):
+        part = reviews[start : start + AT_ONCE]
+        ones = np.ones(len(part), dtype=np.float32)
+        shape = (table.num_products, len(part))
+        of_product = sp.csr_matrix((ones, (table.product[part], np.arange(len(part)))), shape=shape)
+        sums += of_product @ np.asarray(review_text[part], dtype=np.float32)
+    length = np.linalg.norm(sums, axis=1, keepdims=True)
+    unit = np.divide(sums, length, out=np.zeros_like(sums), where=length > 0)  # of the mean as of the sum
+    without = ~filled.astype(bool).any(axis=1)
+    filled[without] = unit[without]
+    return filled
 
 
 def evaluate_new_products(

@@ -5,11 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import rec_sys.evaluation.new_products
 from rec_sys.dataset.histories import Histories
 from rec_sys.dataset.splits import Split, SplitSettings, split_by_time
 from rec_sys.dataset.table import Floats, Ints
 from rec_sys.errors import DataError
-from rec_sys.evaluation.new_products import chance_of_recall, describe_new_products, evaluate_new_products
+from rec_sys.evaluation.new_products import (
+    chance_of_recall,
+    describe_new_products,
+    evaluate_new_products,
+    with_texts_from,
+)
 from rec_sys.evaluation.protocol import evaluate
 from tests.evaluation.test_protocol import Fixed
 from tests.toy import checkerboard, table_of
@@ -66,6 +72,14 @@ def test_a_product_that_only_describes_itself_is_not_judged() -> None:
     only_m = replace(SPLIT, new_products=np.array([3]), described_by=np.array([3]))
     with pytest.raises(DataError, match=r"none of 1 reviews of 1 new products is left to judge by"):
         describe_new_products(TABLE, only_m, REVIEW_TEXT, no_text)
+
+
+def test_texts_from_reviews_fill_only_what_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rec_sys.evaluation.new_products, "AT_ONCE", 2)
+    text = vectors((0, 1), (0, 0), (0, 0), (0, 0))
+    filled = with_texts_from(TABLE, np.array([0, 1, 2, 4, 6, 8]), REVIEW_TEXT, text)
+    assert filled[Q] == pytest.approx([2**-0.5, 2**-0.5])
+    np.testing.assert_array_equal(filled[[P, N, M]], vectors((0, 1), (1, 0), (0, 0)))
 
 
 def test_people_are_judged_by_what_they_had_of_known_products() -> None:

@@ -1,0 +1,121 @@
+"""Models side by side: figures, groups, differences from the first one, as tables and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rec_sys.dataset.splits import Part
+from rec_sys.evaluation.bootstrap import DRAWS, LEVEL, METRICS, Difference, differences
+from rec_sys.evaluation.groups import BY_HISTORY, BY_TRAINING, CUTOFFS
+from rec_sys.evaluation.protocol import RankingReport, format_table
+from rec_sys.evaluation.tables import short, text_table
+
+BOUNDS = {"people": BY_HISTORY, "products": BY_TRAINING}
+JUDGED: dict[Part, str] = {
+    "valid": "validation review of each person",
+    "test": "last review of each person",
+    "new": "last review of each person never trained on",
+    "new_products": "reviews of products never trained on",
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What judging some models on one part of one split found out."""
+
+    name: str
+    part: Part
+    reports: Mapping[str, RankingReport]  # by model
+    facts: dict[str, Any]  # data, split, seeds, time
+    chance: dict[str, float] = field(default_factory=dict)  # masked recall@k of an order by chance
+    notes: list[str] = field(default_factory=list)  # what a reader of the tables should know
+    differences: dict[str, list[Difference]] = field(init=False)  # of each model but the first
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "differences", differences(self.reports))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {
+            "name": self.name,
+            "part": self.part,
+            "facts": self.facts,
+            "notes": self.notes,
+            "chance": self.chance,
+            "models": {name: report.to_dict() for name, report in self.reports.items()},
+            "differences": {
+                "from": next(iter(self.reports), None),
+                "interval": f"{LEVEL:.0%}, paired bootstrap over people, {DRAWS:,} draws",
+                "models": {name: [each.to_dict() for each in found] for name, found in self.differences.items()},
+            },
+        }
+
+    def text(self, markdown: bool = False) -> str:
+        """The tables, for a terminal or for Markdown."""
+        if not self.reports:
+            return "\n\n".join(self.notes)
+        first = next(iter(self.reports.values()))
+        metrics = ["recall@10", "ndcg@10", *(["recall@50"] if "recall@50" in first.masked else []), "coverage@10"]
+        data, split = self.facts["data"], self.facts["split"]
+        parts = [
+            f"{data['name']}: {split['train']:,} training reviews, {first.num_people:,} people judged "
+            f"({JUDGED[self.part]}), {data['products']:,} products ranked",
+            format_table(self.reports, markdown, metrics),
+        ]
+        if self.chance:
+            parts.append("by chance, masked: " + ", ".join(f"{short(k)} {v:.4f}" for k, v in self.chance.items()))
+        parts += self.notes
+        for masked in (True, False):
+            parts.append(f"{_kind(masked)}, R@10 / N@10 by group (people in it):\n\n{self._groups(masked, markdown)}")
+        if self.differences:
+            parts.append(
+                f"less {next(iter(self.reports))} on the same people, 95 % intervals (* without 0):\n\n"
+                f"{self._differences(markdown)}"
+            )
+        return "\n\n".join(parts)
+
+    def _groups(self, masked: bool, markdown: bool) -> str:
+        first = next(iter(self.reports.values()))
+        named = [(kind, name) for kind, groups in first.groups.items() for name in groups]
+        head = ["model"]
+        for kind, name in named:
+            people = first.groups[kind][name]["people"]
+            head.append(f"{kind} {_range(BOUNDS[kind], name)} ({people:,})")
+        lines = [head]
+        for model, report in self.reports.items():
+            cells = [model]
+            for kind, name in named:
+                group = report.groups[kind][name]
+                values = group["masked"] if masked else group["unmasked"]
+                cells.append(
+                    f"{values[f'recall@{CUTOFFS[0]}']:.4f} / {values[f'ndcg@{CUTOFFS[0]}']:.4f}" if values else "-"
+                )
+            lines.append(cells)
+        return text_table(lines, markdown)
+
+    def _differences(self, markdown: bool) -> str:
+        lines = [["model", *(f"{short(metric)} {_kind(masked)}" for masked in (True, False) for metric in METRICS)]]
+        for model, found in self.differences.items():
+            lines.append(
+                [
+                    model,
+                    *(f"{d.difference:+.4f} [{d.low:+.4f}, {d.high:+.4f}]{'*' if d.is_clear else ' '}" for d in found),
+                ]
+            )
+        return text_table(lines, markdown)
+
+
+def _kind(masked: bool) -> str:
+    return "masked" if masked else "unmasked"
+
+
+def _range(bounds: Mapping[str, int], name: str) -> str:
+    """A group with its bounds: hot >=10, warm 5-9, cold <5."""
+    names, least = list(bounds), list(bounds.values())
+    place = names.index(name)
+    if place == 0:
+        return f"{name} >={least[0]}"
+    above = least[place - 1]
+    return f"{name} <{above}" if place == len(names) - 1 else f"{name} {least[place]}-{above - 1}"

@@ -1,0 +1,231 @@
+"""The command on the generated sample, small: the real encoder, the real models, the real tracking store."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import hydra
+import numpy as np
+import pytest
+
+import rec_sys.train.train  # registers the schemas  # noqa: F401
+from rec_sys.command import CONFIG_FOLDER
+from rec_sys.dataset.data import Data, DataSettings, load_data
+from rec_sys.dataset.encoder import EncoderSettings
+from rec_sys.dataset.splits import SplitSettings
+from rec_sys.errors import CheckpointError, ConfigError, RecSysError
+from rec_sys.evaluation.evaluate import EvaluateSettings, compare, track
+from rec_sys.evaluation.trained_on import check_trained_on
+from rec_sys.modules.checkpoint import Checkpoint, load_checkpoint
+from rec_sys.paths import Paths
+from rec_sys.settings import read_settings
+from rec_sys.train.job import train
+
+SMALL = ["data.sample_people=200", "data.sample_products=60", "data.sample_reviews=1600"]
+
+
+@pytest.fixture(scope="module")
+def work_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("work")
+
+
+@pytest.fixture(scope="module")
+def checkpoint(work_dir: Path) -> Checkpoint:
+    """Of a training of one epoch."""
+    with hydra.initialize_config_dir(str(CONFIG_FOLDER), version_base="1.3"):
+        cfg = hydra.compose(
+            "train_config",
+            [
+                f"paths.work_dir={work_dir}",
+                *SMALL,
+                "train.name=short",
+                "train.max_epochs=1",
+                "model.dim=16",
+                "train.accelerator=cpu",
+                "split.new_people=0.1",
+            ],
+        )
+    return load_checkpoint(train(cfg).checkpoint)
+
+
+def settings_of(work_dir: Path, *overrides: str) -> EvaluateSettings:
+    with hydra.initialize_config_dir(str(CONFIG_FOLDER), version_base="1.3"):
+        cfg = hydra.compose("evaluate_config", [f"paths.work_dir={work_dir}", *SMALL, *overrides])
+    return read_settings(cfg, EvaluateSettings, "")
+
+
+def data_of(work_dir: Path) -> Data:
+    settings = settings_of(work_dir)
+    return load_data(settings.data, settings.encoder, settings.paths, progress=False)
+
+
+def test_known_people(work_dir: Path) -> None:
+    found = compare(settings_of(work_dir, "models=[popularity,item_knn,text_cosine]", "part=valid", "cutoffs=[5,50]"))
+    popular, knn, text = found.reports.values()
+    assert list(found.differences) == list(found.reports)[1:]
+    assert popular.num_people == knn.num_people == found.facts["split"]["valid"]
+    assert {f"{kind}@{k}" for kind in ("recall", "ndcg") for k in (5, 10, 50)} | {"mrr", "coverage@10"} == set(
+        knn.masked
+    )
+    for report in (popular, knn, text):
+        assert sum(group["people"] for group in report.groups["people"].values()) == report.num_people
+        assert sum(group["people"] for group in report.groups["products"].values()) == report.num_people
+        assert report.fit_seconds is not None
+        assert report.fit_mib is not None
+        assert report.fit_mib >= 0
+    assert knn.masked["ndcg@10"] > 1.5 * popular.masked["ndcg@10"]
+    difference = next(iter(found.differences.values()))[1]
+    assert difference.difference == pytest.approx(knn.masked["ndcg@10"] - popular.masked["ndcg@10"])
+    assert difference.is_clear
+    assert "R@50" in found.text()
+    assert all(name in found.text(markdown=True) for name in found.reports)
+
+
+def test_seeds_are_averaged_for_models_that_are_random(work_dir: Path) -> None:
+    found = compare(settings_of(work_dir, "models=[popularity,bpr]", "part=valid", "seeds=[0,1]"))
+    popular, bpr = found.reports.values()
+    assert (popular.num_seeds, bpr.num_seeds) == (1, 2)
+    assert bpr.ranks is not None
+    assert bpr.ranks.masked.shape == (2, bpr.num_people)
+    assert bpr.masked_spread["recall@10"] >= 0
+
+
+def test_new_products_are_found_by_their_texts(work_dir: Path) -> None:
+    found = compare(
+        settings_of(work_dir, "models=[popularity,text_cosine]", "part=new_products", "split.new_products=0.2")
+    )
+    popular, text = found.reports.values()
+    assert popular.masked["recall@10"] == 0  # nobody reviewed them
+    assert text.masked["recall@10"] > 1.3 * found.chance["recall@10"]
+    assert 10 / 60 < found.chance["recall@10"] < 0.5
+    assert "by chance, masked: R@10" in found.text()
+    assert text.groups["products"]["cold"]["people"] == text.num_people
+
+
+def test_a_checkpoint_is_judged_and_everything_is_noted(checkpoint: Checkpoint, work_dir: Path) -> None:
+    settings = settings_of(work_dir, "models=[popularity]", "checkpoint=short", "part=new", "split.new_people=0.1")
+    found = compare(settings)
+    assert found.name == "short"
+    assert found.reports["graph model"].num_people == found.facts["split"]["new people"]
+    assert len(found.differences["graph model"]) == 4
+    file = work_dir / "found.json"
+    file.write_text(json.dumps(found.to_dict()))
+    track(found, file, settings.paths)
+    with sqlite3.connect(work_dir / "mlflow.db") as store:
+        runs = dict(store.execute("select name, run_uuid from runs where status = 'FINISHED'").fetchall())
+        assert {"short new: most popular", "short new: graph model"} <= set(runs)
+        metrics: dict[str, float] = dict(
+            store.execute(
+                "select key, value from metrics where run_uuid = ?", [runs["short new: graph model"]]
+            ).fetchall()
+        )
+    assert metrics["new/ndcg_at_10"] == found.reports["graph model"].masked["ndcg@10"]
+    assert metrics["new/unmasked/recall_at_10"] == found.reports["graph model"].unmasked["recall@10"]
+
+
+def test_two_checkpoints_are_two_seeds(checkpoint: Checkpoint, work_dir: Path) -> None:
+    both = settings_of(
+        work_dir, "models=[]", f"checkpoint=[short,{checkpoint.path}]", "part=valid", "split.new_people=0.1"
+    )
+    report = compare(both).reports["graph model"]
+    assert report.num_seeds == 2
+    assert report.masked_spread["ndcg@10"] == 0
+
+
+def test_a_checkpoint_of_something_else_is_refused_with_what_differs(checkpoint: Checkpoint, work_dir: Path) -> None:
+    same = SplitSettings(new_people=0.1)
+    data = data_of(work_dir)
+    check_trained_on(checkpoint, data, same)
+    with pytest.raises(CheckpointError, match=r"split\.new_people was 0\.1, now 0\.0\..*\(split\.new_people=0\.1\)"):
+        check_trained_on(checkpoint, data, SplitSettings())
+    with pytest.raises(CheckpointError, match=r"split\.seed was 0, now 3"):
+        check_trained_on(checkpoint, data, SplitSettings(new_people=0.1, seed=3))
+    with pytest.raises(CheckpointError, match=r"split\.new_products was 0\.0, now 0\.2"):
+        check_trained_on(checkpoint, data, SplitSettings(new_people=0.1, new_products=0.2))
+    other = replace(data, name="other", table=replace(data.table, fingerprint="0123456789abcdef"))
+    with pytest.raises(CheckpointError, match=r"the data was sample \(\w{12}\), now other \(0123456789ab\)"):
+        check_trained_on(checkpoint, other, same)
+    other = replace(data, encoder={**data.encoder, "backend": "another", "fingerprint": "x"})
+    with pytest.raises(CheckpointError, match=r"the encoder was .*, now .*another.*encoder\.backend="):
+        check_trained_on(checkpoint, other, same)
+    with pytest.raises(CheckpointError, match="does not say what it was trained on"):
+        check_trained_on(replace(checkpoint, info={}), data, same)
+
+
+def test_a_seed_that_draws_nothing_may_differ(checkpoint: Checkpoint, work_dir: Path) -> None:
+    settings: dict[str, Any] = {**checkpoint.info["settings"], "split": {"new_people": 0.0, "seed": 0}}  # an older one
+    plain = replace(checkpoint, info={**checkpoint.info, "settings": settings})
+    check_trained_on(plain, data_of(work_dir), SplitSettings(seed=5))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["models=[popularity,nonsense]"], "models names 'nonsense', which is unknown; known: popularity, item_knn"),
+        (["models=[ease,ease]"], "models names ease twice"),
+        (["models=[]"], "neither models nor a checkpoint"),
+        (["cutoffs=[0]"], r"cutoffs=\[0\]"),
+        (["seeds=[]"], r"seeds=\[\]"),
+        (["part=new"], r"split\.new_people=0\.1"),
+        (["part=new_products"], r"split\.new_products=0\.1"),
+        (["output=found.csv"], r"ends in \.json"),
+        (["checkpoint=absent"], "no checkpoint 'absent'"),
+    ],
+)
+def test_settings_that_contradict_are_refused_before_any_work(
+    overrides: list[str], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(RecSysError, match=message):
+        compare(settings_of(tmp_path, *overrides))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_settings_out_of_their_limits_are_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"setting part='train'"):
+        settings_of(tmp_path, "part=train")
+    with pytest.raises(ConfigError, match=r"setting split\.new_products=1"):
+        settings_of(tmp_path, "split.new_products=1")
+
+
+def test_the_schema_is_made_of_the_groups() -> None:
+    settings = EvaluateSettings()
+    assert (settings.data, settings.encoder, settings.paths) == (DataSettings(), EncoderSettings(), Paths())
+    assert EvaluateSettings.read({"checkpoint": "one"}).checkpoint == ["one"]
+    assert EvaluateSettings.read({"checkpoint": ""}).checkpoint == []
+
+
+@pytest.mark.slow
+def test_as_a_person_runs_it(work_dir: Path) -> None:
+    words = [*SMALL, "models=[popularity,item_knn]", "part=valid", "name=plain", "split.new_people=0.1"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "rec_sys.evaluation.evaluate", f"paths.work_dir={work_dir}", *words],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+    )
+    file = work_dir / "reports/plain/evaluation.json"
+    assert f"report      {file}" in done.stdout
+    assert "less most popular on the same people" in done.stdout
+    found = json.loads(file.read_text())
+    assert found["part"] == "valid"
+    assert set(found["models"]) == set(found["differences"]["models"]) | {"most popular"}
+    assert found["facts"]["settings"]["split"]["new_people"] == 0.1
+    assert np.isfinite([d["low"] for each in found["differences"]["models"].values() for d in each]).all()
+
+
+@pytest.mark.slow
+def test_a_mistake_is_one_line(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "rec_sys.evaluation.evaluate", "models=[none]"]
+    wrong = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith("error: models names 'none'")
+    assert len(wrong.stderr.splitlines()) == 1
