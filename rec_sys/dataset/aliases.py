@@ -18,7 +18,7 @@ ALIASES = {
     ),
     "rating": ("rating", "overall", "score", "stars", "star", "starrating"),
     "timestamp": (
-        *("timestamp", "unixreviewtime", "unixtime", "datetime", "eventtime", "ts", "reviewtime", "reviewdate"),
+        *("timestamp", "datetime", "unixtime", "unixreviewtime", "eventtime", "ts", "reviewtime", "reviewdate"),
         *("date", "createdat", "created", "invoicedate", "orderdate", "purchasedate", "day", "time"),
     ),
     "order": ("order", "position", "pos", "place", "sequence", "seq", "step"),

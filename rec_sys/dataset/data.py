@@ -13,7 +13,8 @@ from rec_sys import columns
 from rec_sys.dataset.embeddings import embed_texts
 from rec_sys.dataset.encoder import Encoder, EncoderSettings
 from rec_sys.dataset.formats import ColumnNames
-from rec_sys.dataset.reviews import PreparedReviews, ReadSettings, prepare_reviews
+from rec_sys.dataset.prepared import PreparedReviews
+from rec_sys.dataset.reviews import ReadSettings, prepare_reviews
 from rec_sys.dataset.sources import SourceSettings, locate
 from rec_sys.dataset.table import ReviewTable, Vectors, load_table
 from rec_sys.paths import Paths

@@ -1,4 +1,4 @@
-"""One description per raw format of reviews, chosen by the header; and what a field's raw value means.
+"""One description per raw format of reviews; and what a field's raw value means.
 
 Amazon 2014 and 2018: https://nijianmo.github.io/amazon/ (JSON lines, and the CSV made of them).
 Amazon 2023: https://amazon-reviews-2023.github.io (timestamps in milliseconds).
@@ -13,15 +13,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
 
 from rec_sys.columns import MAX_RATING, MIN_RATING
-from rec_sys.dataset.aliases import ALIASES, find_columns
 from rec_sys.dataset.rejects import Reason
-from rec_sys.errors import DataError
 from rec_sys.settings import Settings
 
 MILLISECONDS = 1e11  # as seconds the year 5138, as milliseconds 1973: a larger number cannot be seconds
@@ -198,7 +195,6 @@ FORMATS = (  # the first that fits is taken
 )
 
 
-INTERACTIONS = "interactions"  # the format of last resort: columns with usual names
 LISTS = ReviewFormat(
     name="lists",
     one_of=(),
@@ -209,101 +205,6 @@ LISTS = ReviewFormat(
     order=("place",),
     in_lists=True,
 )
-
-
-def choose_format(
-    header: Collection[str], columns: ColumnNames, path: Path, interactions: bool = False
-) -> ReviewFormat:
-    """The format of a file with a row per review.
-
-    Args:
-        header: its columns.
-        columns: what the settings say about columns; they go before the format's own.
-        path: the file, for messages.
-        interactions: take the file as plain interactions, whatever format it looks like: user and product are enough,
-            and without a column for the time the order of the file counts.
-
-    Raises:
-        DataError: no format fits, or a column is missing; the message lists what was found.
-    """
-    mapping = given_columns(header, columns, path)
-    mapped: dict[str, Any] = {field: () if name == NONE else (name,) for field, name in mapping.items()}
-    if mapped.get("order"):
-        mapped.setdefault("timestamp", ())  # who names the order means it
-    spared = {field for field in ("rating", "text") if mapping.get(field) == NONE}
-    known = [
-        replace(format_, **mapped, required=tuple(field for field in format_.required if field not in spared))
-        for format_ in FORMATS
-        if not format_.one_of or any(mark in header for mark in format_.one_of)
-    ]
-    generic = _by_aliases(header, mapped)
-    if interactions:
-        known = [generic] = [replace(generic, required=("user", "product"))]
-    elif len(known) == 1 and not known[0].one_of:  # it looks like nothing in particular
-        known.append(generic)
-    chosen = next((format_ for format_ in known if not format_.missing(header)), None)
-    if chosen is None:
-        raise DataError(_what_is_missing(header, known, path, interactions))
-    if mapping:
-        chosen = replace(chosen, name=f"{chosen.name}, mapped columns")
-    # A column that is nowhere in the file means "no ratings"; one that is empty in a row means a bad row.
-    return chosen if any(name in header for name in chosen.rating) else replace(chosen, rating=())
-
-
-def given_columns(header: Collection[str], columns: ColumnNames, path: Path) -> dict[str, str]:
-    """The columns that the settings name, by field.
-
-    Raises:
-        DataError: the file does not have one of them.
-    """
-    given: dict[str, str] = columns.model_dump(exclude_none=True)
-    for field, name in given.items():
-        if name not in header and name != NONE:
-            raise DataError(f"{path} has no column {name!r} (data.columns.{field}={name}); it has {_listed(header)}")
-    return given
-
-
-def _by_aliases(header: Collection[str], mapped: Mapping[str, Names]) -> ReviewFormat:
-    """The format of a file whose columns bear usual names; what is settled by the settings is not looked for."""
-    found = {field: (name,) for field, name in find_columns(header).items()} | dict(mapped)
-    names: dict[str, Any] = {field: found.get(field, ()) for field in ALIASES}
-    return ReviewFormat(name=INTERACTIONS, one_of=(), **names, may_be_unrated=True)
-
-
-def _what_is_missing(header: Collection[str], known: list[ReviewFormat], path: Path, interactions: bool) -> str:
-    close = next((format_ for format_ in known if len(format_.missing(header)) == 1), None)
-    if close is not None:
-        field = close.missing(header)[0]
-        names = getattr(close, field)[:3] or ALIASES[field][:5]
-        other = "" if interactions else ", or take what there is with data=interactions"
-        return (
-            f"{path} ({close.name}) has no column {' or '.join(map(repr, names))} for the {field}; it has "
-            f"{_listed(header)}: name the right one with data.columns.{field}=...{other}"
-        )
-    formats = (
-        "user and product"
-        if interactions
-        else ", ".join(f"{format_.name} ({', '.join(_required_names(format_))})" for format_ in FORMATS)
-    )
-    first = " (is this a row, and the header missing?)" if all(map(_is_number, header)) else ""
-    return (
-        f"{path} is of no known format: it has the columns {_listed(header)}{first}; known formats: {formats}; "
-        f"for other files name the columns: data.columns.user=... data.columns.product=... data.columns.timestamp=... "
-        f"and, where there are any, rating, text, title, product_name"
-    )
-
-
-def _is_number(name: str) -> bool:
-    return read_number(name) is not None
-
-
-def _required_names(format_: ReviewFormat) -> list[str]:
-    return [getattr(format_, field)[0] for field in format_.required]
-
-
-def _listed(header: Collection[str]) -> str:
-    names = [repr(name if len(name) <= 40 else name[:40] + "...") for name in header]
-    return ", ".join(names[:20]) + (f" and {len(names) - 20:,} more" if len(names) > 20 else "")
 
 
 def _first(row: Mapping[str, Any], names: Names) -> Any:

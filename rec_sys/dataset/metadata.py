@@ -1,6 +1,6 @@
 """What is known about products besides their reviews: names, and the texts the encoder reads.
 
-Reads Amazon 2018 and 2023 metadata and any file with a product's id and a name or text.
+Reads Amazon 2018 and 2023 metadata, RecBole's and UniSRec's texts, and any file with a product's id and a name or text.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rec_sys.dataset.aliases import ALIASES, plain
 from rec_sys.dataset.formats import read_id, read_text
 from rec_sys.dataset.rows import RawFile, peek
 from rec_sys.errors import DataError
@@ -53,7 +54,8 @@ def read_products(path: Path, counts: Counter[str] | None = None) -> Iterator[Pr
     """
     counts = Counter() if counts is None else counts
     header, rows = peek(RawFile(path))
-    for what, names in (("id", ID), ("name or text", NAME + DESCRIPTION)):
+    ids = (*ID, *(name for name in header if plain(name) in ALIASES["product"]))
+    for what, names in (("id", ids), ("name or text", NAME + DESCRIPTION)):
         if not any(name in header for name in names):
             raise DataError(
                 f"{path} has no column for the {what} of a product; it has {', '.join(map(repr, header[:20]))}; "
@@ -65,7 +67,7 @@ def read_products(path: Path, counts: Counter[str] | None = None) -> Iterator[Pr
         if isinstance(row, str):
             counts["broken"] += 1
             continue
-        product_id = read_id(row, ID)
+        product_id = read_id(row, ids)
         if not product_id:
             counts["no id"] += 1
         elif product_id in seen:

@@ -3,7 +3,8 @@
 What a source lacks stays empty: no rating is null, no text is "", and without a time the timestamp is the place of the
 row in the file, or the place of a product in its person's list.
 
-The folder's name is the fingerprint of everything that went into it, so the same input is read once.
+The folder's name is the fingerprint of everything that went into it, so the same input is read once. A repetition is
+the same person, product and timestamp (or text) a second time; places in a list or file never repeat.
 """
 
 from __future__ import annotations
@@ -11,8 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,16 +23,10 @@ from pydantic import Field
 from tqdm import tqdm
 
 from rec_sys import columns
-from rec_sys.dataset.formats import (
-    LISTS,
-    ColumnNames,
-    Order,
-    Review,
-    ReviewFormat,
-    choose_format,
-    given_columns,
-)
+from rec_sys.dataset.format_choice import choose_format, given_columns
+from rec_sys.dataset.formats import LISTS, ColumnNames, Review, ReviewFormat
 from rec_sys.dataset.metadata import read_products
+from rec_sys.dataset.prepared import PreparedReviews, find_prepared
 from rec_sys.dataset.real_ids import read_real_ids
 from rec_sys.dataset.rejects import Reason, Rejects
 from rec_sys.dataset.rows import RawFile, Row, peek
@@ -71,79 +65,23 @@ class ReadSettings(Settings):
     product_ids: Path | None = Field(None, description="file with the ids of numbered products")
 
 
-@dataclass(frozen=True)
-class PreparedReviews:
-    """A prepared folder and what became of the raw rows; `read == kept + sum(rejected.values())`."""
-
-    folder: Path  # holds reviews.parquet, products.parquet, rejects.jsonl and summary.json
-    fingerprint: str  # hex, of the raw files, the settings and VERSION
-    source: str  # the raw file
-    format: str
-    read: int  # rows that are not blank; of lists, their products
-    unread: list[str]  # columns that are not looked at; empty for the formats that are known to have them
-    kept: int
-    order: Order  # where the order of a person's reviews, their timestamps, comes from
-    order_column: str  # its column; empty where there is none
-    rated: int  # of the kept
-    rejected: dict[str, int]  # by reason, the most frequent first
-    without_text: int  # of the kept
-    first: int  # timestamp of the oldest kept review
-    last: int  # timestamp of the newest
-    people: int  # distinct people of the kept reviews
-    products: int  # distinct products of the kept reviews
-    products_named: int  # of these, with a name or text
-    metadata: dict[str, int]  # rows of the metadata file by what became of them; empty without one
-
-    def describe(self) -> str:
-        """A short block for a person."""
-        left_out = sum(self.rejected.values())
-        lines: list[tuple[str, str]] = [("read", f"{self.read:>12,}  {self.source} ({self.format})")]
-        if self.unread:
-            lines.append(("  columns not read", f"{len(self.unread):>12,}  {_shortened(self.unread)}"))
-        lines += [
-            ("kept", f"{self.kept:>12,}  {self._order()}"),
-            ("  with a rating", f"{self.rated:>12,}"),
-            ("  with a text", f"{self.kept - self.without_text:>12,}"),
-            ("left out", f"{left_out:>12,}" + (f"  {self.folder / columns.REJECTS_FILE}" if left_out else "")),
-        ]
-        lines += [(f"  {reason}", f"{count:>12,}") for reason, count in self.rejected.items()]
-        lines += [
-            ("people", f"{self.people:>12,}"),
-            ("products", f"{self.products:>12,}"),
-            ("  with a name or text", f"{self.products_named:>12,}"),
-        ]
-        if self.metadata.get("broken"):
-            lines.append(("  broken metadata rows", f"{self.metadata['broken']:>12,}"))
-        width = max(len(name) for name, _ in lines)
-        return "\n".join(f"{name:<{width}} {value}" for name, value in lines)
-
-    def _order(self) -> str:
-        if self.order == "time":
-            return " to ".join(f"{datetime.fromtimestamp(when, UTC):%Y-%m-%d}" for when in (self.first, self.last))
-        return {
-            "column": f"in the order of the column {self.order_column!r}, without dates",
-            "list": "in the order of the lists, without dates",
-            "file": "in the order of the file: it has no column for the time",
-        }[self.order]
-
-
 def prepare_reviews(
     path: Path, out: Path, settings: ReadSettings | None = None, metadata: Path | None = None, progress: bool = True
 ) -> PreparedReviews:
     """Read a raw file into `out/<fingerprint>`, or find it read already.
 
-    The folder appears whole or not at all. Memory holds one row group, the product ids and names, and two 16-byte
-    hashes per kept review (about 200 bytes as Python objects: 200 MB per million reviews).
+    The folder appears whole or not at all. Memory holds one row group, all ids and names, and two 16-byte hashes per
+    kept review (about 200 bytes as Python objects: 200 MB per million reviews); a file of lists is held whole.
 
     Args:
-        path: reviews as JSON lines, CSV or Parquet, plain or gzip-packed.
+        path: reviews as JSON lines, CSV or Parquet, or lists of products (see `sequences`), plain or gzip-packed.
         out: the folder in which prepared folders are kept.
         settings: how to read.
         metadata: file with names and texts of the products; goes before `settings.metadata`.
         progress: whether to show a bar, at a terminal.
 
     Raises:
-        DataError: the file cannot be read, is of no known format, or holds no usable row.
+        DataError: a file cannot be read, the reviews are of no known format, or no row is usable.
     """
     settings = settings or ReadSettings()
     metadata = metadata or settings.metadata
@@ -156,7 +94,7 @@ def prepare_reviews(
         RawFile(metadata)  # a wrong path is better told now than after the reviews
     fingerprint = _fingerprint(path, metadata, settings)
     folder = out / fingerprint[:16]
-    found = _find(folder, fingerprint)
+    found = find_prepared(folder, fingerprint)
     if found is not None:
         return found
     format_, unread, rows = _open(file, settings)
@@ -252,30 +190,19 @@ def _fingerprint(path: Path, metadata: Path | None, settings: ReadSettings) -> s
     return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def _find(folder: Path, fingerprint: str) -> PreparedReviews | None:
-    """The prepared folder if it is there and whole."""
-    names = (columns.REVIEWS_FILE, columns.PRODUCTS_FILE, columns.REJECTS_FILE, columns.SUMMARY_FILE)
-    if not all((folder / name).is_file() for name in names):
-        return None
-    try:
-        prepared = PreparedReviews(folder=folder, **orjson.loads((folder / columns.SUMMARY_FILE).read_bytes()))
-    except (ValueError, TypeError):
-        return None
-    return prepared if prepared.fingerprint == fingerprint else None
-
-
 def _check_kept(path: Path, format_: ReviewFormat, read: int, kept: int, rejects: Rejects) -> None:
-    if not kept:
-        reasons = ", ".join(f"{reason} {count:,}" for reason, count in rejects.counts.most_common())
-        advice = "check the columns and their values"
-        if Reason.RATING_OUT_OF_RANGE in rejects.counts:
-            advice = f"{advice}; ratings go from 1 to 5, data.columns.rating=none reads none"
-        if Reason.NO_ID in rejects.counts:
-            advice = f"{advice}, and data.user_ids and data.product_ids"
-        raise DataError(
-            f"{path} ({format_.name}) holds no usable review: {read:,} rows read, all left out ({reasons}); "
-            f"{rejects.first}: {advice}"
-        )
+    if kept:
+        return
+    reasons = ", ".join(f"{reason} {count:,}" for reason, count in rejects.counts.most_common())
+    advice = "check the columns and their values"
+    if Reason.RATING_OUT_OF_RANGE in rejects.counts:
+        advice += "; ratings go from 1 to 5, and data.columns.rating=none reads none"
+    if Reason.NO_ID in rejects.counts:
+        advice += "; data.user_ids and data.product_ids are files of lines ID<TAB>NUMBER"
+    raise DataError(
+        f"{path} ({format_.name}) holds no usable review: {read:,} rows read, all left out ({reasons or 'none'}); "
+        f"{rejects.first or 'its lists are empty'}: {advice}"
+    )
 
 
 class _ReviewWriter:
@@ -362,7 +289,3 @@ def _write_products(path: Path, names: dict[str, str], metadata: Path | None, co
         rows += [(product_id, own, own) for product_id, own in left.items() if own]
         written += _write(writer, rows, PRODUCTS_SCHEMA)
     return written
-
-
-def _shortened(names: list[str]) -> str:
-    return ", ".join(names[:8]) + (f" and {len(names) - 8:,} more" if len(names) > 8 else "")

@@ -142,7 +142,7 @@ class RawFile:
         lines = [line.strip() for line in text.split("\n") if line.strip()]
         whole = lines if len(sample) < SAMPLE else lines[:-1]
         objects = sum(line.startswith("{") and line.endswith("}") for line in whole)
-        if FIRST_LIST.match(text) and not _is_row(whole[:1], alone=len(lines) == 1):
+        if FIRST_LIST.match(text) and (not objects or (len(lines) == 1 and _holds_lists(lines[0]))):
             return "JSON object", ""
         if text.startswith("{") or objects > len(whole) / 2:
             return "JSON lines", ""
@@ -295,13 +295,13 @@ def _start(line: bytes | str) -> str:
     return text if len(text) <= SHOWN else text[:SHOWN] + "..."
 
 
-def _is_row(line: list[str], alone: bool) -> bool:
-    """Whether the first line is an object of JSON lines; one that is `alone` and holds lists only is none."""
+def _holds_lists(line: str) -> bool:
+    """Whether the only line of a file is an object of lists, and so not a row."""
     try:
-        value = orjson.loads(line[0]) if line else None
+        value = orjson.loads(line)
     except orjson.JSONDecodeError:
         return False
-    return isinstance(value, dict) and not (alone and all(isinstance(inner, list) for inner in value.values()))
+    return isinstance(value, dict) and all(isinstance(inner, list) for inner in value.values())
 
 
 def _object(line: bytes) -> dict[str, Any] | str:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rec_sys.dataset.formats import ColumnNames, Review, ReviewFormat, choose_format, read_date, read_id, read_text
+from rec_sys.dataset.format_choice import choose_format
+from rec_sys.dataset.formats import ColumnNames, Review, ReviewFormat, read_date, read_id, read_text
 from rec_sys.dataset.rejects import Reason
 from rec_sys.errors import ConfigError, DataError
 
@@ -46,6 +47,13 @@ ROW_APP = {
     "date": "2021-03-04T05:06:07Z",
 }
 ROW_PLAIN = {"user_id": 7, "product_id": 9, "rating": "3", "timestamp": "1600000000", "text": "ok"}
+
+
+ROW_TEXT = "good\nfilters the pop sounds"
+
+
+def interactions(row: dict[str, Any], **columns: str) -> ReviewFormat:
+    return choose_format(list(row), ColumnNames.read(columns, "data.columns"), PATH, interactions=True)
 
 
 def chosen(row: dict[str, Any], **columns: str) -> ReviewFormat:
@@ -144,6 +152,82 @@ class TestChoosing:
     def test_an_unknown_mapping(self) -> None:
         with pytest.raises(ConfigError, match="did you mean 'user'"):
             chosen(ROW_2014, usr="who")
+
+
+class TestInteractions:
+    """Files of no known format whose columns bear usual names, and any file read with data=interactions."""
+
+    def test_usual_names_with_a_time_need_no_setting(self) -> None:
+        row = {"visitorId": 7, "item": "x", "time": "2020-01-02", "event": "view"}
+        format_ = chosen(row)
+        assert (format_.name, format_.ordered_by, format_.unread(row)) == ("interactions", "time", ["event"])
+        assert format_.read(row) == Review("7", "x", None, 1577923200, "", "")
+
+    def test_an_order_stands_in_for_the_time(self) -> None:
+        row = {"user": "a", "item": "x", "position": "12"}
+        format_ = chosen(row)
+        assert format_.ordered_by == "column"
+        assert format_.read(row) == Review("a", "x", None, 12, "", "")
+        assert format_.read(row | {"position": 3.0}, 99) == Review("a", "x", None, 3, "", "")
+        for place in (None, "", "first", 1.5, math.inf, math.nan, 10**400, True):
+            assert format_.read(row | {"position": place}) == Reason.BAD_ORDER
+        assert chosen(row | {"date": "2020-01-02"}).ordered_by == "time"
+
+    def test_who_names_the_order_means_it(self) -> None:
+        row = ROW_2018 | {"n": -3}
+        format_ = chosen(row, order="n")
+        assert (format_.name, format_.ordered_by) == ("Amazon 2018, mapped columns", "column")
+        found = format_.read(row)
+        assert isinstance(found, Review)
+        assert found.timestamp == -3
+
+    def test_without_a_time_the_order_of_the_file_counts_if_asked_for(self) -> None:
+        row = {"userId": "a", "sku": "x"}
+        with pytest.raises(DataError, match=r"has no column 'timestamp'.*; or take .* with data=interactions"):
+            chosen(row)
+        format_ = interactions(row)
+        assert format_.ordered_by == "file"
+        assert format_.read(row, 17) == Review("a", "x", None, 17, "", "")
+        assert interactions(row | {"date": "2020"}, timestamp="none").ordered_by == "file"
+
+    def test_a_known_format_that_lacks_a_column_is_read_if_asked_for(self) -> None:
+        row = {name: value for name, value in ROW_2018.items() if name != "overall"}
+        with pytest.raises(DataError, match="take what there is with data=interactions"):
+            chosen(row)
+        assert interactions(row).read(row) == Review("A2IB", "1384719342", None, 1393545600, ROW_TEXT, "")
+        assert interactions(ROW_2014).read(ROW_2014) == chosen(ROW_2014).read(ROW_2014)
+
+    def test_ratings_may_be_missing_here_and_there_but_not_wrong(self) -> None:
+        row = {"user": "a", "item": "x", "date": "2020-01-02", "stars": "4"}
+        format_ = chosen(row)
+        for stars, rating in (("4", 4.0), ("", None), (None, None), (math.nan, None)):
+            found = format_.read(row | {"stars": stars})
+            assert isinstance(found, Review)
+            assert found.rating == rating
+        assert format_.read(row | {"stars": "0.5"}) == Reason.RATING_OUT_OF_RANGE
+        assert format_.read(row | {"stars": "good"}) == Reason.RATING_NOT_A_NUMBER
+
+    @pytest.mark.parametrize("row", [ROW_2014, ROW_PLAIN, {"user": "a", "item": "x", "date": "2020", "rating": 9}])
+    def test_none_reads_no_column(self, row: dict[str, Any]) -> None:
+        format_ = chosen(row, rating="none", text="none")
+        found = format_.read(row)
+        assert isinstance(found, Review)
+        assert found.rating is None
+        assert found.text in ("", "good")  # the title stays
+
+    def test_user_and_product_cannot_be_left_out(self) -> None:
+        with pytest.raises(DataError, match="for the user"):
+            interactions({"user": "a", "item": "x"}, user="none")
+        with pytest.raises(DataError, match="has no column 'itemid' or 'item' or 'productid' for the product"):
+            interactions({"user": "a", "thing": "x"})
+
+    def test_a_named_column_is_nothing_else_too(self) -> None:
+        row = {"user": "a", "item": "x", "date": "2020-01-01", "summary": "Pen"}
+        assert chosen(row, product_name="summary").read(row) == Review("a", "x", None, 1577836800, "", "Pen")
+
+    def test_a_file_without_a_header(self) -> None:
+        with pytest.raises(DataError, match=r"'196', '242', '3' \(is this a row, and the header missing\?\)"):
+            chosen({"196": "1", "242": "2", "3": "1"})
 
 
 class TestRows:

@@ -52,6 +52,19 @@ def test_amazon_2023(tmp_path: Path) -> None:
     assert product == Product("B00P", "Face Cream", "Face Cream. Beauty, Creams. Acme. Soft Light")
 
 
+def test_texts_of_unisrec(tmp_path: Path) -> None:
+    """Tab-separated, columns with a type, quotes that are inches."""
+    path = tmp_path / "Shop.text.gz"
+    rows = 'B1\t"6" Pop Filter, 1/2". Microphones. Nady. \nB2\t\n'
+    path.write_bytes(gzip.compress(f"item_id:token\ttext:token_seq\n{rows}".encode()))
+    assert list(read_products(path)) == [Product("B1", "", '"6" Pop Filter, 1/2". Microphones. Nady')]
+
+
+@pytest.mark.parametrize("name", ["itemId", "Item ID", "movieId", "StockCode", "sku"])
+def test_usual_names_of_the_id(tmp_path: Path, name: str) -> None:
+    assert list(read_products(json_lines(tmp_path / "meta", {name: 7, "title": "Pen"}))) == [Product("7", "Pen", "Pen")]
+
+
 def test_csv_packed(tmp_path: Path) -> None:
     path = tmp_path / "meta"
     path.write_bytes(gzip.compress(b'id,name,description\r\n 7 ,Pen,"writes\r\nblue"\r\n8,Ink,\r\n'))

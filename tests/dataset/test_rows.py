@@ -2,7 +2,7 @@ import gzip
 import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 import pyarrow as pa
@@ -89,6 +89,64 @@ class TestKinds:
         assert positions == sorted(positions)
         assert len(set(positions)) >= 3
         assert file.position == file.size
+
+
+class TestLists:
+    """One JSON object {person: [products]}, told from JSON lines by what comes first."""
+
+    LISTS: ClassVar = {"a": ["x", 1, None], 'b \\ "c"': [], "ü": ["x"]}
+
+    @pytest.mark.parametrize("option", [0, orjson.OPT_INDENT_2])
+    @pytest.mark.parametrize("pack", [gzip.compress, bytes])
+    @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf\n"])
+    def test_json_object(self, tmp_path: Path, option: int, pack: Callable[[bytes], bytes], mark: bytes) -> None:
+        path = write(tmp_path / "r.inter.json", pack(mark + orjson.dumps(self.LISTS, option=option)))
+        file = RawFile(path)
+        assert file.kind == "JSON object"
+        assert [(line, row) for line, row in file.rows()] == [
+            (number, {"user_id": person, "product_list": products})
+            for number, (person, products) in enumerate(self.LISTS.items(), 1)
+        ]
+        assert file.position == file.size
+
+    def test_an_object_longer_than_the_first_look(self, tmp_path: Path) -> None:
+        lists = {str(person): [f"product {number}" for number in range(1_000)] for person in range(20)}
+        assert len(good(write(tmp_path / "r", orjson.dumps(lists)))) == 20
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b'{"image": ["a"], "asin": "b"}',  # one row alone
+            b'{"image": ["a"]}\n{"image": ["a"]}\n',
+            b'{"image": ["a"],\n{"image": ["a"], "asin": "b"}\n',  # a broken first row
+            b'{"asin": "b", "image": ["a"]}',
+        ],
+    )
+    def test_rows_that_begin_with_a_list(self, tmp_path: Path, content: bytes) -> None:
+        assert RawFile(write(tmp_path / "r", content)).kind == "JSON lines"
+
+    def test_an_entry_that_is_no_list(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "r", '{"a": [1],\n"b": 7,\n"c": [2]}')
+        assert broken(path) == {2: "entry 2, 'b', is no list of products"}
+
+    def test_cut_off(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "r", '{\n"a": [\n1,\n2\n],\n"b": [\n3')
+        with pytest.raises(DataError, match=r"JSON object of lists and is none .*download it again"):
+            good(path)
+
+    def test_columns_instead_of_people(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "r", '{"user": ["a", "b"], "itemId": [1, 2]}')
+        with pytest.raises(DataError, match=r"object of columns \('user', 'itemId'\).*write it as CSV or JSON lines"):
+            good(path)
+
+    def test_atomic_files_have_types_and_no_quotes(self, tmp_path: Path) -> None:
+        header = "user_id:token\titem_id_list:token_seq\titem_id:token"
+        path = write(tmp_path / "r.inter", gzip.compress(f'{header}\n"7\t1 2 3\t4"\n8\t5\n'.encode()))
+        assert RawFile(path).kind == "RecBole"
+        assert good(path := write(path, f'{header}\n"7\t1 2 3\t4"\n')) == [
+            (2, {"user_id": '"7', "item_id_list": "1 2 3", "item_id": '4"'})
+        ]
+        assert RawFile(write(tmp_path / "other", "user:id\titem_id:token\n1\t2\n")).kind == "CSV"
 
 
 class TestText:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -85,7 +86,7 @@ def test_an_impossible_sample(tmp_path: Path) -> None:
         locate(SourceSettings(**SMALL | {"sample_reviews": 19}), tmp_path)
 
 
-@pytest.mark.parametrize("name", ["sample", "file"])
+@pytest.mark.parametrize("name", ["sample", "file", "interactions"])
 def test_a_path_wins(tmp_path: Path, name: str) -> None:
     path = tmp_path / "my.reviews.csv"
     path.write_text("a,b\n")
@@ -129,6 +130,32 @@ def test_home_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_file_that_is_not_there(tmp_path: Path, setting: str) -> None:
     with pytest.raises(DataError, match=rf"data\.{setting}=nowhere\.csv does not exist"):
         locate(SourceSettings(**SMALL | {setting: "nowhere.csv"}), tmp_path)
+
+
+def test_ids_of_numbered_people_and_products(tmp_path: Path) -> None:
+    for name in ("reviews", "users", "products"):
+        (tmp_path / name).touch()
+    given = {"path": "reviews", "user_ids": "users", "product_ids": "products"}
+    settings = SourceSettings(name="shop", **{key: str(tmp_path / name) for key, name in given.items()})
+    files = locate(settings, tmp_path)
+    assert files == RawFiles(tmp_path / "reviews", None, "shop", tmp_path / "users", tmp_path / "products")
+    with pytest.raises(DataError, match=r"data\.user_ids=nowhere does not exist"):
+        locate(SourceSettings(name="shop", path=str(tmp_path / "reviews"), user_ids="nowhere"), tmp_path)
+
+
+@pytest.mark.parametrize("given", ["", "/nowhere/data"])
+def test_a_missing_folder_of_data_sets_says_what_to_set(
+    given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REC_SYS_SHARED_DATA", given)
+    path = f"{given or '../shared/data'}/set/reviews.csv"
+    with pytest.raises(DataError) as caught:
+        locate(SourceSettings(name="set", path=path), tmp_path)
+    assert str(caught.value) == (
+        f"data.path={path} does not exist (looked for {Path.cwd() / path}); set REC_SYS_SHARED_DATA to the folder of "
+        f"the data sets, or give the file with data.path=FILE"
+    )
 
 
 @pytest.mark.parametrize("metadata", ["none", None, ""])
@@ -190,5 +217,12 @@ def test_configuration_files(path: Path) -> None:
     assert not [key for key in source if key != "name" and defaults[key] == getattr(settings, key)]
 
 
-def test_the_known_data_sets_are_there() -> None:
-    assert {path.stem for path in CONFIG.glob("*.yaml")} >= {"sample", "musical_instruments", "file"}
+def test_the_known_data_sets_are_there_and_offered() -> None:
+    assert {path.stem for path in CONFIG.glob("*.yaml")} == {
+        *("sample", "file", "interactions", "musical_instruments"),
+        *("musical_instruments_2014", "instruments_2018", "scientific_2018"),
+    }
+    for primary in ("train_config.yaml", "prepare_config.yaml"):
+        choices = re.search(r"Choices: data=(\S+)", (CONFIG.parent / primary).read_text())
+        assert choices
+        assert set(choices[1].split("|")) == {path.stem for path in CONFIG.glob("*.yaml")}

@@ -91,6 +91,12 @@ def test_texts_come_with_the_review_they_belong_to(tmp_path: Path, batch_size: i
     assert found == {review: ROWS[row][4] for review, row in enumerate(table.row.tolist())}
 
 
+def test_whether_there_are_texts(tmp_path: Path) -> None:
+    assert load_table(prepared(tmp_path, ROWS), "f").has_texts()
+    assert not load_table(prepared(tmp_path, [(*row[:4], "") for row in ROWS]), "f").has_texts()
+    assert not table_of([("a", "x", 5, 1)]).has_texts()
+
+
 def test_texts_of_a_few_reviews_come_in_the_order_asked(tmp_path: Path) -> None:
     table = load_table(prepared(tmp_path, ROWS), "f")
     assert table.text_of(np.array([3, 0, 5])) == ["broke", "slow", "soft"]

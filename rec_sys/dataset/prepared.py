@@ -1,0 +1,84 @@
+"""What became of a raw file of reviews: where the prepared folder is, and its summary in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import orjson
+
+from rec_sys import columns
+from rec_sys.dataset.formats import Order
+
+
+@dataclass(frozen=True)
+class PreparedReviews:
+    """A prepared folder and what became of the raw rows; `read == kept + sum(rejected.values())`."""
+
+    folder: Path  # holds reviews.parquet, products.parquet, rejects.jsonl and summary.json
+    fingerprint: str  # hex, of the raw files, the settings and VERSION
+    source: str  # the raw file
+    format: str
+    read: int  # rows that are not blank; of lists, their products
+    unread: list[str]  # columns that are not looked at; empty for the formats that are known to have them
+    kept: int
+    order: Order  # where the order of a person's reviews, their timestamps, comes from
+    order_column: str  # its column; empty where there is none
+    rated: int  # of the kept
+    rejected: dict[str, int]  # by reason, the most frequent first
+    without_text: int  # of the kept
+    first: int  # timestamp of the oldest kept review
+    last: int  # timestamp of the newest
+    people: int  # distinct people of the kept reviews
+    products: int  # distinct products of the kept reviews
+    products_named: int  # of these, with a name or text
+    metadata: dict[str, int]  # rows of the metadata file by what became of them; empty without one
+
+    def describe(self) -> str:
+        """A short block for a person."""
+        left_out = sum(self.rejected.values())
+        lines: list[tuple[str, str]] = [("read", f"{self.read:>12,}  {self.source} ({self.format})")]
+        if self.unread:
+            lines.append(("  columns not read", f"{len(self.unread):>12,}  {_shortened(self.unread)}"))
+        lines += [
+            ("kept", f"{self.kept:>12,}  {self._order()}"),
+            ("  with a rating", f"{self.rated:>12,}"),
+            ("  with a text", f"{self.kept - self.without_text:>12,}"),
+            ("left out", f"{left_out:>12,}" + (f"  {self.folder / columns.REJECTS_FILE}" if left_out else "")),
+        ]
+        lines += [(f"  {reason}", f"{count:>12,}") for reason, count in self.rejected.items()]
+        lines += [
+            ("people", f"{self.people:>12,}"),
+            ("products", f"{self.products:>12,}"),
+            ("  with a name or text", f"{self.products_named:>12,}"),
+        ]
+        if self.metadata.get("broken"):
+            lines.append(("  broken metadata rows", f"{self.metadata['broken']:>12,}"))
+        width = max(len(name) for name, _ in lines)
+        return "\n".join(f"{name:<{width}} {value}" for name, value in lines)
+
+    def _order(self) -> str:
+        if self.order == "time":
+            return " to ".join(f"{datetime.fromtimestamp(when, UTC):%Y-%m-%d}" for when in (self.first, self.last))
+        return {
+            "column": f"in the order of the column {self.order_column!r}, without dates",
+            "list": "in the order of the lists, without dates",
+            "file": "in the order of the file: it has no column for the time",
+        }[self.order]
+
+
+def find_prepared(folder: Path, fingerprint: str) -> PreparedReviews | None:
+    """The prepared folder if it is there and whole."""
+    names = (columns.REVIEWS_FILE, columns.PRODUCTS_FILE, columns.REJECTS_FILE, columns.SUMMARY_FILE)
+    if not all((folder / name).is_file() for name in names):
+        return None
+    try:
+        prepared = PreparedReviews(folder=folder, **orjson.loads((folder / columns.SUMMARY_FILE).read_bytes()))
+    except (ValueError, TypeError):
+        return None
+    return prepared if prepared.fingerprint == fingerprint else None
+
+
+def _shortened(names: list[str]) -> str:
+    return ", ".join(names[:8]) + (f" and {len(names) - 8:,} more" if len(names) > 8 else "")
