@@ -82,6 +82,20 @@ def test_texts_from_reviews_fill_only_what_is_empty(monkeypatch: pytest.MonkeyPa
     np.testing.assert_array_equal(filled[[P, N, M]], vectors((0, 1), (1, 0), (0, 0)))
 
 
+def test_data_without_any_text_has_vectors_of_no_length() -> None:
+    none_of_products, none_of_reviews = np.zeros((4, 0), np.float32), np.zeros((10, 0), np.float32)
+    new = describe_new_products(TABLE, SPLIT, none_of_reviews, none_of_products)
+    assert (new.product_text.shape, new.targets.tolist()) == ((4, 0), [9])
+    assert describe_new_products(TABLE, SPLIT, REVIEW_TEXT, none_of_products).product_text.shape == (4, 2)
+    assert describe_new_products(TABLE, SPLIT, none_of_reviews, vectors(*[(0, 1)] * 4)).targets.tolist() == [
+        1,
+        3,
+        5,
+        7,
+        9,
+    ]
+
+
 def test_people_are_judged_by_what_they_had_of_known_products() -> None:
     model = Fixed(np.array([4, 3, 2, 1], dtype=np.float32))
     report = evaluate_new_products(model, TABLE, SPLIT, SPLIT.new_products)
