@@ -25,8 +25,8 @@ format:  ## format, and mend what ruff can mend
 
 lock:  ## requirements.lock from pyproject.toml
 	uv lock
-	(echo '# Made by "make lock": what rec-sys[train,onnx] runs with, without the development tools.'; \
-	 uv export --frozen --quiet --no-dev --extra train --extra onnx --no-emit-project --no-header) > requirements.lock.part
+	(echo '# Made by "make lock": what rec-sys[train,onnx,baselines] runs with, without the development tools.'; \
+	 uv export --frozen --quiet --no-dev --extra train --extra onnx --extra baselines --no-emit-project --no-header) > requirements.lock.part
 	mv requirements.lock.part requirements.lock
 
 bench:  ## every benchmark, one after the other; about an hour on two cores

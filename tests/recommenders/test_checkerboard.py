@@ -27,6 +27,15 @@ def left_of_own_parity(table: ReviewTable, targets: Ints) -> int:
     return table.num_products // 2 - int(histories_before(table, targets).lengths[0])
 
 
+def part_of_own_parity_first(model: Recommender) -> float:
+    """Fit to a checkerboard: part of the people to whom every product of the own parity goes before all others."""
+    table = checkerboard(num_users=200)
+    split = split_by_time(table)
+    scores = model.fit(table, split.train).score(histories_before(table, split.test))
+    own = table.user[split.test][:, None] % 2 == np.arange(table.num_products) % 2
+    return float((np.where(own, scores, np.inf).min(axis=1) > np.where(own, -np.inf, scores).max(axis=1)).mean())
+
+
 @pytest.mark.parametrize("model", PERSONAL)
 @pytest.mark.parametrize("new_people", [0.0, 0.3], ids=["known", "new"])
 def test_personal_models_rank_the_own_parity_first(model: Recommender, new_people: float) -> None:
