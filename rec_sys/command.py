@@ -81,6 +81,8 @@ def command(
         hydra_main = hydra.main(version_base=HYDRA_VERSION, config_path=str(folder), config_name=config_name)(job)
 
         def main() -> None:
+            nonlocal inside_task
+            inside_task = False
             os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise Hydra prints the error itself and exits with 1
             try:
                 hydra_main()

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from hydra.core.override_parser.types import Override
 from lightning.pytorch.loggers import MLFlowLogger
 from omegaconf import DictConfig, OmegaConf
+from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from rec_sys.errors import ConfigError
@@ -17,7 +18,7 @@ from rec_sys.evaluation.tracking import log_figures, log_file
 from rec_sys.files import write_json
 from rec_sys.paths import Paths, quoted
 from rec_sys.settings import read_settings
-from rec_sys.train.search_space import distribution_of, first_of, words
+from rec_sys.train.search_space import distribution_of, first_of, is_within, words
 from rec_sys.train.settings import SearchSettings, TrainSettings
 from rec_sys.train.study import MLFLOW_RUN, Study
 
@@ -65,6 +66,20 @@ class Search:
         monitor, self.mode = read_settings(example.train, TrainSettings, "train").monitor
         self.figure = f"valid/{monitor}"
         self.common = _common(example, self.space)
+        self.usual = self._usual(jobs.compose(self.fixed))
+
+    def _usual(self, cfg: DictConfig) -> dict[str, Any]:
+        """What a training would have without a search, as far as that is within the space."""
+        found: dict[str, Any] = {}
+        for key, values in self.space.items():
+            now = OmegaConf.select(cfg, key.lstrip("+"))
+            if isinstance(values, CategoricalDistribution):
+                read = [self.jobs.parse([f"{key}={choice}"])[key].value() for choice in values.choices]
+                if now in read:
+                    found[key] = values.choices[read.index(now)]
+            elif isinstance(now, int | float) and is_within(values, now):
+                found[key] = now
+        return found
 
     def run(self) -> None:
         """Train until enough trials are done, those of before included.
@@ -74,6 +89,11 @@ class Search:
             SearchStopped: stopped by hand; the study stays.
         """
         study = Study(self.folder, self.settings, self.mode, self.space, self.common)
+        with contextlib.closing(study):
+            study.begin_with(self.usual)  # so that the best of a search is no worse than none
+            self._run(study)
+
+    def _run(self, study: Study) -> None:
         tracked = study.track(self.paths)
         try:
             for left in study.take_up():
@@ -90,8 +110,6 @@ class Search:
         except BaseException:
             tracked.finalize("failed")
             raise
-        finally:
-            study.close()
 
     def _trials(self, study: Study, tracked: MLFlowLogger) -> None:
         failures = 0
@@ -103,9 +121,10 @@ class Search:
             except (Exception, SystemExit) as error:  # a SystemExit is a setting that is wrong: dim=30 with 4 heads
                 study.fail(trial.number)
                 failures += 1
+                why = "a setting is wrong, see above" if isinstance(error, SystemExit) else repr(error)
+                print(f"trial {trial.number:>3}   failed: {why}   {' '.join(words(trial.params))}", flush=True)
                 if failures >= (FAILURES if study.done else 1):
                     raise
-                print(f"trial {trial.number}   failed: {error!r}   {' '.join(words(trial.params))}", flush=True)
                 continue
             failures = 0
             print(self._line(study, finished), flush=True)
@@ -163,7 +182,7 @@ class Search:
         )
 
     def _command(self, best: FrozenTrial) -> str:
-        same = [word for word in self.fixed if not word.lstrip("+").startswith(("search", "train.judge"))]
+        same = [word for word in self.fixed if not word.lstrip("+~").startswith(("search", "train.judge="))]
         return " ".join(["uv run -m rec_sys.train.train", *map(quoted, [*same, *words(best.params)])])
 
     def _closing(self, study: Study, tracked: MLFlowLogger) -> None:

@@ -38,6 +38,13 @@ def first_of(distribution: BaseDistribution) -> Any:
     return distribution.choices[0] if isinstance(distribution, CategoricalDistribution) else distribution.low  # type: ignore[attr-defined]
 
 
+def is_within(distribution: BaseDistribution, number: float) -> bool:
+    """Whether a range of numbers holds `number`."""
+    assert isinstance(distribution, IntDistribution | FloatDistribution)  # noqa: S101  the ones that are ranges
+    low, high, step = distribution.low, distribution.high, distribution.step
+    return low <= number <= high and (step is None or (number - low) % step == 0)
+
+
 def words(values: Mapping[str, Any]) -> list[str]:
     """Chosen values as Hydra reads them: `key=value`."""
     return [f"{key}={value:.6g}" if isinstance(value, float) else f"{key}={value}" for key, value in values.items()]

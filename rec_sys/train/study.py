@@ -23,6 +23,7 @@ from rec_sys.train.settings import SearchSettings
 if sys.platform != "win32":
     import fcntl
 
+Mode = Literal["max", "min"]
 FILE = "study.db"
 MADE_OF, MLFLOW_RUN, STOPPED, AGAIN = "made_of", "mlflow_run", "stopped", "again"  # what studies and trials keep
 
@@ -55,7 +56,7 @@ class Study:
         self,
         folder: Path,
         settings: SearchSettings,
-        mode: Literal["max", "min"],
+        mode: Mode,
         space: Mapping[str, BaseDistribution],
         made_of: Mapping[str, Any],
     ) -> None:
@@ -63,15 +64,12 @@ class Study:
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = _locked(folder / "lock", settings.name)
         try:
-            _quiet()
-            optuna.create_study(
-                study_name=settings.name,
-                storage=_storage(folder),
-                direction="maximize" if mode == "max" else "minimize",
-                load_if_exists=True,
-            )
-            self._study = open_study(folder, settings)
-            same(self._study, MADE_OF, {**made_of, **{key: str(values) for key, values in space.items()}})
+            now = {**made_of, **{key: str(values) for key, values in space.items()}}
+            self._study = _made(folder, settings, mode)
+            if not self.done and self._study.user_attrs.get(MADE_OF, now) != now:
+                optuna.delete_study(study_name=settings.name, storage=_storage(folder))  # begun with a mistake
+                self._study = _made(folder, settings, mode)
+            same(self._study, MADE_OF, now)
         except BaseException:
             self.close()
             raise
@@ -100,13 +98,18 @@ class Study:
         figures = [(epoch, value) for epoch, value in trial.intermediate_values.items() if math.isfinite(value)]
         return (max if self.mode == "max" else min)(figures, key=lambda figure: figure[1], default=None)
 
+    def begin_with(self, params: Mapping[str, Any]) -> None:
+        """What the first trial is to have; a search that goes on has had it."""
+        if not self.trials():
+            self._study.enqueue_trial(dict(params))
+
     def ask(self) -> optuna.Trial:
         """The next trial, its settings chosen.
 
         The choice follows from the seed and the trials before, so that an interrupted search goes on to the same
         trials as one that never was; one sampler for all would begin its random numbers anew with each process.
         """
-        number = sum(AGAIN not in trial.user_attrs for trial in self.trials())
+        number = sum(AGAIN not in trial.user_attrs for trial in self.trials() if trial.state != TrialState.WAITING)
         seed = int(np.random.default_rng([self.settings.seed, number]).integers(2**31))
         self._study.sampler = optuna.samplers.TPESampler(
             seed=seed, n_startup_trials=self.settings.first_trials, multivariate=True, constant_liar=False
@@ -155,11 +158,10 @@ def same(study: optuna.Study, name: str, now: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: names what differs.
     """
-    before = study.user_attrs.get(name)
+    before, now = study.user_attrs.get(name), json.loads(json.dumps(now))
     if before is None:
-        study.set_user_attr(name, dict(now))
+        study.set_user_attr(name, now)
         return
-    now = json.loads(json.dumps(now))
     differ = [
         f"{key} was {before.get(key, 'not there')}, now {now.get(key, 'not there')}"
         for key in sorted({*before, *now})
@@ -170,6 +172,17 @@ def same(study: optuna.Study, name: str, now: Mapping[str, Any]) -> None:
             f"the search {study.study_name} was begun with other settings, so that its figures cannot be compared: "
             f"{'; '.join(differ)}. Go on with what it was begun with, or begin another: search.name=NAME"
         )
+
+
+def _made(folder: Path, settings: SearchSettings, mode: Mode) -> optuna.Study:
+    _quiet()
+    optuna.create_study(
+        study_name=settings.name,
+        storage=_storage(folder),
+        direction="maximize" if mode == "max" else "minimize",
+        load_if_exists=True,
+    )
+    return open_study(folder, settings)
 
 
 def _quiet() -> None:
