@@ -68,8 +68,8 @@ class Block(nn.Module):
         dropout = self.dropout if self.training else 0.0
         seen = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout, is_causal=True)
         x = x + self.drop(self.mix(seen.transpose(1, 2).reshape(n, length, dim)))
-        x = x + self.drop(self.network(self.norm_network(x)))
-        return x  # noqa: RET504  typed, which the expression is not
+        result: Tensor = x + self.drop(self.network(self.norm_network(x)))
+        return result
 
 
 class SASRecNetwork(nn.Module):

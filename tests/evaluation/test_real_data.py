@@ -9,9 +9,12 @@ import pytest
 
 from rec_sys.dataset.splits import split_by_time
 from rec_sys.dataset.table import ReviewTable
+from rec_sys.evaluation.baselines import Fitted, fit_baselines
 from rec_sys.evaluation.protocol import evaluate
 from rec_sys.evaluation.rating import rating_report
+from rec_sys.recommenders.als import ALS
 from rec_sys.recommenders.base import Recommender
+from rec_sys.recommenders.bpr import BPR, BPRSettings
 from rec_sys.recommenders.ease import EASE, EASESettings
 from rec_sys.recommenders.item_knn import ItemKNN
 from rec_sys.recommenders.popularity import Popularity
@@ -44,6 +47,13 @@ def check(
             assert (values["recall@10"], values["ndcg@10"]) == pytest.approx(expected, abs=0.001)
 
 
+def check_on_validation(model: Recommender, table: ReviewTable, masked: tuple[float, float], within: float) -> None:
+    """Compare R@10 and N@10 on the validation reviews with what was measured when the model was written."""
+    split = split_by_time(table)
+    values = evaluate(model.fit(table, split.train), table, split.valid).masked
+    assert (values["recall@10"], values["ndcg@10"]) == pytest.approx(masked, abs=within)
+
+
 def test_popularity_on_musical_instruments_2014(small: ReviewTable) -> None:
     check(Popularity(), small, (0.0756, 0.0390))
 
@@ -64,6 +74,26 @@ def test_item_knn_on_instruments_2018(large: ReviewTable) -> None:
 @pytest.mark.slow
 def test_ease_on_instruments_2018(large: ReviewTable) -> None:
     check(EASE(), large, (0.1333, 0.1031), (0.1197, 0.0884))
+
+
+@pytest.mark.slow
+def test_baselines_on_the_validation_of_musical_instruments_2014(small: ReviewTable) -> None:
+    split = split_by_time(small)
+    names = ["popularity", "item_knn", "ease", "als", "bpr"]
+    fitted = [baseline for baseline in fit_baselines(small, split, names) if isinstance(baseline, Fitted)]
+    ndcg = [evaluate(each.model, small, split.valid).masked["ndcg@10"] for each in fitted]
+    assert ndcg == pytest.approx([0.0439, 0.0735, 0.0738, 0.0788, 0.0529], abs=0.003)
+    assert fitted[2].name.startswith("EASE (lambda 200, recency")
+
+
+@pytest.mark.slow
+def test_als_on_the_validation_of_instruments_2018(large: ReviewTable) -> None:
+    check_on_validation(ALS(), large, (0.1393, 0.1044), within=0.003)
+
+
+@pytest.mark.slow
+def test_bpr_on_the_validation_of_instruments_2018(large: ReviewTable) -> None:
+    check_on_validation(BPR(BPRSettings(learning_rate=0.02)), large, (0.1147, 0.0867), within=0.003)
 
 
 def test_rating_bias_beats_the_mean_on_musical_instruments_2014(small: ReviewTable) -> None:
