@@ -38,8 +38,9 @@ class Data:
 
     name: str
     table: ReviewTable
-    review_text: Vectors  # (num_reviews, text_dim) float16, may lie on disk; zero where a review has no text
-    product_text: Vectors  # (num_products, text_dim) float16; zero where the metadata has none
+    # Vectors are float16, of unit length, or zero where one of the texts is empty; of no length at all where all are.
+    review_text: Vectors  # (num_reviews, text_dim or 0), may lie on disk
+    product_text: Vectors  # (num_products, text_dim or 0), of the metadata
     names: list[str]  # of the products; empty where none is known
     encoder: dict[str, Any]  # name, backend and fingerprint of the text encoder; "" is the last where nothing was read
     has_dates: bool = True  # timestamps are times; else places in an order, and the days between them mean nothing
@@ -80,14 +81,25 @@ def load_data(settings: DataSettings, encoder_settings: EncoderSettings, paths: 
     )
     names = of_product[columns.PRODUCT_NAME].fill_null("").to_list()
     texts = of_product[columns.PRODUCT_TEXT].fill_null("").to_list()
-    encoder = Encoder(encoder_settings, paths.embeddings)
-    vectors = paths.embeddings / f"{table.fingerprint}-{encoder.fingerprint[:16]}.npy"
-    reviews = embed_texts(table.texts(), len(table), encoder, paths.embeddings, vectors, progress)
-    of_products = embed_texts([(np.arange(len(texts)), texts)], len(texts), encoder, paths.embeddings)
+    with_reviews, with_products = table.has_texts(), any(texts)
+    review_text: Vectors = np.zeros((len(table), 0), dtype=np.float16)
+    product_text: Vectors = np.zeros((len(texts), 0), dtype=np.float16)
+    facts = {"name": encoder_settings.name, "backend": encoder_settings.backend, "fingerprint": ""}
+    said = []
+    if with_reviews or with_products:
+        encoder = Encoder(encoder_settings, paths.embeddings)
+        facts |= {"backend": encoder.backend, "fingerprint": encoder.fingerprint}
+        if with_reviews:
+            out = paths.embeddings / f"{table.fingerprint}-{encoder.fingerprint[:16]}.npy"
+            reviews = embed_texts(table.texts(), len(table), encoder, paths.embeddings, out, progress)
+            review_text = reviews.vectors
+            said.append(f"reviews   {reviews}")
+        if with_products:
+            of_products = embed_texts([(np.arange(len(texts)), texts)], len(texts), encoder, paths.embeddings)
+            product_text = of_products.vectors
+            said.append(f"products  {of_products}")
     if progress:
-        print(f"reviews   {reviews}\nproducts  {of_products}")
-    facts = {"name": encoder_settings.name, "backend": encoder.backend, "fingerprint": encoder.fingerprint}
-    review_text, product_text = reviews.vectors, of_products.vectors
+        print("\n".join(said) or "texts     none, so no encoder is needed")
     return Data(
         name=name,
         table=table,

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from rec_sys.dataset.data import DataSettings, load_data
-from rec_sys.dataset.encoder import EncoderSettings
-from rec_sys.errors import DataError
+from rec_sys.dataset.encoder import Encoder, EncoderSettings
+from rec_sys.errors import DataError, EncoderError
 from rec_sys.paths import Paths
 
 REVIEWS = [
@@ -56,6 +56,50 @@ def test_texts_ratings_and_products_find_each_other(settings: DataSettings, tmp_
     assert not np.delete(data.product_text, p1, axis=0).any()
     assert data.has_ratings
     assert table.text_of(np.array([by_review["cat", "p3"]])) == ["The only review of this one"]
+
+
+def test_a_set_without_product_texts(settings: DataSettings, tmp_path: Path) -> None:
+    alone = settings.model_copy(update={"metadata": "none"})
+    data = load_data(alone, EncoderSettings(backend="float32"), Paths(work_dir=tmp_path), progress=False)
+    assert (data.review_text.shape, data.product_text.shape, data.text_dim) == ((5, 384), (3, 0), 384)
+    assert data.names == ["", "", ""]
+    assert data.has_dates
+
+
+def test_a_set_with_product_texts_only(tmp_path: Path) -> None:
+    (tmp_path / "lists.json").write_text('{"ann": ["p2", "p1", "p2"], "ben": ["p1"]}')
+    (tmp_path / "texts.tsv").write_text("item_id:token\ttext:token_seq\np1\tSteel strings\np9\tA stranger\n")
+    settings = DataSettings(path=str(tmp_path / "lists.json"), metadata=str(tmp_path / "texts.tsv"))
+    data = load_data(settings, EncoderSettings(backend="float32"), Paths(work_dir=tmp_path), progress=False)
+    assert (data.review_text.shape, data.product_text.shape, data.text_dim) == ((4, 0), (2, 384), 384)
+    assert data.table.products.ids == ["p2", "p1"]
+    assert data.product_text.any(axis=1).tolist() == [False, True]
+    assert not data.has_ratings
+    assert not data.has_dates
+    assert len(data.encoder["fingerprint"]) == 32
+
+
+def test_a_set_without_any_text_needs_no_encoder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "events.csv").write_text("visitorid,itemid\nann,p2\nben,p1\nann,p2\n")
+    settings = DataSettings(path=str(tmp_path / "events.csv"), format="interactions")
+    nowhere = EncoderSettings(name="neither-a-package/nor-a-folder")
+    with pytest.raises(EncoderError):
+        Encoder(nowhere)
+    data = load_data(settings, nowhere, Paths(work_dir=tmp_path))
+    assert (data.review_text.shape, data.product_text.shape, data.text_dim) == ((3, 0), (2, 0), 0)
+    assert data.review_text.dtype == data.product_text.dtype == np.float16
+    assert data.encoder == {"name": "neither-a-package/nor-a-folder", "backend": "auto", "fingerprint": ""}
+    assert data.table.timestamp.tolist() == [1, 3, 2]
+    assert capsys.readouterr().out.endswith("texts     none, so no encoder is needed\n")
+    assert not (tmp_path / "data/embeddings").exists()
+
+
+def test_texts_that_the_core_filter_takes_away_are_no_texts(tmp_path: Path) -> None:
+    rows = ["user,item,text", "ann,p1,", "ann,p2,", "ben,p1,", "ben,p2,", "cat,p3,Only here"]
+    (tmp_path / "reviews.csv").write_text("\n".join(rows))
+    settings = DataSettings(path=str(tmp_path / "reviews.csv"), format="interactions", k_core=2)
+    data = load_data(settings, EncoderSettings(name="not/fetched"), Paths(work_dir=tmp_path), progress=False)
+    assert data.review_text.shape == (4, 0)
 
 
 def test_k_core(settings: DataSettings, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from hydra import compose, initialize_config_dir
 
 from rec_sys import columns
 from rec_sys.command import CONFIG_FOLDER, register_schema
-from rec_sys.dataset.data import DataSettings, prepare_data
+from rec_sys.dataset.data import DataSettings, load_data, prepare_data
 from rec_sys.dataset.encoder import EncoderSettings
 from rec_sys.dataset.prepared import PreparedReviews
 from rec_sys.dataset.reviews import prepare_reviews
@@ -69,14 +69,18 @@ def ids(path: Path) -> list[str]:
 
 def test_instruments_2018(settings: Callable[[str], DataSettings], shared_data: SharedData, tmp_path: Path) -> None:
     begin = time.process_time()
-    found = prepared(settings("instruments_2018"), tmp_path)
-    assert time.process_time() - begin < 20  # about three
-    assert counts(found) == (24_772, 9_922, 206_153)
-    assert (found.format, found.order, found.rated, found.without_text) == ("JSON lists", "list", 0, 206_153)
-    folder, table = shared_data("instruments_2018"), load_table(found.folder, "")
+    data = load_data(
+        settings("instruments_2018"), EncoderSettings(name="not/fetched"), Paths(work_dir=tmp_path), progress=False
+    )
+    assert time.process_time() - begin < 20  # about four
+    folder, table = shared_data("instruments_2018"), data.table
+    assert (table.num_users, table.num_products, len(table)) == (24_772, 9_922, 206_153)
     same(table, real_data.instruments_2018(folder))
     assert table.users.ids == ids(folder / "Instruments.user2id.gz")
     assert table.products.ids == ids(folder / "Instruments.item2id.gz")
+    assert (data.review_text.shape, data.product_text.shape) == ((206_153, 0), (9_922, 0))
+    assert not data.has_dates
+    assert not data.has_ratings
 
 
 def test_scientific_2018(settings: Callable[[str], DataSettings], shared_data: SharedData, tmp_path: Path) -> None:
