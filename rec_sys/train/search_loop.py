@@ -56,7 +56,7 @@ class Search:
 
     def __init__(self, settings: SearchSettings, paths: Paths, given: Mapping[str, Override], jobs: Jobs) -> None:
         self.settings, self.paths, self.jobs = settings, paths, jobs
-        self.folder = paths.searches / settings.name
+        self.folder, self.done = paths.searches / settings.name, f"0 of {settings.trials}"
         self.fixed = [str(word.input_line) for word in given.values() if not word.is_sweep_override()]
         self.space = {key: distribution_of(word) for key, word in given.items() if word.is_sweep_override()}
         if not self.space:
@@ -99,14 +99,16 @@ class Search:
             for left in study.take_up():
                 with contextlib.suppress(Exception):  # the tracking store may be gone: not worth a stop
                     tracked.experiment.set_terminated(left.user_attrs[MLFLOW_RUN], "KILLED")
-            print(f"search {self.settings.name}: {self._done(study)} trials done; kept in {self.folder}", flush=True)
+            self._count(study)
+            print(f"search {self.settings.name}: {self.done} trials done; kept in {self.folder}", flush=True)
             self._trials(study, tracked)
             self._closing(study, tracked)
             tracked.finalize("success")
         except KeyboardInterrupt:
-            study.take_up()
-            tracked.finalize("failed")
-            raise SearchStopped(f"stopped after {self._done(study)} trials; the same command goes on") from None
+            # Nothing is written into the study: the interrupted training may hold its lock. The next start takes it up.
+            with contextlib.suppress(Exception):
+                tracked.finalize("failed")
+            raise SearchStopped(f"stopped after {self.done} trials; the same command goes on") from None
         except BaseException:
             tracked.finalize("failed")
             raise
@@ -127,6 +129,7 @@ class Search:
                     raise
                 continue
             failures = 0
+            self._count(study)
             print(self._line(study, finished), flush=True)
             if study.best:
                 log_figures(tracked, {f"best {self.figure}": study.best.values[0]}, study.done)
@@ -145,8 +148,8 @@ class Search:
                 traceback.print_exc(file=output)
                 raise
 
-    def _done(self, study: Study) -> str:
-        return f"{study.done} of {self.settings.trials}"
+    def _count(self, study: Study) -> None:
+        self.done = f"{study.done} of {self.settings.trials}"
 
     def _line(self, study: Study, trial: FrozenTrial) -> str:
         epoch, value = study.best_epoch(trial) or (0, 0.0)
@@ -155,7 +158,7 @@ class Search:
         best = study.best is not None and study.best.number == trial.number
         shown = [
             f"trial {trial.number:>3}",
-            f"{self._done(study)} done",
+            f"{self.done} done",
             f"{self.figure} {value:.4f} (epoch {epoch} of {last}{stopped})",
             f"{trial.duration.total_seconds():.0f} s" if trial.duration else "",
             " ".join(words(trial.params)),
