@@ -190,3 +190,30 @@ def histories_before(
     indptr = np.concatenate([[0], np.cumsum(stop - start)]).astype(np.int64)
     review = among[np.arange(indptr[-1]) + np.repeat(start - indptr[:-1], stop - start)]
     return Histories(indptr, review, table.product[review])
+
+
+def histories_around(table: ReviewTable, targets: Ints, among: Ints, limit: int) -> Histories:
+    """What the author of each target review wrote besides it, before and after: the nearest `limit` reviews.
+
+    For learning only. What somebody buys together says as much backwards as forwards, so a product is learned from both
+    of its neighbours; what comes out is asked with the reviews before, as always.
+
+    Args:
+        table: the reviews.
+        targets: (num_targets,) review numbers out of `among`.
+        among: (n,) ascending review numbers that may be seen. A target itself is never in its own history.
+        limit: reviews of a history, counted in steps from the target, the earlier one first where both are as near.
+
+    Returns:
+        num_targets histories, the farthest review first, the nearest last.
+    """
+    step = np.arange(1, limit + 1)
+    offset = np.stack([-step, step], axis=1).reshape(-1)  # -1, 1, -2, 2, ...
+    place = np.searchsorted(among, targets)[:, None] + offset  # (num_targets, 2 * limit)
+    inside = (place >= 0) & (place < len(among))
+    review = among[place.clip(0, len(among) - 1)]
+    inside &= table.user[review] == table.user[targets][:, None]
+    inside &= np.cumsum(inside, axis=1) <= limit
+    review, inside = review[:, ::-1], inside[:, ::-1]
+    indptr = np.concatenate([[0], np.cumsum(inside.sum(axis=1))]).astype(np.int64)
+    return Histories(indptr, review[inside], table.product[review[inside]])

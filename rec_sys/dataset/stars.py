@@ -27,8 +27,8 @@ class Stars:
     rating: Tensor  # (num_reviews,) float32 stars; nan where unknown
     edge_review: Tensor  # (num_edges,) int64 row of the three above
     edge_star: Tensor  # (num_edges,) int64
-    age: Tensor  # (num_edges,) int64, 0 for the newest review of the star
-    days: Tensor  # (num_edges,) float32 days between the review and the newest one of the star
+    age: Tensor  # (num_edges,) int64, 0 for the review nearest to what is predicted: the last of its history
+    days: Tensor  # (num_edges,) float32 days between the review and that nearest one
 
     def to(self, device: torch.device) -> Stars:
         moved = {f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "num_stars"}
@@ -39,13 +39,14 @@ def make_stars(histories: Histories, text: Vectors, rating: Floats, timestamp: I
     """Turn histories into stars.
 
     Args:
-        histories: one per star, oldest review first.
+        histories: one per star, the review nearest to what is predicted last: oldest first, or as
+            `histories_around` orders them.
         text: (n, text_dim) embeddings, indexed by review number.
         rating: (n,) stars, nan where unknown, indexed by review number.
         timestamp: (n,) seconds, indexed by review number.
     """
     review, first, place = np.unique(histories.review, return_index=True, return_inverse=True)
-    last = np.repeat(histories.indptr[1:] - 1, histories.lengths)  # entry of the newest review of the same star
+    last = np.repeat(histories.indptr[1:] - 1, histories.lengths)  # entry of the nearest review of the same star
     seconds = timestamp[histories.review[last]] - timestamp[histories.review]
     return Stars(
         num_stars=len(histories),
@@ -55,5 +56,5 @@ def make_stars(histories: Histories, text: Vectors, rating: Floats, timestamp: I
         edge_review=torch.from_numpy(place.reshape(-1).astype(np.int64)),
         edge_star=torch.from_numpy(histories.row.astype(np.int64)),
         age=torch.from_numpy(histories.age.astype(np.int64)),
-        days=torch.from_numpy((seconds.clip(min=0) / SECONDS_PER_DAY).astype(np.float32)),
+        days=torch.from_numpy((np.abs(seconds) / SECONDS_PER_DAY).astype(np.float32)),
     )

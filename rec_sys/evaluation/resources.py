@@ -63,3 +63,8 @@ def _highest_ever() -> int:
     """Bytes: the highest resident set of this process since it began."""
     highest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return highest if sys.platform == "darwin" else highest * 1024  # Linux counts KiB
+
+
+def peak_mib() -> float:
+    """MiB: the highest resident set of this process since it began."""
+    return _highest_ever() / MIB

@@ -24,12 +24,13 @@ from rec_sys.errors import CheckpointError, ConfigError
 from rec_sys.files import atomic_file, sha256_of
 from rec_sys.ids import IdMap
 from rec_sys.modules.graph_model import GraphModel, GraphModelSettings
+from rec_sys.modules.memory import MemoryMix
 from rec_sys.modules.product_tower import ProductStates
 from rec_sys.paths import Paths, typed
 
 logger = logging.getLogger(__name__)
 
-FORMAT = "rec_sys graph model 1"
+FORMAT = "rec_sys graph model 2"
 SUFFIX = ".ckpt"
 TORCH_FILE = b"PK\x03\x04"  # how the files of torch.save begin
 
@@ -60,6 +61,8 @@ def save_checkpoint(
         "model": model.settings.model_dump_json(),
         "num_products": str(model.num_products),
         "text_dim": str(model.text_dim),
+        "review_texts": str(int(model.review_texts)),
+        "memory": model.memory.model_dump_json() if model.memory else "",
         "info": orjson.dumps(dict(info), option=orjson.OPT_SERIALIZE_NUMPY).decode(),
     }
     with atomic_file(path) as temporary:
@@ -77,7 +80,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
     header = read_header(path)
     try:
         settings = GraphModelSettings.read(orjson.loads(header["model"]), "model")
-        model = GraphModel(settings, int(header["num_products"]), int(header["text_dim"]))
+        num_products, text_dim = int(header["num_products"]), int(header["text_dim"])
+        model = GraphModel(settings, num_products, text_dim, header["review_texts"] == "1")
+        if header["memory"]:
+            model.memory = MemoryMix.read(orjson.loads(header["memory"]), "memory")
         with safe_open(path, framework="pt") as file:
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         model.load_state_dict({name[6:]: value for name, value in tensors.items() if name.startswith("model.")})

@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from rec_sys.dataset.stars import Stars
+from rec_sys.modules.memory import MemoryMix
 from rec_sys.modules.product_tower import GraphSums, ProductStates, ProductTower
 from rec_sys.modules.user_tower import UserStates, UserTower
 from rec_sys.settings import Settings
@@ -35,6 +36,9 @@ class GraphModelSettings(Settings):
     level: float = Field(
         0.99, ge=0, lt=1, description="constant that a person's level of stars meets; 0: no level, taste alone"
     )
+    memory: int = Field(
+        512, ge=0, le=4096, description="dimensions of the item-item memory beside the graph's; 0: none"
+    )
     temperature: float = Field(0.07, gt=0, description="of the softmax over products, where learning starts")
 
     @model_validator(mode="after")
@@ -50,18 +54,41 @@ class GraphModel(nn.Module):
     Args:
         settings: hyperparameters.
         num_products: products of the catalogue it is trained on.
-        text_dim: dimension of the text encoder.
+        text_dim: dimension of the text encoder; 0 where nothing has a text.
+        review_texts: whether reviews have texts; otherwise only products do, if anything.
     """
 
-    def __init__(self, settings: GraphModelSettings, num_products: int, text_dim: int) -> None:
+    def __init__(
+        self, settings: GraphModelSettings, num_products: int, text_dim: int, review_texts: bool = True
+    ) -> None:
         super().__init__()
         self.settings, self.num_products, self.text_dim = settings, num_products, text_dim
+        self.review_texts = review_texts and text_dim > 0
         s = settings
         self.product_tower = ProductTower(
-            num_products, text_dim, s.dim, s.hops, s.min_reviews, s.new_product_rate, s.dropout, s.level
+            num_products,
+            text_dim,
+            self.review_texts,
+            s.dim,
+            s.hops,
+            s.min_reviews,
+            s.new_product_rate,
+            s.dropout,
+            s.level,
         )
-        self.user_tower = UserTower(s.conv, text_dim, s.dim, s.heads, s.layers, s.max_history, s.dropout, s.level > 0)
+        review_dim = text_dim if self.review_texts else 0
+        self.user_tower = UserTower(s.conv, review_dim, s.dim, s.heads, s.layers, s.max_history, s.dropout, s.level > 0)
         self.log_temperature = nn.Parameter(torch.tensor(math.log(s.temperature)))
+
+    @property
+    def memory(self) -> MemoryMix | None:
+        """How the memory stands beside the graph; None while there is none."""
+        return self.user_tower.memory
+
+    @memory.setter
+    def memory(self, mix: MemoryMix | None) -> None:
+        self.user_tower.memory = mix
+        self.product_tower.memory_rank = mix.rank if mix else 0
 
     def forward(self, graph: GraphSums, stars: Stars, people: Tensor | None = None) -> tuple[UserStates, ProductStates]:
         """Vectors of the people in `stars` and of all products, computed without the reviews of `people`."""

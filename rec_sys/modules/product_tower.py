@@ -13,13 +13,16 @@ from torch_geometric.data import HeteroData
 
 from rec_sys import columns
 from rec_sys.dataset.graphs import edges_of
+from rec_sys.modules.memory import Memory, beside
+
+NARROW_STD = 0.01  # start of layers that read a few numbers, which must not drown the vectors beside them
 
 
 @dataclass(frozen=True)
 class ProductStates:
     """What the product tower says of every product."""
 
-    history: Tensor  # (num_products, dim): the product as something a person has reviewed
+    history: Tensor  # (num_products, dim): the product as something a person has reviewed; then its memory, if any
     target: Tensor  # (num_products, dim + 1): the product as something to recommend; unit vectors
 
     @property
@@ -27,13 +30,19 @@ class ProductStates:
         """(num_products, dim) unit vectors: `target` without the level."""
         return self.target[:, 1:] / (1 - self.target[:, :1].square()).sqrt()
 
+    def with_memory(self, memory: Memory) -> ProductStates:
+        """The same products with a memory beside their taste."""
+        level = self.target[:, :1]
+        target = torch.cat([level, beside(self.taste, memory.target) * (1 - level.square()).sqrt()], dim=1)
+        return ProductStates(torch.cat([self.history, memory.history], dim=1), target)
+
 
 @dataclass(frozen=True)
 class ProductFeatures:
     """What the product tower reads of every product; nothing here is learned."""
 
     text: Tensor  # (num_products, text_dim) the metadata's text, or the mean of its reviews; unit length or zero
-    review_text: Tensor  # (num_products, text_dim) mean of its reviews' texts
+    review_text: Tensor  # (num_products, text_dim) mean of its reviews' texts; (num_products, 0) where none has one
     opinion: Tensor  # (num_products, 2) mean rating less 3, log(1 + reviews)
     count: Tensor  # (num_products, 1) reviews
 
@@ -71,9 +80,12 @@ class GraphSums:
         edges = graph[columns.REVIEWS]
         self.user, self.product = edges.edge_index
         self.num_users, self.num_products = graph[columns.USER].num_nodes, graph[columns.PRODUCT].num_nodes
-        self.product_text: Tensor = graph[columns.PRODUCT].x
-        self.has_text = self.product_text.any(dim=1, keepdim=True)
         self.text: Tensor = edges.text
+        product_text: Tensor = graph[columns.PRODUCT].x
+        if not product_text.shape[1]:
+            product_text = product_text.new_zeros(self.num_products, self.text.shape[1])
+        self.product_text = product_text
+        self.has_text = product_text.any(dim=1, keepdim=True)
         self.has_rating = (~edges.rating.isnan()).float()
         self.rating = edges.rating.nan_to_num()
         self.sums = self._sum(torch.arange(len(self.user), device=self.user.device))
@@ -96,7 +108,7 @@ class GraphSums:
                 text.any(dim=1, keepdim=True).float(),
                 self.rating[edges, None],
                 self.has_rating[edges, None],
-                torch.ones_like(text[:, :1]),
+                torch.ones_like(self.rating[edges, None]),
             ],
             dim=1,
         )
@@ -115,7 +127,10 @@ class GraphSums:
         # Rounding leaves traces where everything was taken off again: the counts say what is really there.
         review_text = text_sum * (1 / texts.clamp(min=1)) * (texts > 0.5)
         rating = (rating_sum / rated.clamp(min=1) - 3.0) * (rated > 0.5)
-        text = functional.normalize(torch.where(self.has_text, self.product_text, review_text), dim=1)
+        text = self.product_text
+        if review_text.shape[1]:
+            text = torch.where(self.has_text, text, review_text)
+        text = functional.normalize(text, dim=1)
         return ProductFeatures(text, review_text, torch.cat([rating, torch.log1p(count)], dim=1), count)
 
     def two_hops(self, x: Tensor, count: Tensor, people: Tensor | None) -> Tensor:
@@ -137,6 +152,14 @@ class GraphSums:
         return result
 
 
+def start_as_identity(layer: Any) -> None:
+    """Let a square linear layer, torch's or PyG's, begin as the identity, with a little noise."""
+    nn.init.normal_(layer.weight, std=0.01)
+    with torch.no_grad():
+        layer.weight.diagonal().add_(1.0)
+    nn.init.zeros_(layer.bias)
+
+
 class ProductTower(nn.Module):
     """Text, reviews, a learned vector where there are enough reviews, then two-hop passes over the graph.
 
@@ -145,7 +168,8 @@ class ProductTower(nn.Module):
 
     Args:
         num_products: rows of the learned vectors.
-        text_dim: dimension of the text embeddings.
+        text_dim: dimension of the text embeddings; 0 where nothing has a text.
+        review_texts: whether reviews have texts.
         dim: dimension of the vectors.
         hops: two-hop passes.
         min_reviews: fewest reviews for which a learned vector counts.
@@ -158,6 +182,7 @@ class ProductTower(nn.Module):
         self,
         num_products: int,
         text_dim: int,
+        review_texts: bool,
         dim: int,
         hops: int,
         min_reviews: int,
@@ -167,16 +192,19 @@ class ProductTower(nn.Module):
     ) -> None:
         super().__init__()
         self.min_reviews, self.new_product_rate, self.level = min_reviews, new_product_rate, level
-        self.text = nn.Linear(text_dim, dim)
-        self.reviews = nn.Linear(text_dim, dim, bias=False)
-        self.opinion = nn.Linear(2, dim)
-        nn.init.normal_(self.opinion.weight, std=text_dim**-0.5)  # two numbers must not drown the texts at the start
+        self.text = nn.Linear(text_dim, dim) if text_dim else None
+        self.reviews = nn.Linear(text_dim, dim, bias=False) if review_texts else None
+        self.opinion = nn.Linear(2, dim, bias=False)
+        nn.init.normal_(self.opinion.weight, std=NARROW_STD)
         self.learned = nn.Embedding(num_products, dim)
         nn.init.normal_(self.learned.weight, std=dim**-0.5)
         self.hop_weight = nn.Parameter(torch.full((hops,), 0.5))
         self.history = nn.Linear(dim, dim)
         self.target = nn.Linear(dim, dim)
+        start_as_identity(self.history)
+        start_as_identity(self.target)
         self.dropout = nn.Dropout(dropout)
+        self.memory_rank = 0  # set when training is done
 
     def forward(self, graph: GraphSums, people: Tensor | None = None) -> ProductStates:
         """States of all products.
@@ -187,8 +215,11 @@ class ProductTower(nn.Module):
         """
         features = graph.features(people)
         known = self._known(features.count)
-        x = self.text(features.text)
-        x = x + known * (self.reviews(features.review_text) + self.opinion(features.opinion))
+        x = known * self.opinion(features.opinion)
+        if self.text is not None:
+            x = x + self.text(features.text)
+        if self.reviews is not None:
+            x = x + known * self.reviews(features.review_text)
         x = x + known * (features.count >= self.min_reviews) * self.learned.weight
         x = self.dropout(x)
         states = x
@@ -197,8 +228,15 @@ class ProductTower(nn.Module):
         return self._states(states)
 
     def of_text(self, text: Tensor) -> ProductStates:
-        """States of products that nobody has reviewed, (n, dim), from their texts alone, (n, text_dim)."""
-        return self._states(self.text(functional.normalize(text, dim=1)))
+        """States of products that nobody has reviewed, from their texts alone, (n, text_dim); no memory of them."""
+        if self.text is None:
+            states = self._states(text.new_zeros(len(text), self.learned.embedding_dim))
+        else:
+            states = self._states(self.text(functional.normalize(text, dim=1)))
+        if not self.memory_rank:
+            return states
+        nothing = text.new_zeros(len(text), self.memory_rank)
+        return states.with_memory(Memory(nothing, nothing))
 
     def _states(self, states: Tensor) -> ProductStates:
         taste = functional.normalize(self.target(states), dim=1) * (1 - self.level**2) ** 0.5

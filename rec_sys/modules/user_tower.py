@@ -13,17 +13,29 @@ from torch.nn import functional
 from torch_geometric.nn import GATv2Conv, TransformerConv
 
 from rec_sys.dataset.stars import Stars
+from rec_sys.modules.memory import MemoryMix, recall
+from rec_sys.modules.product_tower import NARROW_STD, start_as_identity
 
 HIGHEST_LEVEL = 0.98  # below 1, so that some of every vector is left for the taste
 CONVOLUTIONS = {"transformer": TransformerConv, "gat": GATv2Conv}
+
+
+def _start_as_mean(conv: nn.Module) -> None:
+    """Let a convolution begin as the mean of what it reads, so that learning starts from "like what one has"."""
+    if isinstance(conv, TransformerConv):
+        start_as_identity(conv.lin_value)
+        nn.init.zeros_(conv.lin_skip.weight)
+        nn.init.zeros_(conv.lin_skip.bias)
+    else:
+        start_as_identity(conv.lin_l)
 
 
 @dataclass(frozen=True)
 class UserStates:
     """What the user tower says of each star."""
 
-    vector: Tensor  # (num_stars, dim + 1) unit vectors: the level, then the taste
-    taste: Tensor  # (num_stars, dim) unit vectors
+    vector: Tensor  # (num_stars, dim + 1) unit vectors: the level, then the taste, then the memory if there is one
+    taste: Tensor  # (num_stars, dim) unit vectors: all of that but the level
     attention: Tensor  # (num_edges,) attention each review received, adds up to 1 per star; mean over heads and layers
 
 
@@ -35,7 +47,7 @@ class UserTower(nn.Module):
 
     Args:
         conv: "transformer" (TransformerConv; Shi et al. 2021) or "gat" (GATv2Conv; Brody et al. 2022).
-        text_dim: dimension of the text embeddings.
+        text_dim: dimension of the reviews' text embeddings; 0 where no review has a text.
         dim: dimension of the vectors, a multiple of `heads`.
         heads: attention heads.
         layers: rounds of attention.
@@ -48,12 +60,12 @@ class UserTower(nn.Module):
         self, conv: str, text_dim: int, dim: int, heads: int, layers: int, max_history: int, dropout: float, level: bool
     ) -> None:
         super().__init__()
-        self.review_text = nn.Linear(text_dim, dim)
-        self.rating = nn.Linear(2, dim)
+        self.review_text = nn.Linear(text_dim, dim) if text_dim else None
+        self.rating = nn.Linear(2, dim, bias=False)
         self.age = nn.Embedding(max_history, dim)
-        self.days = nn.Linear(1, dim)
+        self.days = nn.Linear(1, dim, bias=False)
         for weight in (self.rating.weight, self.age.weight, self.days.weight):
-            nn.init.normal_(weight, std=text_dim**-0.5)  # single numbers must not drown the texts at the start
+            nn.init.normal_(weight, std=NARROW_STD)
         self.start = nn.Parameter(torch.zeros(dim))
         convolution = CONVOLUTIONS[conv]
         extra = {"add_self_loops": False} if conv == "gat" else {}
@@ -62,20 +74,27 @@ class UserTower(nn.Module):
             for _ in range(layers)
         )
         self.out = nn.Linear(dim, dim)
+        start_as_identity(self.out)
+        for conv_ in self.convs:
+            _start_as_mean(conv_)
         self.level = nn.Linear(dim, 1) if level else None
         self.dropout = nn.Dropout(dropout)
+        self.memory: MemoryMix | None = None  # set when training is done
 
     def forward(self, products: Tensor, stars: Stars) -> UserStates:
         """Vectors of the people in `stars`.
 
         Args:
-            products: (num_products, dim) history states of the product tower.
+            products: (num_products, dim) history states of the product tower, followed by the memory if there is one.
             stars: the batch; a star without an edge gets the vector of somebody nothing is known of.
         """
-        product = products[stars.product]  # (num_reviews, dim)
+        product = products[stars.product]
+        product, memory = product[:, : self.out.in_features], product[:, self.out.in_features :]  # (num_reviews, dim)
         has_rating = ~stars.rating.isnan()
         rating = torch.stack([(stars.rating - 3.0).nan_to_num(), has_rating.float()], dim=1)
-        review = self.review_text(stars.text) + self.rating(rating)  # (num_reviews, dim)
+        review = self.rating(rating)  # (num_reviews, dim)
+        if self.review_text is not None:
+            review = review + self.review_text(stars.text)
         recency = self.age(stars.age) + self.days(torch.log1p(stars.days)[:, None])
         edge_attr = self.dropout(review[stars.edge_review] + recency)  # (num_edges, dim)
         newest = stars.age == 0
@@ -89,6 +108,8 @@ class UserTower(nn.Module):
             state = state + self.dropout(message)
             attention = attention + weight.detach().mean(dim=1) / len(self.convs)
         taste = functional.normalize(self.out(state), dim=1)
+        if self.memory is not None:
+            taste = recall(taste, memory[stars.edge_review], stars.age, stars.edge_star, self.memory)
         level = taste.new_zeros(len(taste), 1) if self.level is None else HIGHEST_LEVEL * torch.tanh(self.level(state))
         vector = torch.cat([level, taste * (1 - level.square()).sqrt()], dim=1)
         return UserStates(vector, taste, attention)

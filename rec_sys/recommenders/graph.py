@@ -43,9 +43,15 @@ class GraphRecommender:
         scores: Floats = self.user_vectors(histories) @ self.states.target.cpu().numpy().T
         return scores
 
-    def predict_stars(self, targets: Ints) -> Floats:
-        """Predicted rating of some reviews, (len(targets),) of 0 to 5, from what their authors wrote before them."""
-        vectors = self.user_vectors(histories_before(self.table, targets, limit=self.model.settings.max_history))
+    def predict_stars(self, targets: Ints, among: Ints | None = None) -> Floats:
+        """Predicted rating of some reviews, (len(targets),) of 0 to 5, from what their authors wrote before them.
+
+        Args:
+            targets: review numbers.
+            among: ascending review numbers that may be looked at; None: all.
+        """
+        limit = self.model.settings.max_history
+        vectors = self.user_vectors(histories_before(self.table, targets, among, limit))
         cosine = np.einsum("nd,nd->n", vectors, self.states.target.cpu().numpy()[self.table.product[targets]])
         stars: Floats = predicted_stars(torch.from_numpy(cosine)).numpy()
         return stars

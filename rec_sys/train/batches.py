@@ -1,19 +1,21 @@
-"""Training batches: some people, one star per review of theirs that can be predicted from the ones before it."""
+"""Training batches: some people, one star per review of theirs that can be predicted from their other ones."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from rec_sys.dataset.splits import histories_before
+from rec_sys.dataset.splits import histories_around, histories_before
 from rec_sys.dataset.stars import Stars, make_stars
 from rec_sys.dataset.table import Ints, ReviewTable, Vectors
 
+Context = Literal["around", "before"]
 STEPS_PER_EPOCH = 50  # at least, where there are that many people
 
 
@@ -37,13 +39,19 @@ class PeopleDataset(Dataset[int]):
         table: the reviews.
         train: (n,) ascending review numbers to learn from.
         review_text: (num_reviews, text_dim) embeddings.
-        max_history: newest reviews of a star.
+        max_history: reviews of a star, at most.
+        context: a review is predicted from all others of its author ("around") or from the ones before it.
     """
 
-    def __init__(self, table: ReviewTable, train: Ints, review_text: Vectors, max_history: int) -> None:
-        self.table, self.train, self.review_text, self.max_history = table, train, review_text, max_history
+    def __init__(
+        self, table: ReviewTable, train: Ints, review_text: Vectors, max_history: int, context: Context = "around"
+    ) -> None:
+        self.table, self.train, self.review_text = table, train, review_text
+        self.max_history, self.context = max_history, context
         user = table.user[train]
-        self.targets = train[1:][user[1:] == user[:-1]]  # everything but each person's first review
+        follows = np.concatenate([[False], user[1:] == user[:-1]])  # not the first review of its author
+        precedes = np.concatenate([follows[1:], [False]])
+        self.targets = train[follows | precedes if context == "around" else follows]
         self.people = np.unique(table.user[self.targets])
 
     def __len__(self) -> int:
@@ -55,7 +63,8 @@ class PeopleDataset(Dataset[int]):
     def collate(self, people: list[int]) -> Batch:
         chosen = np.sort(np.array(people, dtype=np.int64))
         targets = self.targets[np.isin(self.table.user[self.targets], chosen, kind="table")]
-        histories = histories_before(self.table, targets, among=self.train, limit=self.max_history)
+        find = histories_around if self.context == "around" else histories_before
+        histories = find(self.table, targets, among=self.train, limit=self.max_history)
         return Batch(
             people=torch.from_numpy(chosen),
             stars=make_stars(histories, self.review_text, self.table.rating, self.table.timestamp),

@@ -24,6 +24,8 @@ from rec_sys.dataset.encoder import EncoderSettings
 from rec_sys.dataset.graphs import review_graph
 from rec_sys.dataset.splits import Split, SplitSettings, split_by_time
 from rec_sys.errors import ConfigError, DataError
+from rec_sys.evaluation.new_products import describe_new_products
+from rec_sys.evaluation.resources import peak_mib
 from rec_sys.evaluation.tracking import log_figures, log_file, start_run
 from rec_sys.modules.checkpoint import SUFFIX, save_checkpoint
 from rec_sys.modules.graph_model import GraphModel, GraphModelSettings
@@ -33,6 +35,7 @@ from rec_sys.settings import read_settings
 from rec_sys.train.batches import PeopleDataset, batches
 from rec_sys.train.callbacks import EpochBar, PublishBest
 from rec_sys.train.judge import judge
+from rec_sys.train.remember import remember
 from rec_sys.train.report import TrainReport
 from rec_sys.train.resume import MADE_OF, MLFLOW_RUN, check_same, find_state, made_of
 from rec_sys.train.settings import TrainSettings
@@ -82,7 +85,7 @@ def train(cfg: DictConfig) -> TrainResult:
     if state is not None:
         check_same(state, begun)
     split = split_by_time(data.table, split_settings)
-    dataset = PeopleDataset(data.table, split.train, data.review_text, model_settings.max_history)
+    dataset = PeopleDataset(data.table, split.train, data.review_text, model_settings.max_history, settings.context)
     _check_learnable(settings, data, split, dataset)
     if trial:
         trial.check(data.table.fingerprint)
@@ -105,8 +108,12 @@ def train(cfg: DictConfig) -> TrainResult:
     }
     tags = {"data": data.name, "data_fingerprint": data.table.fingerprint, **(trial.tags if trial else {})}
     logger = start_run(paths, name, facts["settings"], tags, state.mlflow_run if state else None)
-    graph = review_graph(data.table, split.train, data.review_text, data.product_text)
-    model = GraphModel(model_settings, data.table.num_products, data.text_dim)
+    told = None
+    if len(split.new_products):
+        told = describe_new_products(data.table, split, data.review_text, data.product_text)
+    product_text = told.product_text if told else data.product_text
+    graph = review_graph(data.table, split.train, data.review_text, product_text)
+    model = GraphModel(model_settings, data.table.num_products, data.text_dim, bool(data.review_text.shape[1]))
     keep = {MADE_OF: begun, MLFLOW_RUN: logger.run_id}
     task = GraphTask(model, graph, data.table, split, data.review_text, settings, keep)
 
@@ -151,7 +158,16 @@ def train(cfg: DictConfig) -> TrainResult:
         trainer.fit(task, loader, ckpt_path=state.path if state else None, weights_only=True)
         facts["fit_seconds"] = round(time.perf_counter() - fit_started, 1)
         facts["epochs"] = len(best.history)
-        report = judge(name, data, split, checkpoint, best, facts) if settings.judge else _unjudged(name, best, facts)
+        if not trial and settings.ranking_weight and model_settings.memory:
+            remembered = remember(checkpoint, data, split, task.valid, model_settings.memory)
+            facts["memory"] = {"share": remembered.mix.share if remembered.mix else 0.0, "ndcg@10": remembered.ndcg}
+            print(remembered.note)
+        facts["train_seconds"] = round(time.perf_counter() - fit_started, 1)
+        facts["peak_mib"] = peak_mib()
+        if settings.judge:
+            report = judge(name, data, split, told, checkpoint, best, facts, settings.baselines)
+        else:
+            report = _unjudged(name, best, facts)
         facts["total_seconds"] = round(time.perf_counter() - started, 1)
         files = [] if trial else report.save(paths.reports / name)
         _track(logger, report, [] if trial else [*files, checkpoint])

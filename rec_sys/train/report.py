@@ -31,6 +31,7 @@ class TrainReport:
     best_epoch: int
     facts: dict[str, Any] = field(default_factory=dict)  # data, split, seed, times, versions
     notes: list[str] = field(default_factory=list)  # what a reader of the tables should know
+    new_products: dict[str, RankingReport] = field(default_factory=dict)  # products kept out of training, by model
 
     def text(self, markdown: bool = False) -> str:
         """The tables, for a terminal or for Markdown."""
@@ -43,6 +44,13 @@ class TrainReport:
         ]
         if self.new_people:
             parts += ["people never trained on:", format_table(self.new_people, markdown, METRICS)]
+        if self.new_products:
+            chance = self.facts.get("new_products_chance", {})
+            by_chance = ", ".join(f"R@{name.partition('@')[2]} {value:.4f}" for name, value in chance.items())
+            parts += [
+                f"products never trained on, described by texts (by chance: {by_chance}):",
+                format_table(self.new_products, markdown, ("recall@10", "recall@50")),
+            ]
         if self.ratings:
             parts += ["predicted stars of the same reviews:", _rating_table(self.ratings, markdown)]
         return "\n\n".join(parts)
@@ -58,6 +66,7 @@ class TrainReport:
                 "best_epoch": self.best_epoch + 1,
                 "ranking": {name: report.to_dict() for name, report in self.ranking.items()},
                 "new_people": {name: report.to_dict() for name, report in self.new_people.items()},
+                "new_products": {name: report.to_dict() for name, report in self.new_products.items()},
                 "ratings": {name: report.to_dict() for name, report in self.ratings.items()},
                 "epochs": self.history,
             },

@@ -17,7 +17,7 @@ from rec_sys.settings import Settings
 from rec_sys.train.settings import TrainSettings
 
 # Settings that a resumed run may change.
-FREE = ("name", "resume", "judge", "max_epochs", "patience", "accelerator", "precision")
+FREE = ("name", "resume", "judge", "baselines", "max_epochs", "patience", "accelerator", "precision")
 MADE_OF, MLFLOW_RUN = "made_of", "mlflow_run"  # keys of the state
 
 

@@ -19,6 +19,9 @@ class TrainSettings(Settings):
     people_per_batch: int = Field(
         512, ge=1, description="at most a fiftieth of all people, so that an epoch has fifty steps"
     )
+    context: Literal["around", "before"] = Field(
+        "around", description="what a review is predicted from in training: all others of its author, or earlier ones"
+    )
     learning_rate: float = Field(1e-3, gt=0, description="of AdamW")
     weight_decay: float = Field(0.0, ge=0, description="of AdamW")
     ranking_weight: float = Field(1.0, ge=0, description="of the softmax over products; 0 leaves the rating loss alone")
@@ -31,6 +34,9 @@ class TrainSettings(Settings):
     accelerator: Literal["auto", "cpu", "gpu"] = Field("auto", description="where to train")
     precision: Literal["auto", "32-true", "bf16-mixed"] = Field("auto", description="auto: bf16-mixed on a GPU")
     resume: str = Field("", description="name of a stopped run, to go on where it was")
+    baselines: list[str] = Field(
+        default=["popularity", "item_knn", "ease"], description="judged beside the model when training is done"
+    )
     judge: bool = Field(True, description="read the test reviews when training is done; false: validation alone")
 
     @model_validator(mode="after")

@@ -49,6 +49,7 @@ class GraphTask(lightning.LightningModule):
         self.model, self.settings, self.keep = model, settings, dict(keep)
         self.graph, self.table, self.review_text = graph, table, review_text
         self.sums: GraphSums
+        self.among = split.in_histories
         step = max(1, -(-len(split.valid) // settings.valid_people))
         self.valid = split.valid[::step]
         self.sample = torch.Generator()  # draws products where they are too many for a full softmax
@@ -93,11 +94,11 @@ class GraphTask(lightning.LightningModule):
     def validate(self) -> dict[str, float]:
         """Figures on the validation reviews: masked ranking and predicted ratings."""
         recommender = self.recommender()
-        report = evaluate(recommender, self.table, self.valid)
+        report = evaluate(recommender, self.table, self.valid, among=self.among)
         figures = dict(report.masked)
         true = self.table.rating[self.valid]
         if not np.isnan(true).all():
-            rating = rating_report(recommender.predict_stars(self.valid), true)
+            rating = rating_report(recommender.predict_stars(self.valid, self.among), true)
             figures |= {f"rating_{name}": getattr(rating, name) for name in ("loss", "mse", "accuracy", "f1")}
         return figures
 

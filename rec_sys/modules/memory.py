@@ -1,0 +1,96 @@
+"""The memory: which products are taken together, learned in closed form and cut to vectors.
+
+Attention over learned vectors finds what is alike; it is poor at remembering that these two of ten thousand products go
+together, which a full item-item matrix does well. So such a matrix W (num_products, num_products) is written as the
+inner products of two short vectors per product, W_ij ~ history_i . target_j, which stand beside those of the graph: a
+person's vector stays one vector and the answer one inner product.
+
+What a product says of itself (the diagonal) is never asked, so it is left free: each round fills it with what the
+factors say. Rows weigh by how often they are read, as in weighted low-rank approximation (Srebro and Jaakkola 2003);
+the factors come from subspace iteration (Halko, Martinsson and Tropp 2011).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional
+
+from rec_sys.settings import Settings
+
+ROUNDS = 6
+SPARE = 32  # dimensions more while iterating, so that the last ones kept are accurate too
+
+
+class MemoryMix(Settings):
+    """How the memory stands beside the graph."""
+
+    rank: int = Field(ge=1, description="dimensions of the memory")
+    share: float = Field(ge=0, lt=1, description="part of a person's vector that is memory, in squared length")
+    recency: float = Field(0.9, gt=0, le=1, description="a review weighs recency ** age")
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Two vectors per product; their inner products are the item-item matrix, up to one factor."""
+
+    history: Tensor  # (num_products, rank)
+    target: Tensor  # (num_products, rank), the longest row has length 1
+
+
+def make_memory(weights: Tensor, reads: Tensor, rank: int, seed: int = 0) -> Memory:
+    """Cut an item-item matrix to vectors.
+
+    Args:
+        weights: (num_products, num_products); row i says what follows from having product i. Its diagonal is replaced.
+        reads: (num_products,) how often each row is read: reviews of each product.
+        rank: dimensions, at most num_products.
+        seed: of the start.
+    """
+    num_products = len(weights)
+    rank = min(rank, num_products)
+    generator = torch.Generator().manual_seed(seed)
+    row = reads.clamp(min=1).float().sqrt()[:, None]
+    basis = torch.randn(num_products, min(rank + SPARE, num_products), generator=generator)
+    diagonal = weights.new_zeros(num_products)
+    scaled = weights * row
+    for _ in range(ROUNDS):
+        scaled.diagonal().copy_(diagonal * row[:, 0])
+        basis = torch.linalg.qr(scaled @ (scaled.T @ basis))[0]
+        left, size, right = torch.linalg.svd(basis.T @ scaled, full_matrices=False)
+        left, size, right = (basis @ left)[:, :rank], size[:rank].sqrt(), right[:rank].T
+        history, target = left * size / row, right * size
+        diagonal = (history * target).sum(dim=1)
+    return Memory(history, target / target.norm(dim=1).max().clamp(min=1e-12))
+
+
+def beside(taste: Tensor, memory: Tensor) -> Tensor:
+    """Products to recommend, (num_products, dim + rank + 1) unit vectors: taste, memory, what is left of the length.
+
+    Args:
+        taste: (num_products, dim) unit vectors.
+        memory: (num_products, rank) `Memory.target`; zeros for a new product.
+    """
+    rest = (1 - memory.square().sum(dim=1, keepdim=True)).clamp(min=0).sqrt()
+    vectors: Tensor = torch.cat([taste, memory, rest], dim=1) * 2**-0.5
+    return vectors
+
+
+def recall(taste: Tensor, memory: Tensor, age: Tensor, star: Tensor, mix: MemoryMix) -> Tensor:
+    """People, (num_stars, dim + rank + 1) unit vectors that meet those of `beside`.
+
+    Args:
+        taste: (num_stars, dim) unit vectors.
+        memory: (num_edges, rank) `Memory.history` of the product of each review.
+        age: (num_edges,) 0 for the newest review of a star.
+        star: (num_edges,) the star of each review.
+        mix: how much of it.
+    """
+    weight = mix.recency ** age.to(memory.dtype)
+    recalled = memory.new_zeros(len(taste), memory.shape[1]).index_add(0, star, memory * weight[:, None])
+    recalled = functional.normalize(recalled, dim=1)
+    share = mix.share * recalled.square().sum(dim=1, keepdim=True)  # nothing to recall: all is taste
+    return torch.cat([taste * (1 - share).sqrt(), recalled * mix.share**0.5, torch.zeros_like(share)], dim=1)
