@@ -29,7 +29,7 @@ from rec_sys.evaluation.trained_on import check_trained_on
 from rec_sys.files import write_json
 from rec_sys.modules.checkpoint import SUFFIX, find_checkpoint, load_checkpoint
 from rec_sys.paths import Paths
-from rec_sys.recommenders.graph import GraphRecommender
+from rec_sys.recommenders.graph import GRAPH_MODEL, GraphRecommender
 from rec_sys.settings import Settings, read_settings
 
 SEEDED = ("als", "bpr", "sasrec")  # the others come out the same whatever the seed
@@ -125,7 +125,7 @@ def compare(settings: EvaluateSettings) -> Comparison:
         else:
             reports[found[0]] = found[1]
     if trained:
-        reports[GraphRecommender.name] = mean_of_seeds([_tell(model.name, judged.report(model)) for model in trained])
+        reports[GRAPH_MODEL] = mean_of_seeds([_tell(model.name, judged.report(model)) for model in trained])
     chance = {}
     if settings.part == "new_products":
         chance = {f"recall@{k}": chance_of_recall(data.table, targets, k, split.in_histories) for k in (10, 50)}

@@ -36,6 +36,7 @@ class GraphModelSettings(Settings):
     level: float = Field(
         0.99, ge=0, lt=1, description="constant that a person's level of stars meets; 0: no level, taste alone"
     )
+    texts: bool = Field(True, description="read texts of products and reviews, where there are any")
     memory: int = Field(
         512, ge=0, le=4096, description="dimensions of the item-item memory beside the graph's; 0: none"
     )

@@ -36,6 +36,13 @@ class ProductStates:
         target = torch.cat([level, beside(self.taste, memory.target) * (1 - level.square()).sqrt()], dim=1)
         return ProductStates(torch.cat([self.history, memory.history], dim=1), target)
 
+    def without_memory(self, rank: int) -> ProductStates:
+        """The same products without their memory of `rank` dimensions: the graph alone."""
+        dim = self.history.shape[1] - rank
+        level = self.target[:, :1]
+        taste = functional.normalize(self.target[:, 1 : dim + 1], dim=1) * (1 - level.square()).sqrt()
+        return ProductStates(self.history[:, :dim], torch.cat([level, taste], dim=1))
+
 
 @dataclass(frozen=True)
 class ProductFeatures:

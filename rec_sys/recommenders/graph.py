@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+import copy
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,6 +15,8 @@ from rec_sys.dataset.table import Floats, Ints, ReviewTable, Vectors
 from rec_sys.modules.graph_model import GraphModel, predicted_stars
 from rec_sys.modules.product_tower import ProductStates
 
+GRAPH_MODEL, GRAPH_ALONE = "graph model", "graph model, no memory"
+
 
 @dataclass(frozen=True)
 class GraphRecommender:
@@ -24,7 +26,16 @@ class GraphRecommender:
     states: ProductStates
     table: ReviewTable
     review_text: Vectors  # (num_reviews, text_dim), indexed by review number
-    name: ClassVar[str] = "graph model"
+    name: str = GRAPH_MODEL
+
+    def without_memory(self) -> GraphRecommender | None:
+        """The graph alone, to see what it is worth; None where there is no memory beside it."""
+        mix = self.model.memory
+        if mix is None:
+            return None
+        alone = copy.deepcopy(self.model)
+        alone.memory = None
+        return replace(self, model=alone, states=self.states.without_memory(mix.rank), name=GRAPH_ALONE)
 
     @torch.inference_mode()
     def user_vectors(self, histories: Histories) -> Floats:

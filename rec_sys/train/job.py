@@ -30,7 +30,7 @@ from rec_sys.evaluation.tracking import log_figures, log_file, start_run
 from rec_sys.modules.checkpoint import SUFFIX, save_checkpoint
 from rec_sys.modules.graph_model import GraphModel, GraphModelSettings
 from rec_sys.paths import Paths
-from rec_sys.recommenders.graph import GraphRecommender
+from rec_sys.recommenders.graph import GRAPH_MODEL
 from rec_sys.settings import read_settings
 from rec_sys.train.batches import PeopleDataset, batches
 from rec_sys.train.callbacks import EpochBar, PublishBest
@@ -113,7 +113,8 @@ def train(cfg: DictConfig) -> TrainResult:
         told = describe_new_products(data.table, split, data.review_text, data.product_text)
     product_text = told.product_text if told else data.product_text
     graph = review_graph(data.table, split.train, data.review_text, product_text)
-    model = GraphModel(model_settings, data.table.num_products, data.text_dim, bool(data.review_text.shape[1]))
+    text_dim = data.text_dim if model_settings.texts else 0
+    model = GraphModel(model_settings, data.table.num_products, text_dim, bool(data.review_text.shape[1]))
     keep = {MADE_OF: begun, MLFLOW_RUN: logger.run_id}
     task = GraphTask(model, graph, data.table, split, data.review_text, settings, keep)
 
@@ -160,7 +161,7 @@ def train(cfg: DictConfig) -> TrainResult:
         facts["epochs"] = len(best.history)
         if not trial and settings.ranking_weight and model_settings.memory:
             remembered = remember(checkpoint, data, split, task.valid, model_settings.memory)
-            facts["memory"] = {"share": remembered.mix.share if remembered.mix else 0.0, "ndcg@10": remembered.ndcg}
+            facts["memory"] = {"share": remembered.mix.share if remembered.mix else 0.0, "ndcg@10": {f"{share:g}": value for share, value in remembered.ndcg.items()}}
             print(remembered.note)
         facts["train_seconds"] = round(time.perf_counter() - fit_started, 1)
         facts["peak_mib"] = peak_mib()
@@ -209,10 +210,10 @@ def _unjudged(name: str, best: PublishBest, facts: dict[str, Any]) -> TrainRepor
 
 def _track(logger: MLFlowLogger, report: TrainReport, files: list[Path]) -> None:
     """Write the closing figures and files into the run."""
-    if ours := report.ranking.get(GraphRecommender.name):
+    if ours := report.ranking.get(GRAPH_MODEL):
         log_figures(logger, {f"test/{key}": value for key, value in ours.masked.items()})
         log_figures(logger, {f"test/unmasked/{key}": value for key, value in ours.unmasked.items()})
-    if rating := report.ratings.get(GraphRecommender.name):
+    if rating := report.ratings.get(GRAPH_MODEL):
         log_figures(logger, {f"test/{key}": getattr(rating, key) for key in ("loss", "mse", "accuracy", "f1")})
     for file in files:
         log_file(logger, file)

@@ -38,7 +38,9 @@ def judge(
     ranking, new_people, new_products, ratings, notes = {}, {}, {}, {}, []
     product_text = told.product_text if told else data.product_text
     text = with_texts_from(table, split.train, data.review_text, product_text)
-    for baseline in (*fit_baselines(table, split, baselines, facts["seed"], text), ours):
+    alone = ours.without_memory()
+    graph = [ours] if alone is None else [alone, ours]
+    for baseline in (*fit_baselines(table, split, baselines, facts["seed"], text), *graph):
         if isinstance(baseline, LeftOut):
             notes.append(f"{baseline.name} left out: {baseline.reason}")
             continue
