@@ -1,95 +1,139 @@
-"""Ranking and rating quality on real reviews, beside the well-known baselines: mean and spread over seeds.
+"""Ranking and rating quality on real reviews, everything that README's table says: one command for all of it.
 
-    uv run -m benchmarks.quality [--data FILE] [--seeds 0 1 2] [--new-people 0.1] [--name quality] [key=value ...]
+    uv run -m benchmarks.quality [--sets musical_instruments_2014 ...] [--seeds 0 1 2] [--steps known strangers ...]
+                                 [--work-dir DIR] [--name quality] [--fresh] [key=value ...]
 
-FILE is by default the Amazon Musical Instruments 5-core of 2014 in $REC_SYS_SHARED_DATA (default ../shared/data).
-Known people first; then new ones, with a tenth of the people kept out of training. Further words are settings.
+The sets are read from $REC_SYS_SHARED_DATA (default ../shared/data). Each training is a process of its own, run as a
+user would, and leaves its report and its MLflow run in the work folder; a step that is done is not done again, so a stopped
+benchmark goes on where it was (--fresh begins anew). Steps:
+
+    known      the graph model, one training per seed, judged on the test reviews
+    baselines  every plain model on the same people, with bootstrap intervals of the differences
+    strangers  a tenth of the people and a twentieth of the products kept out of training, drawn by the seed
+    ablation   what carries the model, by validation; the test reviews are not read
+
+Further words are settings of every training, such as model.dim=64.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-from collections.abc import Mapping, Sequence
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import hydra
-import numpy as np
+from benchmarks.quality_tables import ablation_rows, baseline_rows, graph_rows, rating_rows, stranger_rows
+from benchmarks.report import machine, print_table
+from rec_sys.files import write_json
 
-import rec_sys.train.train  # noqa: F401  registers the schemas
-from benchmarks.report import report
-from rec_sys.command import CONFIG_FOLDER
-from rec_sys.evaluation.protocol import RankingReport, format_table, mean_of_seeds
-from rec_sys.train.job import TrainResult, train
-
-DATA = "musical_instruments_2014/Musical_instruments_reviews.csv.gz"
-RATING = ("loss", "mse", "accuracy", "f1")
+RESULTS = Path(__file__).parent / "results"
+SETS = ("musical_instruments_2014", "scientific_2018", "instruments_2018")
+STEPS = ("known", "baselines", "strangers", "ablation")
+BASELINES = ("ease", "popularity", "item_knn", "als", "bpr", "sasrec", "text_cosine")
+STRANGERS = ("split.new_people=0.1", "split.new_products=0.05", "train.baselines=[popularity,ease,text_cosine]")
+STAR = ("model.hops=0", "model.texts=false")
+ABLATION: dict[str, tuple[str, ...]] = {
+    "as it is": (),
+    "star only": STAR,
+    "+ two hops": ("model.texts=false",),
+    "texts, no learned vectors": ("model.min_reviews=1000000",),
+    "texts, no two hops": ("model.hops=0",),
+    "GATv2 instead of TransformerConv": ("model.conv=gat",),
+    "learned from earlier reviews only": ("train.context=before",),
+    "ranking loss alone": ("train.rating_weight=0",),
+    "rating loss alone": ("train.ranking_weight=0", "train.rating_weight=1", "model.level=0"),
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default = Path(os.environ.get("REC_SYS_SHARED_DATA") or "../shared/data") / DATA
-    parser.add_argument("--data", type=Path, default=default)
+    parser.add_argument("--sets", nargs="+", default=SETS, choices=SETS, metavar="SET", help=", ".join(SETS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--new-people", type=float, default=0.1)
-    parser.add_argument("--work-dir", type=Path, default=Path())
+    parser.add_argument("--steps", nargs="+", default=STEPS, choices=STEPS)
+    parser.add_argument("--baselines", nargs="+", default=BASELINES, choices=BASELINES, metavar="MODEL")
+    parser.add_argument("--baseline-seeds", type=int, nargs="+", default=[0], help="of ALS, BPR and SASRec")
+    parser.add_argument("--work-dir", type=Path, default=Path("quality"))
     parser.add_argument("--name", default="quality", help="of the result file")
+    parser.add_argument("--fresh", action="store_true", help="do steps again that are done")
     args, extra = parser.parse_known_args()
-    settings = [f"data.path={args.data}", f"paths.work_dir={args.work_dir}", *extra]
-
-    known = [run([*settings, f"train.seed={seed}"]) for seed in args.seeds]
-    ranking = over_seeds([result.report.ranking for result in known])
-    new_people: dict[str, RankingReport] = {}
-    if args.new_people:
-        split = [f"split.new_people={args.new_people}"]
-        new = [run([*settings, *split, f"train.seed={seed}", f"split.seed={seed}"]) for seed in args.seeds]
-        new_people = over_seeds([result.report.new_people for result in new])
-    print("\n" + format_table(ranking, markdown=True))
-    if new_people:
-        print("\nnew people:\n" + format_table(new_people, markdown=True))
-    print()
-    report(
-        args.name,
-        [
-            {"model": model, "seeds": len(args.seeds), **means([result.report.ratings[model] for result in known])}
-            for model in known[0].report.ratings
-        ],
-        data=args.data.name,
-        seeds=args.seeds,
-        settings=extra,
-        ranking={name: value.to_dict() for name, value in ranking.items()},
-        new_people={name: value.to_dict() for name, value in new_people.items()},
-        fit_seconds=[result.report.facts["fit_seconds"] for result in known],
-        best_epochs=[result.report.best_epoch + 1 for result in known],
-    )
+    if wrong := [word for word in extra if "=" not in word or word.startswith("-")]:
+        parser.error(f"{wrong[0]!r} is neither an option nor a setting (key=value)")
+    found = {name: run_set(name, args, extra) for name in args.sets}
+    path = RESULTS / f"{args.name}.json"
+    known = json.loads(path.read_bytes())["sets"] if path.is_file() else {}
+    for name, steps in found.items():
+        known[name] = known.get(name, {}) | steps
+    result = {"name": args.name, "seeds": args.seeds, "baseline_seeds": args.baseline_seeds, "settings": extra}
+    write_json(path, {**result, "sets": known, **machine()})
+    for name, steps in found.items():
+        for step, rows in steps.items():
+            print(f"\n{name}: {step}\n")
+            print_table(rows)
+    print(f"\nwritten to {path}; reports and MLflow runs in {args.work_dir}")
 
 
-def run(overrides: Sequence[str]) -> TrainResult:
-    """One training, as the command would do it."""
-    with hydra.initialize_config_dir(str(CONFIG_FOLDER), version_base="1.3"):
-        cfg = hydra.compose("train_config", list(overrides))
-    result = train(cfg)
-    print(result.report.text(), flush=True)
-    return result
+def run_set(name: str, args: argparse.Namespace, extra: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """All steps of one data set; the rows of its tables by step."""
+    runs = Runs(name, args.work_dir, args.fresh, extra)
+    tables: dict[str, list[dict[str, Any]]] = {}
+    known = []
+    if {"known", "baselines"} & set(args.steps):
+        known = [runs.train("known", seed, ["train.baselines=[]"]) for seed in args.seeds]
+        tables["graph model"] = graph_rows(known)
+        tables["ratings"] = rating_rows(known)
+    if "baselines" in args.steps:
+        names = [runs.name("known", seed, ["train.baselines=[]"]) for seed in args.seeds]
+        tables["all models"] = baseline_rows(runs.evaluate(args.baselines, args.baseline_seeds, names))
+    if "strangers" in args.steps:
+        strangers = [runs.train("strangers", seed, [*STRANGERS, f"split.seed={seed}"]) for seed in args.seeds]
+        tables["strangers"] = stranger_rows(strangers)
+    if "ablation" in args.steps:
+        reports = {}
+        for change, words in ABLATION.items():
+            try:
+                reports[change] = [runs.train("ablation", s, ["train.judge=false", *words]) for s in args.seeds]
+            except subprocess.CalledProcessError:
+                print(f"{change}: left out, {name} does not allow it", flush=True)
+        tables["ablation"] = ablation_rows(reports)
+    return {step: rows for step, rows in tables.items() if rows}
 
 
-def over_seeds(runs: Sequence[Mapping[str, RankingReport]]) -> dict[str, RankingReport]:
-    """Mean and spread per model; a name's settings in brackets, which may differ between splits, are dropped."""
-    plain = [{name.partition(" (")[0]: value for name, value in ranking.items()} for ranking in runs]
-    result = {}
-    for name in plain[0]:
-        reports = [ranking[name] for ranking in plain]
-        people = {report.num_people for report in reports}
-        if len(people) > 1:  # people with two reviews or more vary a little with who is drawn
-            reports = [RankingReport(**{**report.to_dict(), "num_people": min(people)}) for report in reports]
-        result[name] = mean_of_seeds(reports)
-    return result
+class Runs:
+    """Trainings and evaluations of one set as processes of their own, each done once."""
 
+    def __init__(self, data: str, work_dir: Path, fresh: bool, extra: Sequence[str]) -> None:
+        self.data, self.work_dir, self.fresh, self.extra = data, work_dir, fresh, list(extra)
 
-def means(reports: Sequence[Any]) -> dict[str, float]:
-    """Means of the rating figures."""
-    return {name: round(float(np.mean([getattr(report, name) for report in reports])), 4) for name in RATING}
+    def name(self, step: str, seed: int, words: Sequence[str]) -> str:
+        """Of a run: the same words, the same name."""
+        digest = hashlib.sha256(" ".join([*words, *self.extra]).encode()).hexdigest()[:8]
+        return f"{self.data}-{step}-{digest}-seed{seed}"
+
+    def train(self, step: str, seed: int, words: Sequence[str]) -> dict[str, Any]:
+        """The report of a training."""
+        name = self.name(step, seed, words)
+        command = ["rec_sys.train.train", f"train.name={name}", f"train.seed={seed}", *words, *self.extra]
+        return self._once(self.work_dir / "reports" / name / "report.json", command)
+
+    def evaluate(self, models: Sequence[str], seeds: Sequence[int], checkpoints: Sequence[str]) -> dict[str, Any]:
+        """All models on the test reviews, differences from the first one."""
+        digest = hashlib.sha256(" ".join([*models, *map(str, seeds), *checkpoints]).encode()).hexdigest()[:8]
+        name = f"{self.data}-baselines-{digest}"
+        command = ["rec_sys.evaluation.evaluate", f"name={name}", f"models=[{','.join(models)}]"]
+        command += [f"seeds=[{','.join(map(str, seeds))}]", f"checkpoint=[{','.join(checkpoints)}]"]
+        return self._once(self.work_dir / "reports" / name / "evaluation.json", command)
+
+    def _once(self, file: Path, command: list[str]) -> dict[str, Any]:
+        if self.fresh or not file.is_file():
+            command += [f"data={self.data}", f"paths.work_dir={self.work_dir}"]
+            print(f"\n$ uv run -m {' '.join(command)}", flush=True)
+            subprocess.run([sys.executable, "-m", *command], check=True)
+        found: dict[str, Any] = json.loads(file.read_bytes())
+        return found
 
 
 if __name__ == "__main__":

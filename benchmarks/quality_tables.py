@@ -1,0 +1,131 @@
+"""Rows of the tables that `benchmarks.quality` prints: means over seeds, the spread (n - 1) behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from rec_sys.recommenders.graph import GRAPH_MODEL
+
+Report = Mapping[str, Any]
+Row = dict[str, Any]
+FIGURES = ("recall@10", "ndcg@10")
+
+
+def mean(values: Sequence[float]) -> str:
+    """Four digits, with the spread where there are several."""
+    spread = f" ±{np.std(values, ddof=1):.4f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.4f}{spread}"
+
+
+def _ranking(reports: Sequence[Report]) -> Row:
+    """R@10 and N@10, masked and unmasked, of one model over its seeds."""
+    return {
+        f"{figure[0].upper()}@10 {kind}": mean([report[kind][figure] for report in reports])
+        for kind in ("masked", "unmasked")
+        for figure in FIGURES
+    } | {"people": str(reports[0]["num_people"]), "seeds": len(reports)}
+
+
+def graph_rows(runs: Sequence[Report]) -> list[Row]:
+    """The graph model and the graph alone, on known people."""
+    facts = [run["facts"] for run in runs]
+    took = {
+        "train s": mean_of(facts, "train_seconds"),
+        "epochs": mean_of(facts, "epochs"),
+        "peak MiB": mean_of(facts, "peak_mib"),
+    }
+    return [
+        {"model": model, **_ranking([run["ranking"][model] for run in runs if model in run["ranking"]]), **took}
+        for model in runs[0]["ranking"]
+    ]
+
+
+def mean_of(facts: Sequence[Report], key: str) -> int:
+    """A rounded mean of one fact."""
+    return round(float(np.mean([each[key] for each in facts])))
+
+
+def baseline_rows(evaluation: Report) -> list[Row]:
+    """Every model on the test reviews; the difference is from the first one, with its 95 % interval."""
+    apart = evaluation["differences"]["models"]
+    rows = []
+    for name, report in evaluation["models"].items():
+        found = [d for d in apart.get(name, []) if d["metric"] == "ndcg@10" and d["masked"]]
+        difference = f"{found[0]['difference']:+.4f} [{found[0]['low']:+.4f}, {found[0]['high']:+.4f}]" if found else ""
+        rows.append(
+            {
+                "model": name,
+                **{
+                    f"{figure[0].upper()}@{figure.partition('@')[2]} {kind}": round(report[kind][figure], 4)
+                    for kind in ("masked", "unmasked")
+                    for figure in ("recall@5", "recall@10", "recall@20", "ndcg@10", "coverage@10")
+                },
+                "N@10 difference": difference,
+                "fit s": None if report["fit_seconds"] is None else round(report["fit_seconds"], 1),
+                "fit MiB": None if report["fit_mib"] is None else round(report["fit_mib"]),
+            }
+        )
+    return rows
+
+
+def stranger_rows(runs: Sequence[Report]) -> list[Row]:
+    """New people beside known ones of the same training, and new products."""
+    rows = []
+    for model in (key for key in runs[0]["ranking"] if all(_plain(key) in _plains(run["ranking"]) for run in runs)):
+        row: Row = {"model": _plain(model)}
+        for title, part, figure in (
+            ("known people R@10", "ranking", "recall@10"),
+            ("new people R@10", "new_people", "recall@10"),
+            ("new people N@10", "new_people", "ndcg@10"),
+            ("new products R@50", "new_products", "recall@50"),
+        ):
+            values = [_plains(run[part])[_plain(model)]["masked"][figure] for run in runs if run[part]]
+            row[title] = mean(values) if values else "-"
+        rows.append(row)
+    chance = [run["facts"]["new_products_chance"]["recall@50"] for run in runs if "new_products_chance" in run["facts"]]
+    if chance:
+        rows.append({**dict.fromkeys(rows[0], "-"), "model": "by chance", "new products R@50": mean(chance)})
+    return rows
+
+
+def _plain(name: str) -> str:
+    """A name without the settings chosen on validation, which may differ between splits."""
+    return name.partition(" (")[0]
+
+
+def _plains(reports: Mapping[str, Report]) -> dict[str, Report]:
+    return {_plain(name): report for name, report in reports.items()}
+
+
+def ablation_rows(variants: Mapping[str, Sequence[Report]]) -> list[Row]:
+    """Masked figures on validation: the graph alone, and with the memory beside it."""
+    rows = []
+    for change, runs in variants.items():
+        best = [run["epochs"][run["best_epoch"] - 1] for run in runs]
+        with_memory = [max(run["facts"]["memory"]["ndcg@10"].values()) for run in runs if "memory" in run["facts"]]
+        loss = [figures["valid/rating_loss"] for figures in best if "valid/rating_loss" in figures]
+        rows.append(
+            {
+                "change": change,
+                "R@10": mean([figures["valid/recall_at_10"] for figures in best]),
+                "N@10": mean([figures["valid/ndcg_at_10"] for figures in best]),
+                "N@10 with memory": mean(with_memory) if with_memory else "-",
+                "rating loss": mean(loss) if loss else "-",
+                "seeds": len(runs),
+            }
+        )
+    return rows
+
+
+def rating_rows(runs: Sequence[Report]) -> list[Row]:
+    """Predicted stars of the test reviews."""
+    return [
+        {"model": model, **{key: mean([run["ratings"][model][key] for run in runs]) for key in KEYS}}
+        for model in (runs[0]["ratings"] if GRAPH_MODEL in runs[0]["ratings"] else ())
+    ]
+
+
+KEYS = ("loss", "mse", "accuracy", "f1")
