@@ -4,7 +4,7 @@
                                  [--work-dir DIR] [--name quality] [--fresh] [key=value ...]
 
 The sets are read from $REC_SYS_SHARED_DATA (default ../shared/data). Each training is a process of its own, run as a
-user would, and leaves its report and its MLflow run in the work folder; a step that is done is not done again, so a stopped
+user would, and leaves its report and its MLflow run in the work folder; what is done is not done again, so a stopped
 benchmark goes on where it was (--fresh begins anew). Steps:
 
     known      the graph model, one training per seed, judged on the test reviews

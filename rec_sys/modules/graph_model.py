@@ -25,7 +25,7 @@ class GraphModelSettings(Settings):
     """Hyperparameters of the network."""
 
     conv: Literal["transformer", "gat"] = Field("transformer", description="attention of the user tower")
-    dim: int = Field(64, ge=8, le=4096, description="dimension of the tastes; vectors have one more")
+    dim: int = Field(128, ge=8, le=4096, description="dimension of the tastes; vectors have one more")
     heads: int = Field(4, ge=1, description="attention heads; divides dim")
     layers: int = Field(1, ge=1, le=8, description="rounds of attention over a person's reviews")
     hops: int = Field(1, ge=0, le=4, description="passes product -> user -> product before that")

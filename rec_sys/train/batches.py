@@ -92,6 +92,11 @@ class EpochSampler(Sampler[int]):
         yield from np.random.default_rng([self.seed, self.epoch()]).permutation(self.length).tolist()
 
 
+def people_at_once(dataset: PeopleDataset, people_per_batch: int) -> int:
+    """People in a batch: at most a fiftieth of all."""
+    return max(1, min(people_per_batch, len(dataset) // STEPS_PER_EPOCH))
+
+
 def batches(
     dataset: PeopleDataset, people_per_batch: int, seed: int, epoch: Callable[[], int] = lambda: 0
 ) -> DataLoader[Batch]:
@@ -100,6 +105,6 @@ def batches(
     Whoever is in the batch is missing from the product side of the graph, which must not become thin; and a small data
     set needs its steps: with ten an epoch it takes many epochs to leave plain popularity behind.
     """
-    size = max(1, min(people_per_batch, len(dataset) // STEPS_PER_EPOCH))
+    size = people_at_once(dataset, people_per_batch)
     sampler = EpochSampler(len(dataset), seed, epoch)
     return DataLoader(dataset, batch_size=size, sampler=sampler, collate_fn=dataset.collate)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ import warnings
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning
 import numpy as np
@@ -20,7 +20,7 @@ from lightning.pytorch.loggers import MLFlowLogger
 from omegaconf import DictConfig, OmegaConf
 
 from rec_sys.dataset.data import Data, DataSettings, load_data
-from rec_sys.dataset.encoder import EncoderSettings
+from rec_sys.dataset.encoder import EncoderSettings, native_backend
 from rec_sys.dataset.graphs import review_graph
 from rec_sys.dataset.splits import Split, SplitSettings, split_by_time
 from rec_sys.errors import ConfigError, DataError
@@ -32,7 +32,7 @@ from rec_sys.modules.graph_model import GraphModel, GraphModelSettings
 from rec_sys.paths import Paths
 from rec_sys.recommenders.graph import GRAPH_MODEL
 from rec_sys.settings import read_settings
-from rec_sys.train.batches import PeopleDataset, batches
+from rec_sys.train.batches import PeopleDataset, batches, people_at_once
 from rec_sys.train.callbacks import EpochBar, PublishBest
 from rec_sys.train.judge import judge
 from rec_sys.train.remember import remember
@@ -116,7 +116,8 @@ def train(cfg: DictConfig) -> TrainResult:
     text_dim = data.text_dim if model_settings.texts else 0
     model = GraphModel(model_settings, data.table.num_products, text_dim, bool(data.review_text.shape[1]))
     keep = {MADE_OF: begun, MLFLOW_RUN: logger.run_id}
-    task = GraphTask(model, graph, data.table, split, data.review_text, settings, keep)
+    people = people_at_once(dataset, settings.people_per_batch)
+    task = GraphTask(model, graph, data.table, split, data.review_text, settings, keep, people)
 
     def publish(task: GraphTask, figures: dict[str, float]) -> None:
         if trial:
@@ -125,9 +126,11 @@ def train(cfg: DictConfig) -> TrainResult:
         save_checkpoint(checkpoint, task.model, task.product_states(), data.table.products, data.names, info)
 
     best = PublishBest(f"valid/{figure}", mode, checkpoint, publish)
-    precision = (
-        ("bf16-mixed" if accelerator == "gpu" else "32-true") if settings.precision == "auto" else settings.precision
-    )
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    if settings.precision != "auto":
+        precision = settings.precision
+    elif accelerator == "gpu" or native_backend() == "bfloat16":
+        precision = "bf16-mixed"
     trainer = lightning.Trainer(
         max_epochs=settings.max_epochs,
         accelerator=accelerator,
@@ -161,7 +164,10 @@ def train(cfg: DictConfig) -> TrainResult:
         facts["epochs"] = len(best.history)
         if not trial and settings.ranking_weight and model_settings.memory:
             remembered = remember(checkpoint, data, split, task.valid, model_settings.memory)
-            facts["memory"] = {"share": remembered.mix.share if remembered.mix else 0.0, "ndcg@10": {f"{share:g}": value for share, value in remembered.ndcg.items()}}
+            facts["memory"] = {
+                "share": remembered.mix.share if remembered.mix else 0.0,
+                "ndcg@10": {f"{share:g}": value for share, value in remembered.ndcg.items()},
+            }
             print(remembered.note)
         facts["train_seconds"] = round(time.perf_counter() - fit_started, 1)
         facts["peak_mib"] = peak_mib()

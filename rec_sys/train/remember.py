@@ -51,11 +51,14 @@ def remember(checkpoint: Path, data: Data, split: Split, valid: Ints, rank: int)
     reads = torch.from_numpy(np.bincount(data.table.product[split.train], minlength=data.table.num_products))
     memory = make_memory(torch.from_numpy(weights), reads, rank)
     kept = load_checkpoint(checkpoint)
-    with_memory = kept.states.with_memory(memory)
+    plain = kept.states  # a run that went on and found no better epoch has a memory already
+    if kept.model.memory:
+        plain = plain.without_memory(kept.model.memory.rank)
+    with_memory = plain.with_memory(memory)
     ndcg: dict[float, float] = {}
     for share in SHARES:
         kept.model.memory = MemoryMix(rank=memory.target.shape[1], share=share) if share else None
-        states = with_memory if share else kept.states
+        states = with_memory if share else plain
         recommender = GraphRecommender(kept.model, states, data.table, data.review_text)
         ndcg[share] = evaluate(recommender, data.table, valid, among=split.in_histories).masked["ndcg@10"]
     best = max(SHARES, key=lambda share: (ndcg[share], -share))

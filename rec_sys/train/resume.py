@@ -18,6 +18,7 @@ from rec_sys.train.settings import TrainSettings
 
 # Settings that a resumed run may change.
 FREE = ("name", "resume", "judge", "baselines", "max_epochs", "patience", "accelerator", "precision")
+UNKNOWN = "not a setting yet"
 MADE_OF, MLFLOW_RUN = "made_of", "mlflow_run"  # keys of the state
 
 
@@ -85,7 +86,9 @@ def check_same(state: State, now: Mapping[str, Any]) -> None:
     Raises:
         CheckpointError: names what differs.
     """
-    differ = [f"{key} was {state.made_of[key]}, now {now[key]}" for key in now if state.made_of.get(key) != now[key]]
+    # A state that does not know a setting is of an older version, which did something else without saying so.
+    was = {key: state.made_of.get(key, UNKNOWN) for key in now}
+    differ = [f"{key} was {was[key]}, now {now[key]}" for key in now if was[key] != now[key]]
     if differ:
         raise CheckpointError(
             f"the run {state.name} cannot go on with other settings: {'; '.join(differ)}. "

@@ -33,6 +33,7 @@ class GraphTask(lightning.LightningModule):
         review_text: (num_reviews, text_dim) embeddings.
         settings: how to train.
         keep: plain values to be kept in the state for resuming.
+        people: in a batch.
     """
 
     def __init__(
@@ -44,8 +45,10 @@ class GraphTask(lightning.LightningModule):
         review_text: Vectors,
         settings: TrainSettings,
         keep: Mapping[str, Any],
+        people: int,
     ) -> None:
         super().__init__()
+        self.learning_rate = settings.learning_rate_for(people)
         self.model, self.settings, self.keep = model, settings, dict(keep)
         self.graph, self.table, self.review_text = graph, table, review_text
         self.sums: GraphSums
@@ -121,4 +124,4 @@ class GraphTask(lightning.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         s = self.settings
-        return torch.optim.AdamW(self.model.parameters(), lr=s.learning_rate, weight_decay=s.weight_decay)
+        return torch.optim.AdamW(self.model.parameters(), lr=self.learning_rate, weight_decay=s.weight_decay)
