@@ -24,6 +24,8 @@ from rec_sys.vector_database.text_encoder import TextEncoder, embed
 REASONS = 3  # reviews shown as the reason, at most
 EXCERPT = 120  # characters of a review shown
 HAS_ALL = "has reviewed everything in the catalogue"
+UNREAD = "the texts were not read: this model learned without any"
+UNREAD_REVIEWS = "texts of reviews were not read: this model learned without them"
 NOTHING_KNOWN = "no reviews: this is what the model recommends to somebody of whom nothing is known"
 
 UserTower = Callable[[Tensor, Stars], UserStates]
@@ -66,7 +68,7 @@ class _Read:
     reviews: list[Review]
     indptr: Ints  # (num_people + 1,)
     stars: Stars  # its products are rows of `products`
-    products: Tensor  # (num_reviews, dim) history state of each review's product
+    products: Tensor  # (num_reviews, history_dim) history state of each review's product
 
 
 class ReviewRecommender:
@@ -93,7 +95,7 @@ class ReviewRecommender:
         self.model = checkpoint.model.to(self.device).eval()
         self.user_tower = user_tower or self.model.user_tower
         added = torch.from_numpy(base.added_history)
-        self.history = torch.cat([checkpoint.states.history, added]).to(self.device)  # (len(base), dim)
+        self.history = torch.cat([checkpoint.states.history, added]).to(self.device)  # (len(base), history_dim)
 
     @torch.inference_mode()
     def recommend(self, people: Sequence[Person], k: int = 10) -> list[Recommendations]:
@@ -149,18 +151,24 @@ class ReviewRecommender:
         return _Read(reviews, indptr, stars.to(self.device), self._products(reviews, text))
 
     def _texts(self, reviews: Sequence[Review]) -> Floats:
-        """(len(reviews), text_dim) vectors of the reviews' texts."""
+        """(len(reviews), text_dim) vectors of the reviews' texts, zero where the model would not read them."""
         vectors = np.zeros((len(reviews), self.model.text_dim), dtype=np.float32)
-        unread = [row for row, review in enumerate(reviews) if review.vector is None]
-        if unread:
-            vectors[unread] = embed(self.encoder, [reviews[row].text for row in unread])
-        for row, review in enumerate(reviews):
-            if review.vector is not None:
-                vectors[row] = review.vector
+        read = [row for row, review in enumerate(reviews) if self._reads(review)]
+        unknown = [row for row in read if reviews[row].vector is None]
+        if unknown:
+            vectors[unknown] = embed(self.encoder, [reviews[row].text for row in unknown])
+        for row in read:
+            vector = reviews[row].vector
+            if vector is not None and len(vector):
+                vectors[row] = vector
         return vectors
 
+    def _reads(self, review: Review) -> bool:
+        """Whether the text of a review counts: for itself, or to describe a product that the catalogue lacks."""
+        return self.model.review_texts or (self.model.text_dim > 0 and self._number(review) is None)
+
     def _products(self, reviews: Sequence[Review], text: Floats) -> Tensor:
-        """(len(reviews), dim) history states; those of unknown products from their names, else from the review."""
+        """(len(reviews), history_dim) history states; of unknown products from their names, else from the review."""
         numbers = [self._number(review) for review in reviews]
         unknown = [row for row, number in enumerate(numbers) if number is None]
         states = self.history[[number or 0 for number in numbers]]
@@ -213,6 +221,8 @@ class ReviewRecommender:
 
     def _note(self, person: Person, found: int, k: int) -> str:
         notes = [] if person.reviews else [NOTHING_KNOWN]
+        if any(review.text and review.vector is None and not self._reads(review) for review in person.reviews):
+            notes.append(UNREAD_REVIEWS if self.model.text_dim else UNREAD)
         if not found:
             notes.append(HAS_ALL)
         elif found < k:

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from rec_sys.command import command, register_schema
 from rec_sys.dataset.metadata import Product, read_products
-from rec_sys.errors import VectorBaseError
+from rec_sys.errors import CheckpointError, VectorBaseError
 from rec_sys.modules.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from rec_sys.paths import Paths, typed
 from rec_sys.settings import Settings, read_settings
@@ -81,11 +81,16 @@ def create_vectorbase(settings: CreateSettings, encoder: TextEncoder | None = No
         encoder: of the texts of new products; None loads the checkpoint's own.
 
     Raises:
-        CheckpointError: there is none.
+        CheckpointError: there is none, or products shall be added to one that learned without texts.
         VectorBaseError: products shall be added to a base that is damaged or belongs to another checkpoint.
         DataError: the file about products cannot be read.
     """
     checkpoint = load_checkpoint(find_checkpoint(settings.checkpoint, settings.paths.checkpoints))
+    if settings.add_products is not None and not checkpoint.model.text_dim:
+        raise CheckpointError(
+            f"add_products={settings.add_products}: checkpoint {checkpoint.path.name} learned without texts, so "
+            f"a product that nobody has reviewed is nothing to it; leave add_products out, or train with texts of products"
+        )
     folder = settings.paths.vector_base
     counts: Counter[str] = Counter()
     dropped = 0

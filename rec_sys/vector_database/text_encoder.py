@@ -20,13 +20,25 @@ class TextEncoder(Protocol):
         """(len(texts), text_dim) float32; zeros where there is no text."""
 
 
-def encoder_of(checkpoint: Checkpoint, paths: Paths) -> Encoder:
-    """Load the encoder of a checkpoint.
+class NoTexts:
+    """The encoder of a checkpoint that learned without texts: whatever is said, it hears nothing."""
+
+    fingerprint = ""
+
+    def encode(self, texts: list[str]) -> Floats:
+        """(len(texts), 0)"""
+        return np.zeros((len(texts), 0), dtype=np.float32)
+
+
+def encoder_of(checkpoint: Checkpoint, paths: Paths) -> Encoder | NoTexts:
+    """Load the encoder of a checkpoint; nothing is loaded, nor need be there, where it learned without texts.
 
     Raises:
         EncoderError: its weights cannot be had, or are not those of the training.
         CheckpointError: the checkpoint does not say which encoder it was trained with.
     """
+    if not checkpoint.model.text_dim:
+        return NoTexts()
     trained = checkpoint.info.get("encoder", {})
     settings = encoder_settings_of(checkpoint)
     encoder = Encoder(settings, paths.embeddings)

@@ -23,6 +23,15 @@ def test_stars_by_hand() -> None:
     assert stars.days.tolist() == [2, 0, 12, 10, 0]
 
 
+def test_days_are_counted_from_the_last_of_a_history_whichever_way() -> None:
+    histories = Histories(np.array([0, 3]), np.array([2, 0, 1]), np.array([20, 0, 10]))  # the last one is the middle
+    timestamp = np.array([0, 3, 10]) * int(SECONDS_PER_DAY)
+    stars = make_stars(histories, np.zeros((3, 0), dtype=np.float16), np.ones(3, dtype=np.float32), timestamp)
+    assert stars.product[stars.edge_review].tolist() == [20, 0, 10]
+    assert stars.days.tolist() == [7, 3, 0]
+    assert stars.age.tolist() == [2, 1, 0]
+
+
 def test_no_reviews_at_all() -> None:
     nothing = np.zeros(0, dtype=np.int64)
     stars = make_stars(

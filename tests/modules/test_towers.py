@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from rec_sys.dataset.histories import Histories
-from rec_sys.dataset.splits import histories_before
+from rec_sys.dataset.splits import histories_around, histories_before
 from rec_sys.dataset.stars import Stars, make_stars
 from rec_sys.dataset.table import Ints
 from rec_sys.modules.graph_model import GraphModel, predicted_stars
@@ -128,16 +128,26 @@ def _changed(data: Toy, review: int, how: str) -> Toy:
 
 
 @pytest.mark.parametrize("how", ["text", "rating", "existence"])
-def test_the_predicted_review_is_not_in_its_own_input(how: str) -> None:
+@pytest.mark.parametrize(("context", "place"), [("before", -1), ("around", 0), ("around", 4), ("around", -1)])
+def test_the_predicted_review_is_not_in_its_own_input(context: str, place: int, how: str) -> None:
     """In training, where the review is part of the training graph: the whole input of its own prediction is the same
     when its text or rating is another one, and when it is not there at all."""
     data = toy()
     model = data.model(hops=2)
-    review = int(data.split.train[data.table.user[data.split.train] == 5][-1])  # somebody's last training review
+    own = data.split.train[data.table.user[data.split.train] == 5]
+    review = int(own[place])  # somebody's first, a middle or the last training review
     people = torch.tensor([5])
+    others = own[own != review]
 
     def prediction(data: Toy, train: Ints) -> tuple[torch.Tensor, torch.Tensor]:
-        histories = histories_before(data.table, np.array([review]), among=train, limit=20)
+        if context == "before":
+            histories = histories_before(data.table, np.array([review]), among=train, limit=20)
+        elif review in train:
+            histories = histories_around(data.table, np.array([review]), train, limit=20)
+        else:  # where it is not there, it cannot be asked for: its neighbours in the order of their distance
+            distance = np.abs(np.searchsorted(own, others) - np.searchsorted(own, review))
+            nearest_last = others[np.lexsort((others, distance))[::-1]]
+            histories = Histories(np.array([0, len(others)]), nearest_last, data.table.product[nearest_last])
         stars = make_stars(histories, data.review_text, data.table.rating, data.table.timestamp)
         sums = GraphSums(data.graph(train))
         users, products = model(sums, stars, people)
