@@ -89,7 +89,7 @@ def create_vectorbase(settings: CreateSettings, encoder: TextEncoder | None = No
     if settings.add_products is not None and not checkpoint.model.text_dim:
         raise CheckpointError(
             f"add_products={settings.add_products}: checkpoint {checkpoint.path.name} learned without texts, so "
-            f"a product that nobody has reviewed is nothing to it; leave add_products out, or train with texts of products"
+            f"a product that nobody has reviewed is nothing to it; leave add_products out, or train with texts"
         )
     folder = settings.paths.vector_base
     counts: Counter[str] = Counter()

@@ -1,0 +1,110 @@
+"""The memory beside an untrained graph on the checkerboard, where what goes together is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from rec_sys.dataset.data import Data
+from rec_sys.dataset.splits import histories_before
+from rec_sys.evaluation.protocol import evaluate
+from rec_sys.modules.checkpoint import load_checkpoint, save_checkpoint
+from rec_sys.modules.memory import MemoryMix
+from rec_sys.recommenders.graph import GraphRecommender
+from rec_sys.train.remember import SHARES, remember
+from tests.embedded_toy import Toy, toy
+
+RANK = 8
+INFO = {"data": {"name": "toy"}}
+
+
+def data_of(data: Toy) -> Data:
+    return Data("toy", data.table, data.review_text, data.product_text, [""] * data.table.num_products, {})
+
+
+def saved(folder: Path, data: Toy) -> Path:
+    torch.manual_seed(0)
+    model, path = data.model(), folder / "checkpoints/a.ckpt"
+    with torch.no_grad():
+        states = model.product_tower(data.sums())
+    save_checkpoint(path, model, states, data.table.products, [""] * data.table.num_products, INFO)
+    return path
+
+
+def test_validation_chooses_and_the_checkpoint_is_replaced(tmp_path: Path) -> None:
+    data = toy()
+    path = saved(tmp_path, data)
+    before = load_checkpoint(path)
+    found = remember(path, data_of(data), data.split, data.split.valid, RANK)
+    after = load_checkpoint(path)
+    assert list(found.ndcg) == list(SHARES)
+    best = max(found.ndcg.values())
+    assert found.ndcg[0.0] < 0.6 * best  # the graph has learned nothing, the memory knows the two kinds
+    share = min(share for share, value in found.ndcg.items() if value == best)
+    assert found.mix == after.model.memory == MemoryMix(rank=RANK, share=share)
+    assert (
+        f"memory of 8 dimensions, share {share:g} (validation ndcg@10 by share: 0: {found.ndcg[0.0]:.4f}" in found.note
+    )
+    recommender = GraphRecommender(after.model, after.states, data.table, data.review_text)
+    assert evaluate(recommender, data.table, data.split.valid).masked["ndcg@10"] == best
+    torch.testing.assert_close(after.model.state_dict(), before.model.state_dict(), atol=0, rtol=0)
+    assert after.info == INFO | {
+        "memory": {"share": share, "ndcg@10": {f"{key:g}": value for key, value in found.ndcg.items()}}
+    }
+    assert [file.name for file in path.parent.iterdir()] == ["a.ckpt"]
+
+
+def test_the_test_reviews_are_not_looked_at(tmp_path: Path) -> None:
+    data = toy()
+    product = data.table.product.copy()
+    product[data.split.test] = 0
+    others = replace(data, table=replace(data.table, product=product))
+    found, same = (
+        remember(saved(tmp_path / name, data), data_of(each), data.split, data.split.valid, RANK)
+        for name, each in (("a", data), ("b", others))
+    )
+    assert found == same
+
+
+def test_where_the_graph_alone_is_as_good_nothing_is_written(tmp_path: Path) -> None:
+    data = toy()
+    path = saved(tmp_path, data)
+    kept, valid = load_checkpoint(path), data.split.valid[:1]
+    # Somebody whose next product is the nearest to the taste already: nothing can be better.
+    recommender = GraphRecommender(kept.model, kept.states, data.table, data.review_text)
+    vector = torch.from_numpy(recommender.user_vectors(histories_before(data.table, valid)))
+    taste = torch.nn.functional.normalize(vector[:, 1:], dim=1)
+    target = kept.states.target.clone()
+    target[data.table.product[valid], 1:] = taste * (1 - target[:1, :1].square()).sqrt()
+    save_checkpoint(path, kept.model, replace(kept.states, target=target), kept.products, kept.names, INFO)
+    written = path.read_bytes()
+    found = remember(path, data_of(data), data.split, valid, RANK)
+    assert found.ndcg[0.0] == 1.0
+    assert found.mix is None
+    assert found.note.startswith("no memory: ")
+    assert path.read_bytes() == written
+
+
+def test_a_run_that_went_on_without_a_better_epoch_remembers_the_same(tmp_path: Path) -> None:
+    data = toy()
+    path = saved(tmp_path, data)
+    first = remember(path, data_of(data), data.split, data.split.valid, RANK)
+    states = load_checkpoint(path).states
+    again = remember(path, data_of(data), data.split, data.split.valid, RANK)
+    assert again.mix == first.mix
+    np.testing.assert_allclose(list(again.ndcg.values()), list(first.ndcg.values()), atol=1e-6)
+    torch.testing.assert_close(vars(load_checkpoint(path).states), vars(states), atol=1e-5, rtol=1e-5)
+
+
+def test_a_catalogue_too_large_for_it_has_none(tmp_path: Path) -> None:
+    data = toy()
+    path = saved(tmp_path, data)
+    written = path.read_bytes()
+    table = replace(data.table, products=type(data.table.products)([f"p{n}" for n in range(1_000_000)], "product"))
+    found = remember(path, data_of(replace(data, table=table)), data.split, data.split.valid, RANK)
+    assert (found.mix, found.ndcg) == (None, {})
+    assert found.note.startswith("no memory: EASE needs a dense matrix of 1,000,000 x 1,000,000 products")
+    assert path.read_bytes() == written
