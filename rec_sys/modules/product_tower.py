@@ -210,6 +210,8 @@ class ProductTower(nn.Module):
         self.target = nn.Linear(dim, dim)
         start_as_identity(self.history)
         start_as_identity(self.target)
+        if not text_dim:  # of a product without reviews nothing is left, and zero has no direction to learn from
+            nn.init.constant_(self.target.bias, NARROW_STD)
         self.dropout = nn.Dropout(dropout)
         self.memory_rank = 0  # set when training is done
 

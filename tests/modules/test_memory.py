@@ -130,7 +130,8 @@ def test_a_model_with_a_memory_speaks_in_unit_vectors(level: float) -> None:
     data = toy()
     model, states = remembering(data, level=level)
     people = model.user_tower(states.history, stars_of(data))
-    assert states.history.shape == (40, 16 + RANK)
+    plain = model.product_tower(data.sums())
+    assert states.history.shape[1] == plain.history.shape[1] + RANK
     assert states.target.shape == (40, 1 + 16 + RANK + 1)
     assert people.vector.shape == (9, 1 + 16 + RANK + 1)
     for vectors in (people.vector, people.taste, states.target, states.taste):
@@ -150,7 +151,8 @@ def test_somebody_without_reviews_or_with_unknown_products_alone_is_pure_taste()
     data = toy()
     model, states = remembering(data)
     stars = stars_of(data)
-    no_memory = torch.cat([states.history[:, :16], torch.zeros(40, RANK)], dim=1)
+    graph = states.history[:, :-RANK]
+    no_memory = torch.cat([graph, torch.zeros(40, RANK)], dim=1)
     unknown = model.user_tower(no_memory, stars).taste
     none = np.zeros(0, dtype=np.int64)
     empty = make_stars(
@@ -158,8 +160,8 @@ def test_somebody_without_reviews_or_with_unknown_products_alone_is_pure_taste()
     )
     nobody = model.user_tower(states.history, empty).taste
     model.memory = None
-    torch.testing.assert_close(unknown[:, :16], model.user_tower(states.history[:, :16], stars).taste)
-    torch.testing.assert_close(nobody[:, :16], model.user_tower(states.history[:, :16], empty).taste)
+    torch.testing.assert_close(unknown[:, :16], model.user_tower(graph, stars).taste)
+    torch.testing.assert_close(nobody[:, :16], model.user_tower(graph, empty).taste)
     assert not unknown[:, 16:].any()
     assert not nobody[:, 16:].any()
 
@@ -205,7 +207,7 @@ def test_a_new_product_has_no_memory_and_is_a_unit_vector() -> None:
     assert new.history.shape == (3, states.history.shape[1])
     assert new.target.shape == (3, states.target.shape[1])
     torch.testing.assert_close(new.target.norm(dim=1), torch.ones(3), atol=1e-4, rtol=1e-4)
-    assert not new.history[:, 16:].any()
+    assert not new.history[:, -RANK:].any()
     assert not new.target[:, 17:-1].any()
     model.memory = None
     torch.testing.assert_close(new.taste[:, :16] * 2**0.5, model.product_tower.of_text(unit(3, TEXT_DIM)).taste)

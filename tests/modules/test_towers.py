@@ -190,6 +190,26 @@ def test_a_new_product_is_its_text() -> None:
     assert (tower(data.sums()).target - of_text.target).abs().max() > 1e-3
 
 
+def test_without_texts_a_product_that_nobody_reviewed_still_has_a_direction() -> None:
+    """A zero vector has none, and the gradient through its length is without bounds."""
+    data = toy()
+    silent = replace(data, review_text=data.review_text[:, :0], product_text=data.product_text[:, :0])
+    model = GraphModel(data.model().settings, 40, text_dim=0).train()  # treats some products as new
+    targets = silent.split.train[silent.table.user[silent.split.train] < 5]
+    histories = histories_around(silent.table, targets, silent.split.train, limit=20)
+    stars = make_stars(histories, silent.review_text, silent.table.rating, silent.table.timestamp)
+    users, products = model(silent.sums(), stars, torch.arange(5))
+    torch.testing.assert_close(products.target.norm(dim=1), torch.ones(40))
+    loss = torch.nn.functional.cross_entropy(
+        users.vector @ products.target.T / 0.07, torch.from_numpy(silent.table.product[targets])
+    )
+    torch.autograd.backward(loss)
+    assert model.product_tower.target.bias.grad is not None
+    assert model.product_tower.target.bias.grad.abs().max() < 100
+    nobody = model.eval().product_tower.of_text(torch.zeros(3, 0))
+    torch.testing.assert_close(nobody.target.norm(dim=1), torch.ones(3))
+
+
 def test_learned_vectors_count_only_with_enough_reviews() -> None:
     data = toy()
     sums = data.sums()
