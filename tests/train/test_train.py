@@ -21,6 +21,7 @@ from rec_sys.command import CONFIG_FOLDER
 from rec_sys.errors import CheckpointError, ConfigError, DataError
 from rec_sys.modules.checkpoint import load_checkpoint
 from rec_sys.train.job import TrainResult, train
+from rec_sys.train.resume import State, check_same
 
 SMALL = [
     "data.sample_people=300",
@@ -123,12 +124,19 @@ def test_wrong_settings_are_named(work_dir: Path) -> None:
 
 def test_a_run_goes_on_with_what_it_began_with(work_dir: Path, trained: TrainResult) -> None:
     resume = ["train.resume=first", "train.max_epochs=90", "split.new_people=0.1"]
-    with pytest.raises(CheckpointError, match=r"train\.learning_rate was 0\.001, now 0\.1; model\.hops was 1, now 2"):
+    with pytest.raises(CheckpointError, match=r"train\.learning_rate was 0\.002, now 0\.1; model\.hops was 1, now 2"):
         train(configuration(work_dir, *resume, "model.hops=2", "train.learning_rate=0.1"))
     with pytest.raises(CheckpointError, match=r"split\.new_people was 0\.1, now 0\.0"):
         train(configuration(work_dir, *resume[:2]))
     with pytest.raises(CheckpointError, match=r"cannot go on with other settings: data was \w+, now \w+"):
         train(configuration(work_dir, *resume, "data.sample_seed=1"))
+
+
+def test_a_state_that_does_not_know_a_setting_is_refused() -> None:
+    state = State(Path("old.ckpt"), "old", {"train.seed": 0}, "")
+    check_same(state, {"train.seed": 0})
+    with pytest.raises(CheckpointError, match=r"train\.context was not a setting yet, now around\. Resume with"):
+        check_same(state, {"train.seed": 0, "train.context": "around"})
 
 
 def test_what_cannot_be_resumed_is_said_before_any_work(work_dir: Path, trained: TrainResult) -> None:
@@ -155,6 +163,27 @@ def test_a_resumed_run_whose_checkpoint_is_gone_makes_a_new_one(work_dir: Path, 
     with sqlite3.connect(work_dir / "mlflow.db") as store:
         runs = store.execute("select status from runs where name = 'gone'").fetchall()
     assert runs == [("FINISHED",)]  # the same run, gone on with
+
+
+def test_new_people_and_new_products_are_both_judged(work_dir: Path, trained: TrainResult) -> None:
+    new = ["split.new_people=0.1", "split.new_products=0.1"]
+    result = train(configuration(work_dir, "train.name=new", "train.max_epochs=2", "train.baselines=[item_knn]", *new))
+    report = result.report
+    assert "graph model" in report.ranking
+    assert len(report.ranking) >= 2
+    assert list(report.new_people) == list(report.new_products) == list(report.ranking)
+    assert {"recall@10", "recall@50"} <= set(report.new_products["graph model"].masked)
+    chance = report.facts["new_products_chance"]
+    assert 0 < chance["recall@10"] < chance["recall@50"] < 1
+    assert report.facts["split"]["reviews of new products"] > 0
+    text = report.text()
+    assert "people never trained on:" in text
+    assert f"described by texts (by chance: R@10 {chance['recall@10']:.4f}, R@50 {chance['recall@50']:.4f}):" in text
+    written = json.loads((work_dir / "reports/new/report.json").read_text())
+    for part in ("new_people", "new_products"):
+        assert {name: each["masked"] for name, each in written[part].items()} == {
+            name: each.masked for name, each in getattr(report, part).items()
+        }
 
 
 def test_without_ratings(tmp_path: Path, work_dir: Path, trained: TrainResult) -> None:
