@@ -119,7 +119,8 @@ class ReviewRecommender:
         attention: Floats = states.attention.cpu().numpy()
         owned = [self._owned(person) for person in people]
         numbers, inner = self.base.search(vectors, k, owned)
-        stars = predicted_stars(torch.from_numpy(inner)).clamp(0, 5).numpy()
+        liked = self.history[:, 0].cpu()[torch.from_numpy(numbers.clip(min=0))]
+        stars = predicted_stars(torch.from_numpy(inner), liked).clamp(0, 5).numpy()
         results = []
         for row, person in enumerate(people):
             found = numbers[row] != NONE

@@ -91,12 +91,18 @@ class GraphModel(nn.Module):
         self.user_tower.memory = mix
         self.product_tower.memory_rank = mix.rank if mix else 0
 
+    def star_parameters(self) -> list[nn.Parameter]:
+        """The few weights that matter to the predicted stars alone."""
+        level = self.user_tower.level
+        mine = [] if level is None else [*level.parameters(), self.user_tower.damping]
+        return [*self.product_tower.liking.parameters(), *mine]
+
     def forward(self, graph: GraphSums, stars: Stars, people: Tensor | None = None) -> tuple[UserStates, ProductStates]:
         """Vectors of the people in `stars` and of all products, computed without the reviews of `people`."""
         products = self.product_tower(graph, people)
         return self.user_tower(products.history, stars), products
 
 
-def predicted_stars(cosine: Tensor) -> Tensor:
-    """Inner product of unit vectors, -1 to 1, as a rating of 0 to 5 stars."""
-    return 2.5 * (cosine + 1.0)
+def predicted_stars(cosine: Tensor, liked: Tensor | float = 0.0) -> Tensor:
+    """Inner product of unit vectors, -1 to 1, as a rating of 0 to 5 stars, and what the product is liked better by."""
+    return 2.5 * (cosine + 1.0) + liked

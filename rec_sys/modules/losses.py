@@ -6,21 +6,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from rec_sys.modules.graph_model import predicted_stars
 
-
-def rating_loss(cosine: Tensor, rating: Tensor, kind: str = "mae") -> Tensor:
+def rating_loss(stars: Tensor, rating: Tensor, kind: str = "mae") -> Tensor:
     """Mean absolute ("mae") or squared ("mse") error of the predicted stars; 0 where no rating is known.
 
     Args:
-        cosine: (n,) inner products of unit vectors.
+        stars: (n,) predicted.
         rating: (n,) true stars, nan where unknown.
         kind: "mae" or "mse".
     """
     known = ~rating.isnan()
     if not known.any():
-        return cosine.sum() * 0.0
-    error = predicted_stars(cosine[known]) - rating[known]
+        return stars.sum() * 0.0
+    error = stars[known] - rating[known]
     return error.abs().mean() if kind == "mae" else error.square().mean()
 
 

@@ -22,8 +22,14 @@ NARROW_STD = 0.01  # start of layers that read a few numbers, which must not dro
 class ProductStates:
     """What the product tower says of every product."""
 
-    history: Tensor  # (num_products, dim): the product as something a person has reviewed; then its memory, if any
+    history: Tensor  # (num_products, 1 + dim): how well liked it is, the product as something a person has reviewed,
+    # and its memory if there is one
     target: Tensor  # (num_products, dim + 1): the product as something to recommend; unit vectors
+
+    @property
+    def liked(self) -> Tensor:
+        """(num_products,) stars more or less than the person alone would lead to expect."""
+        return self.history[:, 0]
 
     @property
     def taste(self) -> Tensor:
@@ -38,10 +44,10 @@ class ProductStates:
 
     def without_memory(self, rank: int) -> ProductStates:
         """The same products without their memory of `rank` dimensions: the graph alone."""
-        dim = self.history.shape[1] - rank
+        width = self.history.shape[1] - rank
         level = self.target[:, :1]
-        taste = functional.normalize(self.target[:, 1 : dim + 1], dim=1) * (1 - level.square()).sqrt()
-        return ProductStates(self.history[:, :dim], torch.cat([level, taste], dim=1))
+        taste = functional.normalize(self.target[:, 1:width], dim=1) * (1 - level.square()).sqrt()
+        return ProductStates(self.history[:, :width], torch.cat([level, taste], dim=1))
 
 
 @dataclass(frozen=True)
@@ -212,6 +218,8 @@ class ProductTower(nn.Module):
         start_as_identity(self.target)
         if not text_dim:  # of a product without reviews nothing is left, and zero has no direction to learn from
             nn.init.constant_(self.target.bias, NARROW_STD)
+        self.liking = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 1, bias=False))
+        nn.init.zeros_(self.liking[2].weight)  # type: ignore[arg-type]
         self.dropout = nn.Dropout(dropout)
         self.memory_rank = 0  # set when training is done
 
@@ -234,22 +242,24 @@ class ProductTower(nn.Module):
         states = x
         for weight in self.hop_weight:
             states = x + weight * known * graph.two_hops(states, features.count, people)
-        return self._states(states)
+        return self._states(states, known * self.liking(features.opinion))
 
     def of_text(self, text: Tensor) -> ProductStates:
         """States of products that nobody has reviewed, from their texts alone, (n, text_dim); no memory of them."""
+        unknown = text.new_zeros(len(text), 1)
         if self.text is None:
-            states = self._states(text.new_zeros(len(text), self.learned.embedding_dim))
+            states = self._states(text.new_zeros(len(text), self.learned.embedding_dim), unknown)
         else:
-            states = self._states(self.text(functional.normalize(text, dim=1)))
+            states = self._states(self.text(functional.normalize(text, dim=1)), unknown)
         if not self.memory_rank:
             return states
         nothing = text.new_zeros(len(text), self.memory_rank)
         return states.with_memory(Memory(nothing, nothing))
 
-    def _states(self, states: Tensor) -> ProductStates:
+    def _states(self, states: Tensor, liked: Tensor) -> ProductStates:
         taste = functional.normalize(self.target(states), dim=1) * (1 - self.level**2) ** 0.5
-        return ProductStates(self.history(states), functional.pad(taste, (1, 0), value=self.level))
+        history = torch.cat([liked, self.history(states)], dim=1)
+        return ProductStates(history, functional.pad(taste, (1, 0), value=self.level))
 
     def _known(self, count: Tensor) -> Tensor:
         """(num_products, 1): 1 where the product has reviews and is not treated as new in this step."""

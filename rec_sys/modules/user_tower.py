@@ -77,7 +77,8 @@ class UserTower(nn.Module):
         start_as_identity(self.out)
         for conv_ in self.convs:
             _start_as_mean(conv_)
-        self.level = nn.Linear(dim, 1) if level else None
+        self.level = nn.Linear(1 + dim, 1) if level else None
+        self.damping = nn.Parameter(torch.tensor(1.0))  # logarithm of the average reviews a person is pretended to have
         self.dropout = nn.Dropout(dropout)
         self.memory: MemoryMix | None = None  # set when training is done
 
@@ -85,11 +86,12 @@ class UserTower(nn.Module):
         """Vectors of the people in `stars`.
 
         Args:
-            products: (num_products, dim) history states of the product tower, followed by the memory if there is one.
+            products: (num_products, 1 + dim) history states of the product tower, and the memory if there is one.
             stars: the batch; a star without an edge gets the vector of somebody nothing is known of.
         """
-        product = products[stars.product]
-        product, memory = product[:, : self.out.in_features], product[:, self.out.in_features :]  # (num_reviews, dim)
+        dim = self.out.in_features
+        state_of = products[stars.product]
+        liked, product, memory = state_of[:, 0], state_of[:, 1 : dim + 1], state_of[:, dim + 1 :]  # (num_reviews, ...)
         has_rating = ~stars.rating.isnan()
         rating = torch.stack([(stars.rating - 3.0).nan_to_num(), has_rating.float()], dim=1)
         review = self.rating(rating)  # (num_reviews, dim)
@@ -110,6 +112,12 @@ class UserTower(nn.Module):
         taste = functional.normalize(self.out(state), dim=1)
         if self.memory is not None:
             taste = recall(taste, memory[stars.edge_review], stars.age, stars.edge_star, self.memory)
-        level = taste.new_zeros(len(taste), 1) if self.level is None else HIGHEST_LEVEL * torch.tanh(self.level(state))
+        level = taste.new_zeros(len(taste), 1)
+        if self.level is not None:
+            surplus = torch.where(has_rating, stars.rating - 3.0 - liked, 0.0)
+            habit = torch.stack([surplus, has_rating.float()], dim=1)[stars.edge_review].float()
+            habit = habit.new_zeros(stars.num_stars, 2).index_add(0, stars.edge_star, habit)
+            habit = habit[:, :1] / (habit[:, 1:] + self.damping.exp())
+            level = HIGHEST_LEVEL * torch.tanh(self.level(torch.cat([habit, state], dim=1)))
         vector = torch.cat([level, taste * (1 - level.square()).sqrt()], dim=1)
         return UserStates(vector, taste, attention)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from rec_sys.columns import MAX_RATING
 from rec_sys.dataset.histories import Histories
 from rec_sys.dataset.splits import histories_before
 from rec_sys.dataset.stars import make_stars
@@ -64,5 +65,6 @@ class GraphRecommender:
         limit = self.model.settings.max_history
         vectors = self.user_vectors(histories_before(self.table, targets, among, limit))
         cosine = np.einsum("nd,nd->n", vectors, self.states.target.cpu().numpy()[self.table.product[targets]])
-        stars: Floats = predicted_stars(torch.from_numpy(cosine)).numpy()
+        liked = self.states.liked.cpu()[torch.from_numpy(self.table.product[targets])]
+        stars: Floats = predicted_stars(torch.from_numpy(cosine), liked).clamp(0, MAX_RATING).numpy()
         return stars

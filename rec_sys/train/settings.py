@@ -31,7 +31,7 @@ class TrainSettings(Settings):
     rating_weight: float = Field(
         0.1, ge=0, description="of the predicted rating's loss; 0 leaves the ranking loss alone"
     )
-    rating_loss: Literal["mae", "mse"] = Field("mae", description="mean absolute or mean squared error")
+    rating_loss: Literal["mae", "mse"] = Field("mse", description="mean absolute or mean squared error")
     max_softmax: int = Field(30_000, ge=2, description="products in the softmax; beyond, that many are sampled")
     valid_people: int = Field(10_000, ge=1, description="most people in each epoch's validation, evenly chosen")
     accelerator: Literal["auto", "cpu", "gpu"] = Field("auto", description="where to train")

@@ -14,12 +14,14 @@ from rec_sys.dataset.splits import Split
 from rec_sys.dataset.table import ReviewTable, Vectors
 from rec_sys.evaluation.protocol import evaluate
 from rec_sys.evaluation.rating import rating_report
-from rec_sys.modules.graph_model import GraphModel
+from rec_sys.modules.graph_model import GraphModel, predicted_stars
 from rec_sys.modules.losses import ranking_loss, rating_loss
 from rec_sys.modules.product_tower import GraphSums, ProductStates
 from rec_sys.recommenders.graph import GraphRecommender
 from rec_sys.train.batches import Batch
 from rec_sys.train.settings import TrainSettings
+
+STARS_RATE = 10.0  # the few weights that say only stars have far to go and cannot overfit
 
 
 class GraphTask(lightning.LightningModule):
@@ -84,7 +86,8 @@ class GraphTask(lightning.LightningModule):
             self.log("train/ranking_loss", ranking, on_step=False, on_epoch=True, batch_size=size)
         if rate:
             cosine = (users.vector * products.target[batch.target]).sum(dim=1)
-            rating = rating_loss(cosine, batch.rating, self.settings.rating_loss)
+            stars = predicted_stars(cosine, products.liked[batch.target])
+            rating = rating_loss(stars, batch.rating, self.settings.rating_loss)
             loss = loss + rate * rating
             self.log("train/rating_loss", rating, on_step=False, on_epoch=True, batch_size=size)
         self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=size)
@@ -124,4 +127,8 @@ class GraphTask(lightning.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         s = self.settings
-        return torch.optim.AdamW(self.model.parameters(), lr=self.learning_rate, weight_decay=s.weight_decay)
+        of_stars = self.model.star_parameters()
+        chosen = {id(parameter) for parameter in of_stars}
+        others = [parameter for parameter in self.model.parameters() if id(parameter) not in chosen]
+        groups: list[dict[str, Any]] = [{"params": others}, {"params": of_stars, "lr": STARS_RATE * self.learning_rate}]
+        return torch.optim.AdamW(groups, lr=self.learning_rate, weight_decay=s.weight_decay)
