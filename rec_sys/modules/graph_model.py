@@ -93,9 +93,8 @@ class GraphModel(nn.Module):
 
     def star_parameters(self) -> list[nn.Parameter]:
         """The few weights that matter to the predicted stars alone."""
-        level = self.user_tower.level
-        mine = [] if level is None else [*level.parameters(), self.user_tower.damping]
-        return [*self.product_tower.liking.parameters(), *mine]
+        tower = self.user_tower
+        return [*self.product_tower.liking.parameters(), *tower.habit.parameters(), tower.damping]
 
     def forward(self, graph: GraphSums, stars: Stars, people: Tensor | None = None) -> tuple[UserStates, ProductStates]:
         """Vectors of the people in `stars` and of all products, computed without the reviews of `people`."""

@@ -77,7 +77,12 @@ class UserTower(nn.Module):
         start_as_identity(self.out)
         for conv_ in self.convs:
             _start_as_mean(conv_)
-        self.level = nn.Linear(1 + dim, 1) if level else None
+        self.level = nn.Linear(dim, 1, bias=False) if level else None
+        if self.level is not None:
+            nn.init.zeros_(self.level.weight)  # begins with what the ratings say; texts and products refine it
+        self.habit = nn.Linear(1, 1)
+        nn.init.ones_(self.habit.weight)
+        nn.init.ones_(self.habit.bias)
         self.damping = nn.Parameter(torch.tensor(1.0))  # logarithm of the average reviews a person is pretended to have
         self.dropout = nn.Dropout(dropout)
         self.memory: MemoryMix | None = None  # set when training is done
@@ -118,6 +123,6 @@ class UserTower(nn.Module):
             habit = torch.stack([surplus, has_rating.float()], dim=1)[stars.edge_review].float()
             habit = habit.new_zeros(stars.num_stars, 2).index_add(0, stars.edge_star, habit)
             habit = habit[:, :1] / (habit[:, 1:] + self.damping.exp())
-            level = HIGHEST_LEVEL * torch.tanh(self.level(torch.cat([habit, state], dim=1)))
+            level = HIGHEST_LEVEL * torch.tanh(self.habit(habit) + self.level(state))
         vector = torch.cat([level, taste * (1 - level.square()).sqrt()], dim=1)
         return UserStates(vector, taste, attention)
