@@ -86,7 +86,10 @@ def test_a_stranger_with_the_same_reviews_gets_the_same(toy: Toy) -> None:
 def test_the_path_of_the_evaluation_gives_the_same(toy: Toy) -> None:
     """What the protocol judges is what people get: whole histories through GraphRecommender, masked by hand."""
     table = toy.table
-    checkpoint = toy.checkpoint
+    states = toy.checkpoint.states
+    history = states.history.clone()
+    history[:, 0] = torch.randn(len(history), generator=torch.manual_seed(0))  # some products are liked better
+    checkpoint = replace(toy.checkpoint, states=replace(states, history=history))
     judged = GraphRecommender(checkpoint.model, checkpoint.states, table, toy.review_text)
     last = table.indptr()[1:] - 1
     histories = histories_before(table, last)
@@ -94,14 +97,14 @@ def test_the_path_of_the_evaluation_gives_the_same(toy: Toy) -> None:
     vectors, products = judged.user_vectors(histories)[:, 1:], checkpoint.states.target.numpy()[:, 1:]
     tastes = unit(vectors) @ unit(products).T
     people = [replace(person, reviews=person.reviews[:-1]) for person in everybody(toy)]
-    results = toy.recommender.recommend(people, 6)
+    results = ReviewRecommender(checkpoint, toy.recommender.base, ToyEncoder()).recommend(people, 6)
     for user, result in enumerate(results):
         seen = histories.product[histories.indptr[user] : histories.indptr[user + 1]]
         scores[user, seen] = -np.inf
         best = np.argsort(-scores[user])[:6]
         assert [item.product_id for item in result.items] == [table.products.id(int(number)) for number in best]
         np.testing.assert_allclose([item.score for item in result.items], tastes[user, best], atol=2e-5)
-        expected = 2.5 * (1 + scores[user, best])
+        expected = np.clip(2.5 * (1 + scores[user, best]) + history[best, 0].numpy(), 0, 5)
         np.testing.assert_allclose([item.stars for item in result.items], expected, atol=1e-5)
 
 
@@ -248,7 +251,7 @@ def test_another_user_tower_can_answer(toy: Toy) -> None:
     recommender = ReviewRecommender(toy.checkpoint, toy.recommender.base, ToyEncoder(), user_tower=tower)
     people = everybody(toy)[:3]
     check_same(recommender.recommend(people), toy.recommender.recommend(people))
-    assert shapes == [(3 * LIMIT, 32)]
+    assert shapes == [(3 * LIMIT, toy.checkpoint.states.history.shape[1])]
 
 
 @pytest.mark.gpu

@@ -9,11 +9,11 @@ from rec_sys.modules.losses import ranking_loss, rating_loss
 
 
 def test_rating_loss_by_hand() -> None:
-    cosine = torch.tensor([1.0, 0.0, -1.0, 0.5])  # 5, 2.5, 0 and 3.75 stars
+    stars = torch.tensor([5.0, 2.5, 0.0, 3.75])
     rating = torch.tensor([5.0, 4.5, 1.0, float("nan")])
-    assert rating_loss(cosine, rating).item() == pytest.approx((0 + 2 + 1) / 3)
-    assert rating_loss(cosine, rating, "mse").item() == pytest.approx((0 + 4 + 1) / 3)
-    assert rating_loss(cosine[3:], rating[3:]).item() == 0.0
+    assert rating_loss(stars, rating).item() == pytest.approx((0 + 2 + 1) / 3)
+    assert rating_loss(stars, rating, "mse").item() == pytest.approx((0 + 4 + 1) / 3)
+    assert rating_loss(stars[3:], rating[3:]).item() == 0.0
 
 
 def test_ranking_loss_by_hand() -> None:

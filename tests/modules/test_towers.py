@@ -134,12 +134,13 @@ def test_the_predicted_review_is_not_in_its_own_input(context: str, place: int, 
     when its text or rating is another one, and when it is not there at all."""
     data = toy()
     model = data.model(hops=2)
+    torch.nn.init.normal_(model.product_tower.liking[2].weight)  # type: ignore[arg-type]
     own = data.split.train[data.table.user[data.split.train] == 5]
     review = int(own[place])  # somebody's first, a middle or the last training review
     people = torch.tensor([5])
     others = own[own != review]
 
-    def prediction(data: Toy, train: Ints) -> tuple[torch.Tensor, torch.Tensor]:
+    def prediction(data: Toy, train: Ints) -> tuple[torch.Tensor, ...]:
         if context == "before":
             histories = histories_before(data.table, np.array([review]), among=train, limit=20)
         elif review in train:
@@ -151,7 +152,7 @@ def test_the_predicted_review_is_not_in_its_own_input(context: str, place: int, 
         stars = make_stars(histories, data.review_text, data.table.rating, data.table.timestamp)
         sums = GraphSums(data.graph(train))
         users, products = model(sums, stars, people)
-        return users.vector, products.target
+        return users.vector, products.target, products.liked
 
     before = prediction(data, data.split.train)
     train = data.split.train[data.split.train != review] if how == "existence" else data.split.train
@@ -246,12 +247,11 @@ def test_the_level_moves_the_stars_and_leaves_the_order() -> None:
     stars = stars_of(data, data.split.test)
     before = model.user_tower(states.history, stars)
     torch.testing.assert_close(states.taste.norm(dim=1), torch.ones(len(states.taste)), atol=1e-4, rtol=1e-4)
-    assert model.user_tower.level is not None
     with torch.no_grad():
-        model.user_tower.level.bias.add_(1.0)
+        model.user_tower.habit.bias.sub_(2.0)
     after = model.user_tower(states.history, stars)
     scores, moved = before.vector @ states.target.T, after.vector @ states.target.T
-    assert (predicted_stars(moved) - predicted_stars(scores)).min() > 0.3
+    assert (predicted_stars(scores) - predicted_stars(moved)).min() > 0.3
     torch.testing.assert_close(before.taste @ states.taste.T, after.taste @ states.taste.T)
     places = [
         torch.argsort(torch.argsort(-each.double(), dim=1), dim=1).double()
