@@ -64,7 +64,7 @@ def main() -> None:
         parser.error(f"{wrong[0]!r} is neither an option nor a setting (key=value)")
     found = {name: run_set(name, args, extra) for name in args.sets}
     path = RESULTS / f"{args.name}.json"
-    known = json.loads(path.read_bytes())["sets"] if path.is_file() else {}
+    known = json.loads(path.read_bytes()).get("sets", {}) if path.is_file() else {}
     for name, steps in found.items():
         known[name] = known.get(name, {}) | steps
     result = {"name": args.name, "seeds": args.seeds, "baseline_seeds": args.baseline_seeds, "settings": extra}
