@@ -37,7 +37,7 @@ def saved(checkpoint: Checkpoint, tmp_path: Path) -> Path:
 def test_what_is_saved_is_loaded(checkpoint: Checkpoint, tmp_path: Path, kind: str) -> None:
     settings = VectorBaseSettings.read({"kind": kind})
     some = checkpoint.states.target[:2].numpy()
-    base = VectorBase.of_checkpoint(checkpoint, settings).with_products(["x", "é"], ["X", ""], some, 3 * some[:, 1:])
+    base = VectorBase.of_checkpoint(checkpoint, settings).with_products(["x", "é"], ["X", ""], some, 3 * some)
     save_vector_base(base, tmp_path / "base")
     loaded = load_vector_base(tmp_path / "base", checkpoint)
     assert (loaded.kind, loaded.products.ids, loaded.names) == (kind, base.products.ids, base.names)
@@ -126,7 +126,7 @@ def test_a_write_that_is_stopped_leaves_the_old_base(
     saved: Path, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     some = checkpoint.states.target[:1].numpy()
-    grown = load_vector_base(saved).with_products(["x"], ["X"], some, some[:, 1:])
+    grown = load_vector_base(saved).with_products(["x"], ["X"], some, some)
 
     def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
