@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import logging
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,18 +18,48 @@ from lightning.pytorch.loggers import MLFlowLogger
 from rec_sys.paths import Paths
 
 EXPERIMENT = "rec_sys"
+FAIL_SECONDS = 5.0
+
+
+class RunLogger(MLFlowLogger):
+    """A run. That it failed is written by `fail_run`, after Lightning is done.
+
+    Lightning ends a run while it handles Ctrl-C, when what was interrupted may be a transaction of MLflow that still
+    holds the file: the run could not be ended, and the error would stand in the place of the stop.
+    """
+
+    def finalize(self, status: str = "success") -> None:
+        if status != "failed":
+            super().finalize(status)
+
+
+def fail_run(logger: MLFlowLogger) -> None:
+    """Mark a run as failed; call it outside `except`, where nothing keeps the interrupted call alive.
+
+    There is another error to report, so one of the tracking store is passed over, and a store that another program
+    holds is waited for no longer than FAIL_SECONDS.
+    """
+    gc.collect()
+
+    def write() -> None:
+        with contextlib.suppress(Exception):
+            logger.experiment.set_terminated(logger.run_id, "FAILED")
+
+    writing = threading.Thread(target=write, daemon=True)
+    writing.start()
+    writing.join(FAIL_SECONDS)
 
 
 def start_run(
     paths: Paths, run_name: str, parameters: Mapping[str, Any], tags: Mapping[str, str], run_id: str | None = None
-) -> MLFlowLogger:
+) -> RunLogger:
     """Open a run and write down its parameters (nested ones with slashes), or go on with the run `run_id`."""
     # Notes on how the store is made say nothing to whoever trains a model. MLflow sets its levels when it is imported.
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("lightning.pytorch.loggers.mlflow").setLevel(logging.ERROR)
     paths.mlflow.parent.mkdir(parents=True, exist_ok=True)
-    logger = MLFlowLogger(
+    logger = RunLogger(
         experiment_name=EXPERIMENT,
         run_name=run_name,
         tracking_uri=f"sqlite:///{paths.mlflow.resolve()}",

@@ -26,7 +26,7 @@ from rec_sys.dataset.splits import Split, SplitSettings, split_by_time
 from rec_sys.errors import ConfigError, DataError
 from rec_sys.evaluation.new_products import describe_new_products
 from rec_sys.evaluation.resources import peak_mib
-from rec_sys.evaluation.tracking import log_figures, log_file, start_run
+from rec_sys.evaluation.tracking import fail_run, log_figures, log_file, start_run
 from rec_sys.modules.checkpoint import SUFFIX, save_checkpoint
 from rec_sys.modules.graph_model import GraphModel, GraphModelSettings
 from rec_sys.paths import Paths
@@ -178,13 +178,13 @@ def train(cfg: DictConfig) -> TrainResult:
         facts["total_seconds"] = round(time.perf_counter() - started, 1)
         files = [] if trial else report.save(paths.reports / name)
         _track(logger, report, [] if trial else [*files, checkpoint])
+        return TrainResult(checkpoint, report, files)
     except (SystemExit, KeyboardInterrupt):  # SystemExit is Lightning's answer to Ctrl-C
-        logger.finalize("failed")
-        raise _stopped(name, checkpoint, best) from None
-    except BaseException:
-        logger.finalize("failed")
-        raise
-    return TrainResult(checkpoint, report, files)
+        failure: BaseException = _stopped(name, checkpoint, best)
+    except Exception as error:
+        failure = error
+    fail_run(logger)
+    raise failure
 
 
 def _accelerator(settings: TrainSettings) -> str:

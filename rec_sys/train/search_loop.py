@@ -14,7 +14,7 @@ from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from rec_sys.errors import ConfigError
-from rec_sys.evaluation.tracking import log_figures, log_file
+from rec_sys.evaluation.tracking import fail_run, log_figures, log_file
 from rec_sys.files import write_json
 from rec_sys.paths import Paths, quoted
 from rec_sys.settings import read_settings
@@ -104,14 +104,14 @@ class Search:
             self._trials(study, tracked)
             self._closing(study, tracked)
             tracked.finalize("success")
+            return
         except KeyboardInterrupt:
             # Nothing is written into the study: the interrupted training may hold its lock. The next start takes it up.
-            with contextlib.suppress(Exception):
-                tracked.finalize("failed")
-            raise SearchStopped(f"stopped after {self.done} trials; the same command goes on") from None
-        except BaseException:
-            tracked.finalize("failed")
-            raise
+            failure: BaseException = SearchStopped(f"stopped after {self.done} trials; the same command goes on")
+        except (Exception, SystemExit) as error:
+            failure = error
+        fail_run(tracked)
+        raise failure
 
     def _trials(self, study: Study, tracked: MLFlowLogger) -> None:
         failures = 0

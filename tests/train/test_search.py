@@ -186,7 +186,7 @@ def test_a_failed_trial_does_not_end_a_search_but_the_first_one_does(
 
 
 @pytest.mark.slow
-def test_killed_and_gone_on_with_a_search_makes_the_trials_of_one_that_never_was(work_dir: Path) -> None:
+def test_stopped_killed_and_gone_on_with_a_search_makes_the_trials_of_one_that_never_was(work_dir: Path) -> None:
     options = ["search.trials=3", "train.max_epochs=5", *SPACE]
     folder, command = work_dir / "searches/cut", [sys.executable, "-u", "-m", "rec_sys.train.train"]
 
@@ -213,11 +213,15 @@ def test_killed_and_gone_on_with_a_search_makes_the_trials_of_one_that_never_was
             _, err = process.communicate(timeout=60)
         return process.returncode, err
 
-    assert interrupt(signal.SIGKILL, 1)[0] == -signal.SIGKILL
-    assert "search cut: 1 of 3 trials done" in search(work_dir, "cut", *options)
+    code, err = interrupt(signal.SIGINT, 1)
+    assert code == 130, err
+    assert "stopped after 1 of 3 trials; the same command goes on\n" in err
+    assert "Traceback" not in err
+    assert interrupt(signal.SIGKILL, 3)[0] == -signal.SIGKILL
+    assert "search cut: 2 of 3 trials done" in search(work_dir, "cut", *options)
     search(work_dir, "whole", *options)
     cut, whole = trials(work_dir, "cut"), trials(work_dir, "whole")
-    assert [trial.number for trial in cut if trial.state is TrialState.FAIL] == [1]
+    assert [trial.number for trial in cut if trial.state is TrialState.FAIL] == [1, 3]
     done = [trial for trial in cut if trial.state is not TrialState.FAIL]
     assert [trial.state for trial in done] == [trial.state for trial in whole]
     assert [trial.params for trial in done] == [trial.params for trial in whole]
@@ -227,7 +231,7 @@ def test_killed_and_gone_on_with_a_search_makes_the_trials_of_one_that_never_was
         == json.loads((work_dir / "searches/whole/best.json").read_text())["settings"]
     )
     states = "select name, status from runs where name like 'cut-%' order by name"
-    status = ["FINISHED", "KILLED", "FINISHED", "FINISHED"]
+    status = ["FINISHED", "KILLED", "FINISHED", "KILLED", "FINISHED"]
     assert tracked(work_dir, states) == [(f"cut-{number}", state) for number, state in enumerate(status)]
 
 

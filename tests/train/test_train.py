@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import sqlite3
@@ -211,20 +212,25 @@ def test_histories_too_short_to_learn_from(tmp_path: Path) -> None:
         train(configuration(tmp_path, f"data.path={tmp_path / 'short.csv'}"))
 
 
-def test_ctrl_c_keeps_the_best_and_says_how_to_go_on(work_dir: Path, trained: TrainResult) -> None:
+@pytest.mark.parametrize("locked", [False, True], ids=["free", "tracking store held by another program"])
+def test_ctrl_c_keeps_the_best_and_says_how_to_go_on(work_dir: Path, trained: TrainResult, locked: bool) -> None:
+    name = f"stopped{int(locked)}"
     command = [sys.executable, "-u", "-m", "rec_sys.train.train", f"paths.work_dir={work_dir}", *SMALL]
-    options = ["train.name=stopped", "train.max_epochs=10000", "train.patience=10000"]
+    options = [f"train.name={name}", "train.max_epochs=10000", "train.patience=10000"]
     with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        checkpoint = work_dir / "checkpoints/stopped.ckpt"
+        checkpoint = work_dir / f"checkpoints/{name}.ckpt"
         limit = time.monotonic() + 200
-        while not (checkpoint.exists() and (work_dir / "checkpoints/resume/stopped.ckpt").exists()):
+        while not (checkpoint.exists() and (work_dir / f"checkpoints/resume/{name}.ckpt").exists()):
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < limit
             time.sleep(0.2)
-        process.send_signal(signal.SIGINT)
-        output = "".join(process.communicate(timeout=60))
+        with contextlib.closing(sqlite3.connect(work_dir / "mlflow.db", timeout=60)) as store:
+            if locked:
+                store.execute("begin exclusive")
+            process.send_signal(signal.SIGINT)
+            output = "".join(process.communicate(timeout=60))
     assert process.returncode == 130
     assert "Traceback" not in output
     assert f"go on with: uv run -m rec_sys.train.train paths.work_dir={work_dir}" in output
-    assert "train.resume=stopped\n" in output
+    assert f"train.resume={name}\n" in output
     assert load_checkpoint(checkpoint).info["metrics"]["epoch"] >= 0
