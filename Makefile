@@ -25,8 +25,8 @@ format:  ## format, and mend what ruff can mend
 
 lock:  ## requirements.lock from pyproject.toml
 	uv lock
-	(echo '# Made by "make lock": what rec-sys[train,onnx,baselines] runs with, without the development tools.'; \
-	 uv export --frozen --quiet --no-dev --extra train --extra onnx --extra baselines --no-emit-project --no-header) > requirements.lock.part
+	(echo '# Made by "make lock": what rec-sys[train,onnx,serve,baselines] runs with, without the development tools.'; \
+	 uv export --frozen --quiet --no-dev --extra train --extra onnx --extra serve --extra baselines --no-emit-project --no-header) > requirements.lock.part
 	mv requirements.lock.part requirements.lock
 
 bench:  ## every benchmark, one after the other; about an hour on two cores
@@ -37,4 +37,4 @@ bench:  ## every benchmark, one after the other; about an hour on two cores
 
 clean:  ## caches only; what the commands wrote stays
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
-	find rec_sys benchmarks tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find rec_sys triton_utils benchmarks tests -name __pycache__ -type d -prune -exec rm -rf {} +

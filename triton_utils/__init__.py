@@ -1,0 +1,1 @@
+"""Serving with Triton: export, deployment, server, client, web app."""
