@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,13 @@ from rec_sys.files import atomic_file, sha256_of
 from rec_sys.ids import IdMap
 from rec_sys.modules.graph_model import GraphModel, GraphModelSettings
 from rec_sys.modules.memory import MemoryMix
+from rec_sys.modules.new_products import NewProducts, Readable, Welcome
 from rec_sys.modules.product_tower import ProductStates
 from rec_sys.paths import Paths, typed
 
 logger = logging.getLogger(__name__)
 
-FORMAT = "rec_sys graph model 2"
+FORMAT = "rec_sys graph model 3"
 SUFFIX = ".ckpt"
 TORCH_FILE = b"PK\x03\x04"  # how the files of torch.save begin
 
@@ -46,15 +48,33 @@ class Checkpoint:
     info: dict[str, Any]  # "settings", "encoder", "data", "metrics", ...: plain JSON
     fingerprint: str  # sha256 of the file
     path: Path
+    readable: Readable | None = None  # what new products are compared with
+
+    @cached_property
+    def new_products(self) -> NewProducts:
+        """What turns texts into states of products that nobody has reviewed."""
+        return NewProducts(self.model.product_tower, self.states, self.readable).eval()
+
+    def describe_new(self, text: Tensor) -> ProductStates:
+        """States of products that nobody has reviewed, from their texts, (n, text_dim)."""
+        return self.new_products.describe(text)
 
 
 def save_checkpoint(
-    path: Path, model: GraphModel, states: ProductStates, products: IdMap, names: list[str], info: Mapping[str, Any]
+    path: Path,
+    model: GraphModel,
+    states: ProductStates,
+    products: IdMap,
+    names: list[str],
+    info: Mapping[str, Any],
+    readable: Readable | None = None,
 ) -> None:
     """Write a checkpoint, atomically."""
     tensors = {f"model.{name}": value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     tensors["states.history"] = states.history.detach().cpu().contiguous()
     tensors["states.target"] = states.target.detach().cpu().contiguous()
+    if readable is not None:
+        tensors["readable.text"] = readable.text.detach().cpu().contiguous()
     tensors["products"] = _text_tensor({"ids": products.ids, "names": names})
     header = {
         "format": FORMAT,
@@ -63,6 +83,7 @@ def save_checkpoint(
         "text_dim": str(model.text_dim),
         "review_texts": str(int(model.review_texts)),
         "memory": model.memory.model_dump_json() if model.memory else "",
+        "welcome": readable.welcome.model_dump_json() if readable else "",
         "info": orjson.dumps(dict(info), option=orjson.OPT_SERIALIZE_NUMPY).decode(),
     }
     with atomic_file(path) as temporary:
@@ -89,6 +110,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
         model.load_state_dict({name[6:]: value for name, value in tensors.items() if name.startswith("model.")})
         products = orjson.loads(tensors["products"].numpy().tobytes())
         states = ProductStates(tensors["states.history"], tensors["states.target"])
+        readable = None
+        if header["welcome"]:
+            welcome = Welcome.read(orjson.loads(header["welcome"]), "welcome")
+            readable = Readable(tensors["readable.text"], welcome)
     except (ConfigError, SafetensorError, RuntimeError, KeyError, ValueError) as error:
         raise CheckpointError(
             f"{path} does not fit this version of rec_sys ({_first_reason(error)}); train again or name another"
@@ -101,6 +126,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         info=orjson.loads(header["info"]),
         fingerprint=sha256_of(path),
         path=path,
+        readable=readable,
     )
 
 

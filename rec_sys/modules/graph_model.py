@@ -33,6 +33,9 @@ class GraphModelSettings(Settings):
     max_history: int = Field(20, ge=1, le=1000, description="newest reviews of a person that are looked at")
     min_reviews: int = Field(2, ge=1, description="fewest reviews for which a product's learned vector counts")
     new_product_rate: float = Field(0.1, ge=0, lt=1, description="products treated as new in each training step")
+    new_product_exposure: float = Field(
+        2.0, ge=0, description="how often a new product is recommended, beside an average one; 0: by its text alone"
+    )
     level: float = Field(
         0.99, ge=0, lt=1, description="constant that a person's level of stars meets; 0: no level, taste alone"
     )

@@ -6,7 +6,7 @@ import logging
 import shlex
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -24,7 +24,7 @@ from rec_sys.dataset.encoder import EncoderSettings, native_backend
 from rec_sys.dataset.graphs import review_graph
 from rec_sys.dataset.splits import Split, SplitSettings, split_by_time
 from rec_sys.errors import ConfigError, DataError
-from rec_sys.evaluation.new_products import describe_new_products
+from rec_sys.evaluation.new_products import describe_new_products, with_texts_from
 from rec_sys.evaluation.resources import peak_mib
 from rec_sys.evaluation.tracking import fail_run, log_figures, log_file, start_run
 from rec_sys.modules.checkpoint import SUFFIX, save_checkpoint
@@ -41,6 +41,7 @@ from rec_sys.train.resume import MADE_OF, MLFLOW_RUN, check_same, find_state, ma
 from rec_sys.train.settings import TrainSettings
 from rec_sys.train.task import GraphTask
 from rec_sys.train.trial import trial_of
+from rec_sys.train.welcome import welcome
 
 
 @dataclass(frozen=True)
@@ -169,6 +170,12 @@ def train(cfg: DictConfig) -> TrainResult:
                 "ndcg@10": {f"{share:g}": value for share, value in remembered.ndcg.items()},
             }
             print(remembered.note)
+        if not trial and settings.ranking_weight and model_settings.new_product_exposure:
+            described = with_texts_from(data.table, split.train, data.review_text, product_text)
+            exposure = model_settings.new_product_exposure
+            if welcomed := welcome(checkpoint, data, split, task.valid, described, exposure):
+                facts["new_products"] = asdict(welcomed)
+                print(welcomed.note)
         facts["train_seconds"] = round(time.perf_counter() - fit_started, 1)
         facts["peak_mib"] = peak_mib()
         if settings.judge:

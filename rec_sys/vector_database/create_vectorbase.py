@@ -26,7 +26,8 @@ from rec_sys.paths import Paths, typed
 from rec_sys.settings import Settings, read_settings
 from rec_sys.vector_database.index import VectorBase, VectorBaseSettings
 from rec_sys.vector_database.storage import load_vector_base, save_vector_base
-from rec_sys.vector_database.text_encoder import TextEncoder, embed, encoder_of
+from rec_sys.vector_database.text_encoder import TextEncoder, embed
+from rec_sys.vector_database.trained_encoder import encoder_of
 
 
 class CreateSettings(Settings):
@@ -140,7 +141,7 @@ def add_products(
             if new:
                 text = embed(encoder, [product.text for product in new])
                 with torch.inference_mode():
-                    states = checkpoint.model.product_tower.of_text(torch.from_numpy(text).to(device))
+                    states = checkpoint.describe_new(torch.from_numpy(text).to(device))
                 ids += [product.product_id for product in new]
                 names += [product.name for product in new]
                 target.append(states.target.cpu().numpy())
