@@ -7,7 +7,9 @@ RecSysError                what a command prints as one line, without a tracebac
 ├── EncoderError           text encoder weights that are missing or do not fit
 ├── CheckpointError        a checkpoint that is missing, damaged or of another kind
 ├── VectorBaseError        a vector base that is missing, damaged or belongs to another checkpoint
-└── UnknownIdError         a person or product the table does not hold
+├── UnknownIdError         a person or product the table does not hold
+├── RepositoryError        a model repository that is missing or damaged, or a deployment that came to nothing
+└── ServeError             a Triton server that cannot be started or does not stay up
 """
 
 
@@ -41,3 +43,11 @@ class VectorBaseError(RecSysError):
 
 class UnknownIdError(RecSysError):
     """A person or product the table does not hold."""
+
+
+class RepositoryError(RecSysError):
+    """A model repository is missing or damaged, or a deployment came to nothing."""
+
+
+class ServeError(RecSysError):
+    """A Triton server cannot be started or does not stay up."""
