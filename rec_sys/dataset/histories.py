@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy.sparse as sp
 
 from rec_sys.dataset.table import Ints
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp  # serving does without it
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,8 @@ class Histories:
 
     def matrix(self, num_products: int, decay: float = 1.0) -> sp.csr_matrix:
         """(num_histories, num_products): decay ** age at the products of each history, the newest where repeated."""
+        import scipy.sparse as sp
+
         weight = (decay ** self.age.astype(np.float64)).astype(np.float32)
         matrix = sp.coo_matrix((weight, (self.row, self.product)), shape=(len(self), num_products))
         order = np.lexsort((weight, matrix.col, matrix.row))

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import pyarrow.parquet as pq
 
 from rec_sys import columns
 from rec_sys.errors import DataError
@@ -57,6 +56,8 @@ class ReviewTable:
         """Review numbers and texts, batch by batch in the order of the Parquet file; never all in memory."""
         if self.folder is None:
             return
+        import pyarrow.parquet as pq  # only here: serving reads no tables and does without it
+
         number_of_row = np.full(int(self.row.max(initial=-1)) + 1, -1, dtype=np.int64)
         number_of_row[self.row] = np.arange(len(self))
         start = 0

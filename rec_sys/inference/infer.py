@@ -25,12 +25,13 @@ from rec_sys.errors import ConfigError, DataError
 from rec_sys.inference.output import check_output, describe, write_recommendations
 from rec_sys.inference.people import known_people
 from rec_sys.inference.read_reviews import read_people
-from rec_sys.inference.recommend import Recommendations, ReviewRecommender
+from rec_sys.inference.recommend import Recommendations
+from rec_sys.inference.torch_towers import recommender_of
 from rec_sys.modules.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from rec_sys.paths import Paths
 from rec_sys.settings import Settings, read_settings
 from rec_sys.vector_database.storage import load_vector_base
-from rec_sys.vector_database.text_encoder import encoder_of, encoder_settings_of, settings_of
+from rec_sys.vector_database.trained_encoder import encoder_of, encoder_settings_of, settings_of
 
 FEW = 3  # known people shown when nobody is asked for
 
@@ -82,7 +83,7 @@ def infer(settings: InferSettings) -> Iterator[list[Recommendations]]:
     base = load_vector_base(paths.vector_base, checkpoint)
     cuda = settings.device == "auto" and torch.cuda.is_available()
     device = torch.device("cuda" if cuda else "cpu")
-    recommender = ReviewRecommender(checkpoint, base, encoder_of(checkpoint, paths), device)
+    recommender = recommender_of(checkpoint, base, encoder_of(checkpoint, paths), device)
     size = settings.batch_size
     if people is not None:
         for start in range(0, len(people), size):

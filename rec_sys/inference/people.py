@@ -31,7 +31,12 @@ class Person:
 
 
 def in_time_order(reviews: Sequence[Review]) -> list[tuple[Review, int]]:
-    """Reviews with their times, oldest first; those of one time in the order given.
+    """Reviews with their times, oldest first; see `order_in_time`."""
+    return [(reviews[place], time) for place, time in order_in_time(reviews)]
+
+
+def order_in_time(reviews: Sequence[Review]) -> list[tuple[int, int]]:
+    """Places of the reviews and their times, oldest first; those of one time in the order given.
 
     A review without a time counts as written together with the one given before it; the first ones, with the first
     time there is.
@@ -42,7 +47,7 @@ def in_time_order(reviews: Sequence[Review]) -> list[tuple[Review, int]]:
     for review in reviews:
         time = time if review.timestamp is None else review.timestamp
         times.append(time)
-    return sorted(zip(reviews, times, strict=True), key=lambda pair: pair[1])
+    return sorted(enumerate(times), key=lambda pair: pair[1])
 
 
 def known_people(table: ReviewTable, users: Ints, review_text: Floats, with_texts: bool = True) -> list[Person]:

@@ -1,23 +1,19 @@
-"""The one path from reviews to recommendations: command line, Triton and HTTP all take it."""
+"""The one path from reviews to recommendations: command line, Triton and HTTP all take it; no torch in here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from rec_sys.dataset.histories import Histories
-from rec_sys.dataset.stars import Stars, make_stars
+from rec_sys.dataset.star_arrays import StarArrays, star_arrays
 from rec_sys.dataset.table import Floats, Ints
 from rec_sys.errors import ConfigError
-from rec_sys.inference.people import Person, Review, in_time_order
-from rec_sys.modules.checkpoint import Checkpoint
-from rec_sys.modules.graph_model import predicted_stars
-from rec_sys.modules.user_tower import UserStates
+from rec_sys.inference.people import Person, Review, order_in_time
+from rec_sys.inference.towers import Towers
 from rec_sys.vector_database.index import NONE, VectorBase
 from rec_sys.vector_database.text_encoder import TextEncoder, embed
 
@@ -27,8 +23,6 @@ HAS_ALL = "has reviewed everything in the catalogue"
 UNREAD = "the texts were not read: this model learned without any"
 UNREAD_REVIEWS = "texts of reviews were not read: this model learned without them"
 NOTHING_KNOWN = "no reviews: this is what the model recommends to somebody of whom nothing is known"
-
-UserTower = Callable[[Tensor, Stars], UserStates]
 
 
 @dataclass(frozen=True)
@@ -62,42 +56,41 @@ class Recommendations:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """The same for a whole batch, as arrays; width is the smaller of k and the catalogue."""
+
+    number: Ints  # (num_people, width) product numbers, best first; NONE where there is no product left
+    score: Floats  # (num_people, width); nan where there is no product
+    stars: Floats  # (num_people, width); nan where there is no product
+    attention: list[Floats]  # one per person, (len(person.reviews),) in the order given; 0 for a review not read
+    note: list[str]  # one per person
+
+
+@dataclass(frozen=True)
 class _Read:
     """Reviews of a batch, person by person, each person's newest ones, oldest first."""
 
-    reviews: list[Review]
-    indptr: Ints  # (num_people + 1,)
-    stars: Stars  # its products are rows of `products`
-    products: Tensor  # (num_reviews, history_dim) history state of each review's product
+    places: list[list[int]]  # one per person: where these reviews stand among all reviews of the person
+    stars: StarArrays  # its products are rows of `products`
+    products: Floats  # (num_reviews, history_dim) history state of each review's product
 
 
 class ReviewRecommender:
-    """Recommends from reviews alone, to known and unknown people alike.
+    """Recommends from reviews alone, to known and unknown people alike; several threads may ask at once.
 
     Args:
-        checkpoint: the trained model.
+        towers: the trained model.
         base: its vector base.
-        encoder: the checkpoint's text encoder.
-        device: where the network runs.
-        user_tower: what computes people's vectors, for instance on a server; None: the checkpoint's own.
+        history: (len(base) + 1, history_dim) what the model reads of each product of the base; the last row is that of
+            a product of which nothing is known.
+        encoder: the model's text encoder.
     """
 
-    def __init__(
-        self,
-        checkpoint: Checkpoint,
-        base: VectorBase,
-        encoder: TextEncoder,
-        device: torch.device | None = None,
-        user_tower: UserTower | None = None,
-    ) -> None:
-        self.base, self.encoder = base, encoder
-        self.device = device or torch.device("cpu")
-        self.model = checkpoint.model.to(self.device).eval()
-        self.user_tower = user_tower or self.model.user_tower
-        added = torch.from_numpy(base.added_history)
-        self.history = torch.cat([checkpoint.states.history, added]).to(self.device)  # (len(base), history_dim)
+    def __init__(self, towers: Towers, base: VectorBase, history: Floats, encoder: TextEncoder) -> None:
+        if len(history) != len(base) + 1:
+            raise ValueError(f"{len(history):,} history states for {len(base):,} products; one more is expected")
+        self.towers, self.base, self.history, self.encoder = towers, base, history, encoder
 
-    @torch.inference_mode()
     def recommend(self, people: Sequence[Person], k: int = 10) -> list[Recommendations]:
         """The k best products for each person, without those they have reviewed.
 
@@ -111,49 +104,65 @@ class ReviewRecommender:
         Raises:
             ConfigError: k is less than 1.
         """
+        answer = self.answer(people, k)
+        ids, names = self.base.products.ids, self.base.names
+        results = []
+        for row, person in enumerate(people):
+            found = answer.number[row] != NONE
+            columns = (answer.number[row, found], answer.score[row, found], answer.stars[row, found])
+            items = [
+                Recommendation(ids[number], names[number], score, stars)
+                for number, score, stars in zip(*(column.tolist() for column in columns), strict=True)
+            ]
+            why = self._why(person.reviews, answer.attention[row])
+            results.append(Recommendations(person.user_id, items, why, answer.note[row]))
+        return results
+
+    def answer(self, people: Sequence[Person], k: int = 10) -> Answer:
+        """The same in arrays, with the attention of every review; what a server sends.
+
+        Raises:
+            ConfigError: k is less than 1.
+        """
         if k < 1:
             raise ConfigError(f"k={k}: at least one product must be asked for; give k=1 or more")
         read = self._read(people)
-        states = self.user_tower(read.products, read.stars)
-        vectors: Floats = states.vector.cpu().numpy()
-        attention: Floats = states.attention.cpu().numpy()
-        owned = [self._owned(person) for person in people]
-        numbers, inner = self.base.search(vectors, k, owned)
-        liked = self.history[:, 0].cpu()[torch.from_numpy(numbers.clip(min=0))]
-        stars = predicted_stars(torch.from_numpy(inner), liked).clamp(0, 5).numpy()
-        results = []
+        vectors, weights = self.towers.people(read.products, read.stars)
+        numbers, inner = self.base.search(vectors, k, [self._owned(person) for person in people])
+        found = numbers != NONE
+        stars = np.clip(predicted_stars(inner, self.history[numbers.clip(min=0), 0]), 0, 5)
+        score = np.full_like(inner, np.nan)
+        attention, note, start = [], [], 0
         for row, person in enumerate(people):
-            found = numbers[row] != NONE
-            mine, best = inner[row, found], numbers[row, found]
-            scores = taste_cosine(mine, vectors[row], self.base.vectors(best))
-            items = [
-                Recommendation(self.base.products.id(number), self.base.names[number], score, star)
-                for number, score, star in zip(best.tolist(), scores.tolist(), stars[row, found].tolist(), strict=True)
-            ]
-            its = slice(int(read.indptr[row]), int(read.indptr[row + 1]))
-            why = self._why(read.reviews[its], attention[its])
-            results.append(Recommendations(person.user_id, items, why, self._note(person, len(items), k)))
-        return results
+            best = found[row]
+            score[row, best] = taste_cosine(inner[row, best], vectors[row], self.base.vectors(numbers[row, best]))
+            places = read.places[row]
+            mine = np.zeros(len(person.reviews), dtype=np.float32)
+            mine[places] = weights[start : start + len(places)]
+            attention.append(mine)
+            note.append(self._note(person, int(best.sum()), k))
+            start += len(places)
+        return Answer(numbers, score, np.where(found, stars, np.nan).astype(np.float32), attention, note)
 
     def _read(self, people: Sequence[Person]) -> _Read:
-        limit = self.model.settings.max_history
-        newest = [in_time_order(person.reviews)[-limit:] for person in people]
-        reviews = [review for mine in newest for review, _ in mine]
+        newest = [order_in_time(person.reviews)[-self.towers.max_history :] for person in people]
+        places = [[place for place, _ in mine] for mine in newest]
+        reviews = [person.reviews[place] for person, mine in zip(people, places, strict=True) for place in mine]
         text = self._texts(reviews)
         number = np.arange(len(reviews))
         indptr = np.concatenate([[0], np.cumsum([len(mine) for mine in newest])]).astype(np.int64)
         rating = [np.nan if review.rating is None else review.rating for review in reviews]
-        stars = make_stars(
+        stars = star_arrays(
             Histories(indptr, number, number),
             text,
             np.array(rating, dtype=np.float32),
             np.array([time for mine in newest for _, time in mine], dtype=np.int64),
         )
-        return _Read(reviews, indptr, stars.to(self.device), self._products(reviews, text))
+        return _Read(places, stars, self._products(reviews, text))
 
     def _texts(self, reviews: Sequence[Review]) -> Floats:
         """(len(reviews), text_dim) vectors of the reviews' texts, zero where the model would not read them."""
-        vectors = np.zeros((len(reviews), self.model.text_dim), dtype=np.float32)
+        vectors = np.zeros((len(reviews), self.towers.text_dim), dtype=np.float32)
         read = [row for row, review in enumerate(reviews) if self._reads(review)]
         unknown = [row for row in read if reviews[row].vector is None]
         if unknown:
@@ -166,21 +175,20 @@ class ReviewRecommender:
 
     def _reads(self, review: Review) -> bool:
         """Whether the text of a review counts: for itself, or to describe a product that the catalogue lacks."""
-        return self.model.review_texts or (self.model.text_dim > 0 and self._number(review) is None)
+        return self.towers.review_texts or (self.towers.text_dim > 0 and self._number(review) is None)
 
-    def _products(self, reviews: Sequence[Review], text: Floats) -> Tensor:
+    def _products(self, reviews: Sequence[Review], text: Floats) -> Floats:
         """(len(reviews), history_dim) history states; of unknown products from their names, else from the review."""
         numbers = [self._number(review) for review in reviews]
+        states = self.history[np.array([-1 if number is None else number for number in numbers], dtype=np.int64)]
         unknown = [row for row, number in enumerate(numbers) if number is None]
-        states = self.history[[number or 0 for number in numbers]]
-        if unknown:
+        if unknown and self.towers.text_dim:
             product_text = text[unknown]
             named = [place for place, row in enumerate(unknown) if reviews[row].product_name]
             if named:
                 names = [reviews[unknown[place]].product_name for place in named]
                 product_text[named] = embed(self.encoder, names)
-            of_text = self.model.product_tower.of_text(torch.from_numpy(product_text).to(self.device))
-            states[unknown] = of_text.history
+            states[unknown], _ = self.towers.new_products(product_text)
         return states
 
     def _number(self, review: Review) -> int | None:
@@ -206,8 +214,9 @@ class ReviewRecommender:
         return np.array(sorted(number for number in numbers if number is not None), dtype=np.int64)
 
     def _why(self, reviews: Sequence[Review], attention: Floats) -> list[Reason]:
+        read = [place for place, _ in order_in_time(reviews)[-self.towers.max_history :]]
         reasons = []
-        for place in np.argsort(-attention, kind="stable")[:REASONS].tolist():
+        for place in sorted(read, key=lambda place: -attention[place])[:REASONS]:
             review = reviews[place]
             number = self._number(review)
             reasons.append(
@@ -223,13 +232,24 @@ class ReviewRecommender:
     def _note(self, person: Person, found: int, k: int) -> str:
         notes = [] if person.reviews else [NOTHING_KNOWN]
         if any(review.text and review.vector is None and not self._reads(review) for review in person.reviews):
-            notes.append(UNREAD_REVIEWS if self.model.text_dim else UNREAD)
+            notes.append(UNREAD_REVIEWS if self.towers.text_dim else UNREAD)
         if not found:
             notes.append(HAS_ALL)
         elif found < k:
             what = "products besides those reviewed already" if found < len(self.base) else "products in the catalogue"
             notes.append(f"{k:,} were asked for, but there are only {found:,} {what}")
         return "; ".join(notes)
+
+
+def predicted_stars(inner: Floats, liked: Floats) -> Floats:
+    """Inner products of unit vectors as ratings of 0 to 5 stars, as `rec_sys.modules.graph_model` defines them.
+
+    Args:
+        inner: of any shape.
+        liked: of the same shape: stars that each product gets more or less than the person would lead to expect.
+    """
+    stars: Floats = 2.5 * (inner + 1.0) + liked
+    return stars
 
 
 def taste_cosine(inner: Floats, person: Floats, products: Floats) -> Floats:

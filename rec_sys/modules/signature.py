@@ -62,7 +62,7 @@ class Signature:
         return next(tensor for tensor in self.outputs if tensor.name == name)
 
     def mismatch(self, arrays: Mapping[str, npt.NDArray[Any]]) -> str:
-        """What is wrong with the inputs of a call, in words: names, types, shapes, lengths that differ; "" if nothing."""
+        """What is wrong with the inputs of a call, in words: names, types, shapes, lengths; "" where nothing is."""
         names = [tensor.name for tensor in self.inputs]
         if missing := [name for name in names if name not in arrays]:
             return f"{self.name} lacks {', '.join(missing)}; expected {', '.join(names)}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import faiss
 import numpy as np
@@ -17,8 +17,10 @@ from pydantic import Field
 
 from rec_sys.dataset.table import Floats, Ints
 from rec_sys.ids import IdMap
-from rec_sys.modules.checkpoint import Checkpoint
 from rec_sys.settings import Settings
+
+if TYPE_CHECKING:
+    from rec_sys.modules.checkpoint import Checkpoint  # torch, which serving does without
 
 Kind = Literal["exact", "hnsw"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import faiss
 import numpy as np
@@ -15,9 +15,11 @@ from rec_sys import columns
 from rec_sys.errors import ConfigError, VectorBaseError
 from rec_sys.files import atomic_folder, sha256_of, write_json
 from rec_sys.ids import IdMap
-from rec_sys.modules.checkpoint import Checkpoint
 from rec_sys.paths import Paths, typed
 from rec_sys.vector_database.index import Origin, VectorBase
+
+if TYPE_CHECKING:
+    from rec_sys.modules.checkpoint import Checkpoint  # torch, which serving does without
 
 FORMAT = "rec_sys vector base 1"
 INDEX_FILE, PRODUCTS_FILE, ADDED_FILE = "index.faiss", "products.parquet", "added_history.npy"

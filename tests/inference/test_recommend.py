@@ -9,6 +9,7 @@ import torch
 
 from rec_sys.dataset.metadata import Product
 from rec_sys.dataset.splits import histories_before
+from rec_sys.dataset.star_arrays import StarArrays
 from rec_sys.dataset.table import Floats, ReviewTable
 from rec_sys.errors import ConfigError
 from rec_sys.inference.output import describe
@@ -21,11 +22,12 @@ from rec_sys.inference.recommend import (
     excerpt,
     taste_cosine,
 )
+from rec_sys.inference.torch_towers import TorchTowers, recommender_of
 from rec_sys.modules.checkpoint import Checkpoint
 from rec_sys.recommenders.graph import GraphRecommender
 from rec_sys.vector_database.create_vectorbase import add_products
-from rec_sys.vector_database.index import VectorBase
-from tests.vector_database.toy_checkpoint import ToyEncoder, toy_checkpoint, toy_table, toy_texts
+from rec_sys.vector_database.index import NONE, VectorBase
+from tests.vector_database.toy_checkpoint import TEXT_DIM, ToyEncoder, toy_checkpoint, toy_table, toy_texts
 
 LIMIT = 5  # the toy model's max_history
 
@@ -44,7 +46,7 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
     table, review_text = toy_table(folder)
     checkpoint = toy_checkpoint(folder / "toy.ckpt", table, review_text)
     base = VectorBase.of_checkpoint(checkpoint)
-    return Toy(table, review_text, checkpoint, ReviewRecommender(checkpoint, base, ToyEncoder()))
+    return Toy(table, review_text, checkpoint, recommender_of(checkpoint, base, ToyEncoder()))
 
 
 def everybody(toy: Toy) -> list[Person]:
@@ -97,7 +99,7 @@ def test_the_path_of_the_evaluation_gives_the_same(toy: Toy) -> None:
     vectors, products = judged.user_vectors(histories)[:, 1:], checkpoint.states.target.numpy()[:, 1:]
     tastes = unit(vectors) @ unit(products).T
     people = [replace(person, reviews=person.reviews[:-1]) for person in everybody(toy)]
-    results = ReviewRecommender(checkpoint, toy.recommender.base, ToyEncoder()).recommend(people, 6)
+    results = recommender_of(checkpoint, toy.recommender.base, ToyEncoder()).recommend(people, 6)
     for user, result in enumerate(results):
         seen = histories.product[histories.indptr[user] : histories.indptr[user + 1]]
         scores[user, seen] = -np.inf
@@ -147,7 +149,7 @@ def test_what_somebody_has_is_never_recommended_however_long_ago(toy: Toy) -> No
 
 def test_only_the_newest_reviews_are_read(toy: Toy) -> None:
     encoder = ToyEncoder()
-    recommender = ReviewRecommender(toy.checkpoint, toy.recommender.base, encoder)
+    recommender = recommender_of(toy.checkpoint, toy.recommender.base, encoder)
     newest = [Review(f"p{n}", f"text {n}", 5, 1000 + n) for n in range(LIMIT)]
     older = [Review(f"p{n}", "other words", 1, n) for n in range(20, 26)]
     people = [Person("short", newest), Person("long", [*newest[::-1], *older])]
@@ -206,7 +208,7 @@ def test_a_product_given_by_its_name_alone(toy: Toy) -> None:
 
 def test_a_name_that_two_products_bear_names_none(toy: Toy) -> None:
     base = replace(toy.recommender.base, names=["Harp", "harp", "", *toy.recommender.base.names[3:]])
-    recommender = ReviewRecommender(toy.checkpoint, base, ToyEncoder())
+    recommender = recommender_of(toy.checkpoint, base, ToyEncoder())
     assert len(recommender.recommend([Person("a", [Review("", "nice", product_name="Harp")])], 30)[0].items) == 30
     assert len(recommender.recommend([Person("a", [Review("", "nice")])], 30)[0].items) == 30
 
@@ -215,7 +217,7 @@ def test_a_later_review_of_an_added_product_counts_as_one_of_it(toy: Toy) -> Non
     encoder = ToyEncoder()
     product = Product("NEW", "Harp", "Harp. Forty strings of bronze")
     base = add_products(toy.recommender.base, [product], toy.checkpoint, encoder)
-    recommender = ReviewRecommender(toy.checkpoint, base, encoder)
+    recommender = recommender_of(toy.checkpoint, base, encoder)
     with_it = recommender.recommend([Person("a", [Review("NEW", "lovely", 5, 1)])], 31)[0]
     assert "NEW" not in scores(with_it)
     assert with_it.why[0].name == "Harp"
@@ -240,25 +242,61 @@ def test_ratings_and_order_are_read(toy: Toy) -> None:
     assert in_order == ask(Review("p1", "x", 5, 7), Review("p2", "y", 5, 7))
 
 
-def test_another_user_tower_can_answer(toy: Toy) -> None:
-    """What a server needs: the tower sees only the reviews of the batch, never the catalogue."""
+def test_the_towers_see_only_the_reviews_of_the_batch(toy: Toy) -> None:
+    """What a server needs: never the catalogue, and no product twice for the new ones."""
     shapes = []
 
-    def tower(products, stars):  # type: ignore[no-untyped-def]
-        shapes.append(tuple(products.shape))
-        return toy.checkpoint.model.user_tower(products, stars)
+    class Watched(TorchTowers):
+        def people(self, products: Floats, stars: StarArrays) -> tuple[Floats, Floats]:
+            shapes.append(products.shape)
+            return super().people(products, stars)
 
-    recommender = ReviewRecommender(toy.checkpoint, toy.recommender.base, ToyEncoder(), user_tower=tower)
-    people = everybody(toy)[:3]
+        def new_products(self, text: Floats) -> tuple[Floats, Floats]:
+            shapes.append(text.shape)
+            return super().new_products(text)
+
+    base = toy.recommender.base
+    recommender = ReviewRecommender(Watched(toy.checkpoint), base, toy.recommender.history, ToyEncoder())
+    people = [*everybody(toy)[:3], Person("a", [Review("unknown", "words"), Review("p1", "words")])]
     check_same(recommender.recommend(people), toy.recommender.recommend(people))
-    assert shapes == [(3 * LIMIT, toy.checkpoint.states.history.shape[1])]
+    assert shapes == [(1, TEXT_DIM), (3 * LIMIT + 2, toy.checkpoint.states.history.shape[1])]
+
+
+def test_the_answer_in_arrays_is_the_same(toy: Toy) -> None:
+    everything = [Review(product, "nice", 5, place) for place, product in enumerate(toy.table.products.ids)]
+    people = [*everybody(toy)[:2], Person("nobody"), Person("all", everything)]
+    answer, results = toy.recommender.answer(people, 25), toy.recommender.recommend(people, 25)
+    assert answer.number.shape == answer.score.shape == answer.stars.shape == (4, 25)
+    for row, (person, result) in enumerate(zip(people, results, strict=True)):
+        count = len(result.items)
+        ids = [toy.table.products.id(int(number)) for number in answer.number[row, :count]]
+        assert ids == [item.product_id for item in result.items]
+        assert answer.score[row, :count].tolist() == [item.score for item in result.items]
+        assert answer.stars[row, :count].tolist() == [item.stars for item in result.items]
+        assert (answer.number[row, count:] == NONE).all()
+        assert np.isnan(answer.score[row, count:]).all()
+        assert np.isnan(answer.stars[row, count:]).all()
+        assert answer.note[row] == result.note
+        assert len(answer.attention[row]) == len(person.reviews)
+        assert (answer.attention[row] > 0).sum() <= LIMIT
+        if person.reviews:
+            assert answer.attention[row].sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_attention_stands_at_the_reviews_as_they_were_given(toy: Toy) -> None:
+    reviews = [Review(f"p{n}", f"text {n}", 5, n) for n in range(LIMIT + 3)]
+    (given,) = toy.recommender.answer([Person("a", reviews)]).attention
+    assert (given[:3] == 0).all()
+    assert (given[3:] > 0).all()
+    (turned,) = toy.recommender.answer([Person("a", reviews[::-1])]).attention
+    np.testing.assert_allclose(turned[::-1], given, atol=1e-6)
 
 
 @pytest.mark.gpu
 def test_cuda_gives_the_same(toy: Toy) -> None:
     checkpoint = replace(toy.checkpoint, model=copy.deepcopy(toy.checkpoint.model))
     people = [*as_strangers(everybody(toy)), Person("a", [Review("unknown", "text")]), Person("nobody")]
-    recommender = ReviewRecommender(checkpoint, toy.recommender.base, ToyEncoder(), torch.device("cuda"))
+    recommender = recommender_of(checkpoint, toy.recommender.base, ToyEncoder(), torch.device("cuda"))
     for ours, theirs in zip(recommender.recommend(people), toy.recommender.recommend(people), strict=True):
         assert scores(ours) == pytest.approx(scores(theirs), abs=1e-3)
 

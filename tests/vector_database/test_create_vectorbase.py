@@ -14,7 +14,8 @@ from rec_sys.paths import Paths
 from rec_sys.vector_database.create_vectorbase import Created, CreateSettings, create_vectorbase
 from rec_sys.vector_database.index import VectorBaseSettings
 from rec_sys.vector_database.storage import load_vector_base
-from rec_sys.vector_database.text_encoder import embed, encoder_of
+from rec_sys.vector_database.text_encoder import embed
+from rec_sys.vector_database.trained_encoder import encoder_of
 from tests.vector_database.toy_checkpoint import ToyEncoder, toy_checkpoint, toy_table
 
 NEW: list[dict[str, object]] = [
