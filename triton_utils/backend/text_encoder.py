@@ -1,0 +1,42 @@
+"""`text_encoder` in the Python backend: strings in, unit vectors out; the tokenizer is part of it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import triton_python_backend_utils as pb_utils
+
+from rec_sys.dataset.onnx_text_encoder import OnnxTextEncoder
+
+
+class TritonPythonModel:
+    """The encoder of one version."""
+
+    def initialize(self, args: dict[str, str]) -> None:
+        """Load tokenizer and weights of this version."""
+        folder = Path(args["model_repository"]) / args["model_version"]
+        self.encoder = OnnxTextEncoder(folder, int(os.environ.get("REC_SYS_THREADS", "0")))
+
+    def execute(self, requests: list[Any]) -> list[Any]:
+        """Encode the texts of all requests together; one that is no text spoils its own request only."""
+        responses: list[Any] = [None] * len(requests)
+        texts: list[str] = []
+        slices: dict[int, slice] = {}
+        for place, request in enumerate(requests):
+            values = pb_utils.get_input_tensor_by_name(request, "text").as_numpy().reshape(-1).tolist()
+            try:
+                mine = [value.decode() for value in values]
+            except UnicodeDecodeError as error:
+                message = f"a text is not UTF-8: {error.reason} at byte {error.start:,}"
+                responses[place] = pb_utils.InferenceResponse(
+                    error=pb_utils.TritonError(message, pb_utils.TritonError.INVALID_ARG)
+                )
+                continue
+            slices[place] = slice(len(texts), len(texts) + len(mine))
+            texts += mine
+        vectors = self.encoder.encode(texts)
+        for place, its in slices.items():
+            responses[place] = pb_utils.InferenceResponse([pb_utils.Tensor("vector", vectors[its])])
+        return responses
