@@ -47,7 +47,7 @@ def inputs_of(people: Sequence[Person], k: int) -> dict[str, Array]:
         "text": texts([review.text for review in reviews]),
         "rating": np.array([math.nan if r.rating is None else r.rating for r in reviews], dtype=np.float32),
         "timestamp": np.array([UNKNOWN_TIME if r.timestamp is None else r.timestamp for r in reviews], dtype=np.int64),
-        "product_name": texts([review.product_name for review in reviews]),
+        "product_name": texts([review.product_text for review in reviews]),
         "person": np.array(rows, dtype=np.int64),
         "people": texts([person.user_id for person in people]),
         "k": np.array([k], dtype=np.int32),
@@ -81,35 +81,32 @@ def served(people: Sequence[Person], outputs: Mapping[str, Array]) -> Served:
             f"asked for {counts[0]:,} people with {counts[1]:,} reviews; the answer is for {len(ids):,} with "
             f"{len(attention):,}: deploy the model anew"
         )
-    seen = (outputs.get("reviewed_id"), outputs.get("reviewed_name"))
     answers, start = [], 0
     for row, person in enumerate(people):
         found = int(np.count_nonzero(~np.isnan(scores[row])))
         columns = (column[row, :found].tolist() for column in (ids, names, scores, stars))
         items = [Recommendation(*values) for values in zip(*columns, strict=True)]
         its = slice(start, start + len(person.reviews))
-        why = reasons(person.reviews, attention[its], *(None if names is None else names[its] for names in seen))
+        why = reasons(person.reviews, attention[its], outputs["reviewed_id"][its], outputs["reviewed_name"][its])
         answers.append(Recommendations(person.user_id, items, why, notes[row]))
         start = its.stop
     return Served(answers, outputs["model"][0])
 
 
-def reasons(
-    reviews: Sequence[Review], attention: Array, ids: Array | None = None, names: Array | None = None
-) -> list[Reason]:
+def reasons(reviews: Sequence[Review], attention: Array, ids: Array, names: Array) -> list[Reason]:
     """The reviews that carried the recommendations, most attention first; of equal ones, the older first.
 
     Args:
         reviews: of one person.
         attention: (len(reviews),), 0 for reviews that were not read.
-        ids: of the products as the catalogue has them; None: as the reviews have them.
+        ids: (len(reviews),) of their products in the catalogue, "" of those it lacks.
         names: likewise.
     """
     read = [place for place, _ in order_in_time(reviews) if attention[place] > 0]
     return [
         Reason(
-            product_id=reviews[place].product_id if ids is None else ids[place],
-            name=reviews[place].product_name if names is None else names[place],
+            product_id=ids[place] or reviews[place].product_id,
+            name=names[place] if ids[place] else reviews[place].product_name,
             excerpt=excerpt(reviews[place].text),
             attention=float(attention[place]),
         )

@@ -19,7 +19,18 @@ class Review:
     rating: float | None = None  # 1 to 5
     timestamp: int | None = None  # seconds since 1970 UTC
     product_name: str = ""
+    product_info: str = ""  # a description
     vector: Floats | None = field(default=None, compare=False, repr=False)  # (text_dim,) of the text, where it is known
+
+    @property
+    def product_text(self) -> str:
+        """What stands for the product where the catalogue lacks it.
+
+        Of a product without an id it is the name alone, by which the catalogue is searched, where it has one.
+        """
+        if self.product_name and self.product_info and self.product_id:
+            return f"{self.product_name.rstrip('.')}. {self.product_info}"  # as the texts of products are put together
+        return self.product_name or self.product_info
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from rec_sys.inference.people import Person, Review
 USER = ("reviewerID", "user_id", "user", "nickname")
 PRODUCT = ("parent_asin", "asin", "product_id", "item_id")
 PRODUCT_NAME = ("ProductName", "product_name")
+PRODUCT_INFO = ("ProductInfo", "product_info")
 TEXT = ("reviewText", "TextReview", "text", "comment", "review")
 TITLE = ("summary", "title")
 RATING = ("overall", "rating", "score", "stars")
@@ -125,6 +126,9 @@ def _add_all(people: dict[str, list[Review]], user_id: str, rows: list[Any], pla
 
 
 def _review(row: dict[str, Any], place: str) -> Review:
+    for name in (*USER, *PRODUCT, *PRODUCT_NAME, *PRODUCT_INFO, *TEXT, *TITLE):
+        if isinstance(row.get(name), dict | list | bool):
+            raise DataError(f"{place}: {name} is {_shown(row[name])}; expected a text, or leave it out")
     title, body = (_first_text(row, names) for names in (TITLE, TEXT))
     review = Review(
         product_id=read_id(row, PRODUCT),
@@ -132,10 +136,11 @@ def _review(row: dict[str, Any], place: str) -> Review:
         rating=_rating(row, place),
         timestamp=_timestamp(row, place),
         product_name=" ".join(_first_text(row, PRODUCT_NAME).split()),
+        product_info=" ".join(_first_text(row, PRODUCT_INFO).split()),
     )
-    if not (review.product_id or review.product_name or review.text):
+    if not (review.product_id or review.product_text or review.text):
         raise DataError(
-            f"{place} holds neither a product ({', '.join(PRODUCT + PRODUCT_NAME)}) nor a text "
+            f"{place} holds neither a product ({', '.join(PRODUCT + PRODUCT_NAME + PRODUCT_INFO)}) nor a text "
             f"({', '.join(TEXT + TITLE)}); it has {', '.join(map(repr, list(row)[:10])) or 'nothing'}"
         )
     return review

@@ -63,6 +63,9 @@ class Answer:
     score: Floats  # (num_people, width); nan where there is no product
     stars: Floats  # (num_people, width); nan where there is no product
     attention: list[Floats]  # one per person, (len(person.reviews),) in the order given; 0 for a review not read
+    reviewed: list[
+        Ints
+    ]  # one per person, (len(person.reviews),) number of each review's product; NONE: not in the base
     note: list[str]  # one per person
 
 
@@ -132,7 +135,7 @@ class ReviewRecommender:
         found = numbers != NONE
         stars = np.clip(predicted_stars(inner, self.history[numbers.clip(min=0), 0]), 0, 5)
         score = np.full_like(inner, np.nan)
-        attention, note, start = [], [], 0
+        attention, reviewed, note, start = [], [], [], 0
         for row, person in enumerate(people):
             best = found[row]
             score[row, best] = taste_cosine(inner[row, best], vectors[row], self.base.vectors(numbers[row, best]))
@@ -140,9 +143,11 @@ class ReviewRecommender:
             mine = np.zeros(len(person.reviews), dtype=np.float32)
             mine[places] = weights[start : start + len(places)]
             attention.append(mine)
+            numbers_of = [self._number(review) for review in person.reviews]
+            reviewed.append(np.array([NONE if n is None else n for n in numbers_of], dtype=np.int64))
             note.append(self._note(person, int(best.sum()), k))
             start += len(places)
-        return Answer(numbers, score, np.where(found, stars, np.nan).astype(np.float32), attention, note)
+        return Answer(numbers, score, np.where(found, stars, np.nan).astype(np.float32), attention, reviewed, note)
 
     def _read(self, people: Sequence[Person]) -> _Read:
         newest = [order_in_time(person.reviews)[-self.towers.max_history :] for person in people]
@@ -184,9 +189,9 @@ class ReviewRecommender:
         unknown = [row for row, number in enumerate(numbers) if number is None]
         if unknown and self.towers.text_dim:
             product_text = text[unknown]
-            named = [place for place, row in enumerate(unknown) if reviews[row].product_name]
+            named = [place for place, row in enumerate(unknown) if reviews[row].product_text]
             if named:
-                names = [reviews[unknown[place]].product_name for place in named]
+                names = [reviews[unknown[place]].product_text for place in named]
                 product_text[named] = embed(self.encoder, names)
             states[unknown], _ = self.towers.new_products(product_text)
         return states

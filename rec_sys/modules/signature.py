@@ -151,6 +151,8 @@ def recommend() -> Signature:
             Tensor("score", "FP32", ("N", "k")),  # nan where none is left
             Tensor("stars", "FP32", ("N", "k")),
             Tensor("attention", "FP32", ("R",)),  # 0 for reviews that were not read
+            Tensor("reviewed_id", "BYTES", ("R",)),  # of the review's product in the catalogue; "" where it has none
+            Tensor("reviewed_name", "BYTES", ("R",)),
             Tensor("note", "BYTES", ("N",)),
             Tensor("model", "BYTES", (1,)),  # fingerprint of the checkpoint
         ),
