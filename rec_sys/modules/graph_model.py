@@ -33,8 +33,8 @@ class GraphModelSettings(Settings):
     max_history: int = Field(20, ge=1, le=1000, description="newest reviews of a person that are looked at")
     min_reviews: int = Field(2, ge=1, description="fewest reviews for which a product's learned vector counts")
     new_product_rate: float = Field(0.1, ge=0, lt=1, description="products treated as new in each training step")
-    new_product_exposure: float = Field(
-        2.0, ge=0, description="how often a new product is recommended, beside an average one; 0: by its text alone"
+    new_product_cost: float = Field(
+        0.02, ge=0, lt=1, description="part of known products' ndcg@10 that new ones, a twentieth of all, may cost"
     )
     level: float = Field(
         0.99, ge=0, lt=1, description="constant that a person's level of stars meets; 0: no level, taste alone"
@@ -42,6 +42,9 @@ class GraphModelSettings(Settings):
     texts: bool = Field(True, description="read texts of products and reviews, where there are any")
     memory: int = Field(
         512, ge=0, le=4096, description="dimensions of the item-item memory beside the graph's; 0: none"
+    )
+    colours: int = Field(
+        64, ge=0, le=1024, description="dimensions that keep from recommending what somebody has already; 0: none"
     )
     temperature: float = Field(0.07, gt=0, description="of the softmax over products, where learning starts")
 
@@ -92,7 +95,7 @@ class GraphModel(nn.Module):
     @memory.setter
     def memory(self, mix: MemoryMix | None) -> None:
         self.user_tower.memory = mix
-        self.product_tower.memory_rank = mix.rank if mix else 0
+        self.product_tower.mix = mix
 
     def star_parameters(self) -> list[nn.Parameter]:
         """The few weights that matter to the predicted stars alone."""

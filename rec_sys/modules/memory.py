@@ -26,11 +26,13 @@ SPARE = 32  # dimensions more while iterating, so that the last ones kept are ac
 
 
 class MemoryMix(Settings):
-    """How the memory stands beside the graph."""
+    """What stands beside the graph's vectors, and how much of it."""
 
-    rank: int = Field(ge=1, description="dimensions of the memory")
+    rank: int = Field(ge=0, description="dimensions of the memory; 0: none")
     share: float = Field(ge=0, lt=1, description="part of a person's vector that is memory, in squared length")
     recency: float = Field(0.9, gt=0, le=1, description="a review weighs recency ** age")
+    colours: int = Field(0, ge=0, description="dimensions of the colours; 0: none")
+    push: float = Field(0.0, ge=0, lt=1, description="part of all vectors that is colour, in squared length")
 
 
 @dataclass(frozen=True)
@@ -67,24 +69,30 @@ def make_memory(weights: Tensor, reads: Tensor, rank: int, seed: int = 0) -> Mem
     return Memory(history, target / target.norm(dim=1).max().clamp(min=1e-12))
 
 
-def beside(taste: Tensor, memory: Tensor) -> Tensor:
-    """Products to recommend, (num_products, dim + rank + 1) unit vectors: taste, memory, what is left of the length.
+def beside(taste: Tensor, memory: Tensor, colour: Tensor, push: float) -> Tensor:
+    """Products to recommend, (num_products, dim + rank + 1 + colours) unit vectors: taste, memory, the rest, colour.
+
+    The rest is what is left of the length; it meets a zero.
 
     Args:
         taste: (num_products, dim) unit vectors.
         memory: (num_products, rank) `Memory.target`; zeros for a new product.
+        colour: (num_products, colours) one-hot; zeros for a new product.
+        push: `MemoryMix.push`.
     """
-    rest = (1 - memory.square().sum(dim=1, keepdim=True)).clamp(min=0).sqrt()
-    vectors: Tensor = torch.cat([taste, memory, rest], dim=1) * 2**-0.5
-    return vectors
+    known = torch.cat([taste, memory], dim=1) * ((1 - push) / 2) ** 0.5
+    mark = colour * push**0.5
+    rest = (1 - known.square().sum(dim=1, keepdim=True) - mark.square().sum(dim=1, keepdim=True)).clamp(min=0).sqrt()
+    return torch.cat([known, rest, mark], dim=1)
 
 
-def recall(taste: Tensor, memory: Tensor, age: Tensor, star: Tensor, mix: MemoryMix) -> Tensor:
-    """People, (num_stars, dim + rank + 1) unit vectors that meet those of `beside`.
+def recall(taste: Tensor, memory: Tensor, colour: Tensor, age: Tensor, star: Tensor, mix: MemoryMix) -> Tensor:
+    """People, (num_stars, dim + rank + 1 + colours) unit vectors that meet those of `beside`.
 
     Args:
         taste: (num_stars, dim) unit vectors.
         memory: (num_edges, rank) `Memory.history` of the product of each review.
+        colour: (num_edges, colours) of the product of each review.
         age: (num_edges,) 0 for the newest review of a star.
         star: (num_edges,) the star of each review.
         mix: how much of it.
@@ -92,5 +100,9 @@ def recall(taste: Tensor, memory: Tensor, age: Tensor, star: Tensor, mix: Memory
     weight = mix.recency ** age.to(memory.dtype)
     recalled = memory.new_zeros(len(taste), memory.shape[1]).index_add(0, star, memory * weight[:, None])
     recalled = functional.normalize(recalled, dim=1)
+    owned = colour.new_zeros(len(taste), colour.shape[1]).index_add(0, star, colour)
+    owned = functional.normalize(owned, dim=1)
     share = mix.share * recalled.square().sum(dim=1, keepdim=True)  # nothing to recall: all is taste
-    return torch.cat([taste * (1 - share).sqrt(), recalled * mix.share**0.5, torch.zeros_like(share)], dim=1)
+    left = (1 - mix.push * owned.square().sum(dim=1, keepdim=True)).sqrt()
+    wanted = torch.cat([taste * (1 - share).sqrt(), recalled * mix.share**0.5, torch.zeros_like(share)], dim=1) * left
+    return torch.cat([wanted, -owned * mix.push**0.5], dim=1)

@@ -53,16 +53,19 @@ class NewProducts(nn.Module):
 
     def __init__(self, tower: ProductTower, states: ProductStates, readable: Readable | None) -> None:
         super().__init__()
-        self.tower, self.rank = tower, tower.memory_rank
+        self.tower, self.mix = tower, tower.mix
+        self.rank = self.mix.rank if self.mix else 0
         self.length = 1.0 if readable is None else readable.welcome.length
-        self.dim = states.history.shape[1] - 1 - self.rank
+        self.dim = tower.learned.embedding_dim
         text = torch.zeros(0, 1) if readable is None else readable.text
         self.numbers = text.any(dim=1).nonzero()[:, 0]  # product numbers of the examples
         target, device = states.target, states.target.device
         self.register_buffer("text", text[self.numbers].float().to(device))
         self.register_buffer("taste", target[self.numbers.to(device), 1 : self.dim + 1])
         self.register_buffer("target_memory", target[self.numbers.to(device), self.dim + 1 : self.dim + 1 + self.rank])
-        self.register_buffer("history_memory", states.history[self.numbers.to(device), self.dim + 1 :])
+        self.register_buffer(
+            "history_memory", states.history[self.numbers.to(device), self.dim + 1 : self.dim + 1 + self.rank]
+        )
 
     def forward(self, text: Tensor) -> tuple[Tensor, Tensor]:
         """History states (n, history_dim) and target vectors (n, target_dim) of texts (n, text_dim)."""
@@ -107,11 +110,14 @@ class NewProducts(nn.Module):
         if not len(self.numbers):
             return own
         level = own.target[:, :1]
-        if self.rank:
+        colour = level.new_zeros(len(level), self.mix.colours if self.mix else 0)
+        if self.mix:
             share = MEMORY_SHARE * memory.square().sum(dim=1, keepdim=True)  # 0 or MEMORY_SHARE
             rest = torch.full_like(level, 1 - length).sqrt()
-            inner = torch.cat([taste * (length * (1 - share)).sqrt(), memory * (length * share).sqrt(), rest], dim=1)
+            inner = torch.cat(
+                [taste * (length * (1 - share)).sqrt(), memory * (length * share).sqrt(), rest, colour], dim=1
+            )
         else:
             inner = taste
-        history = torch.cat([own.history[:, : self.dim + 1], recalled], dim=1)
+        history = torch.cat([own.history[:, : self.dim + 1], recalled, colour], dim=1)
         return ProductStates(history, torch.cat([level, inner * (1 - level.square()).sqrt()], dim=1))

@@ -13,7 +13,7 @@ from torch_geometric.data import HeteroData
 
 from rec_sys import columns
 from rec_sys.dataset.graphs import edges_of
-from rec_sys.modules.memory import Memory, beside
+from rec_sys.modules.memory import Memory, MemoryMix, beside
 
 NARROW_STD = 0.01  # start of layers that read a few numbers, which must not drown the vectors beside them
 
@@ -23,7 +23,7 @@ class ProductStates:
     """What the product tower says of every product."""
 
     history: Tensor  # (num_products, 1 + dim): how well liked it is, the product as something a person has reviewed,
-    # and its memory if there is one
+    # and its memory and colour if there are any
     target: Tensor  # (num_products, dim + 1): the product as something to recommend; unit vectors
 
     @property
@@ -36,18 +36,19 @@ class ProductStates:
         """(num_products, dim) unit vectors: `target` without the level."""
         return self.target[:, 1:] / (1 - self.target[:, :1].square()).sqrt()
 
-    def with_memory(self, memory: Memory) -> ProductStates:
-        """The same products with a memory beside their taste."""
+    def with_memory(self, memory: Memory, colour: Tensor | None = None, push: float = 0.0) -> ProductStates:
+        """The graph's products with a memory and colours, (num_products, colours) one-hot, beside their taste."""
         level = self.target[:, :1]
-        target = torch.cat([level, beside(self.taste, memory.target) * (1 - level.square()).sqrt()], dim=1)
-        return ProductStates(torch.cat([self.history, memory.history], dim=1), target)
+        colour = level.new_zeros(len(level), 0) if colour is None else colour
+        target = beside(self.taste, memory.target, colour, push) * (1 - level.square()).sqrt()
+        history = torch.cat([self.history, memory.history, colour], dim=1)
+        return ProductStates(history, torch.cat([level, target], dim=1))
 
-    def without_memory(self, rank: int) -> ProductStates:
-        """The same products without their memory of `rank` dimensions: the graph alone."""
-        width = self.history.shape[1] - rank
+    def graph_alone(self, dim: int) -> ProductStates:
+        """The same products without what stands beside their taste of `dim` dimensions."""
         level = self.target[:, :1]
-        taste = functional.normalize(self.target[:, 1:width], dim=1) * (1 - level.square()).sqrt()
-        return ProductStates(self.history[:, :width], torch.cat([level, taste], dim=1))
+        taste = functional.normalize(self.target[:, 1 : dim + 1], dim=1) * (1 - level.square()).sqrt()
+        return ProductStates(self.history[:, : dim + 1], torch.cat([level, taste], dim=1))
 
 
 @dataclass(frozen=True)
@@ -221,7 +222,7 @@ class ProductTower(nn.Module):
         self.liking = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 1, bias=False))
         nn.init.zeros_(self.liking[2].weight)  # type: ignore[arg-type]
         self.dropout = nn.Dropout(dropout)
-        self.memory_rank = 0  # set when training is done
+        self.mix: MemoryMix | None = None  # set when training is done
 
     def forward(self, graph: GraphSums, people: Tensor | None = None) -> ProductStates:
         """States of all products.
@@ -251,10 +252,10 @@ class ProductTower(nn.Module):
             states = self._states(text.new_zeros(len(text), self.learned.embedding_dim), unknown)
         else:
             states = self._states(self.text(functional.normalize(text, dim=1)), unknown)
-        if not self.memory_rank:
+        if self.mix is None:
             return states
-        nothing = text.new_zeros(len(text), self.memory_rank)
-        return states.with_memory(Memory(nothing, nothing))
+        nothing = text.new_zeros(len(text), self.mix.rank)
+        return states.with_memory(Memory(nothing, nothing), text.new_zeros(len(text), self.mix.colours), self.mix.push)
 
     def _states(self, states: Tensor, liked: Tensor) -> ProductStates:
         taste = functional.normalize(self.target(states), dim=1) * (1 - self.level**2) ** 0.5

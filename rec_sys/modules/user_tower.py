@@ -96,7 +96,7 @@ class UserTower(nn.Module):
         """
         dim = self.out.in_features
         state_of = products[stars.product]
-        liked, product, memory = state_of[:, 0], state_of[:, 1 : dim + 1], state_of[:, dim + 1 :]  # (num_reviews, ...)
+        liked, product, beside = state_of[:, 0], state_of[:, 1 : dim + 1], state_of[:, dim + 1 :]  # (num_reviews, ...)
         has_rating = ~stars.rating.isnan()
         rating = torch.stack([(stars.rating - 3.0).nan_to_num(), has_rating.float()], dim=1)
         review = self.rating(rating)  # (num_reviews, dim)
@@ -116,7 +116,9 @@ class UserTower(nn.Module):
             attention = attention + weight.detach().mean(dim=1) / len(self.convs)
         taste = functional.normalize(self.out(state), dim=1)
         if self.memory is not None:
-            taste = recall(taste, memory[stars.edge_review], stars.age, stars.edge_star, self.memory)
+            of_edge = beside[stars.edge_review]
+            memory, colour = of_edge[:, : self.memory.rank], of_edge[:, self.memory.rank :]
+            taste = recall(taste, memory, colour, stars.age, stars.edge_star, self.memory)
         level = taste.new_zeros(len(taste), 1)
         if self.level is not None:
             surplus = torch.where(has_rating, stars.rating - 3.0 - liked, 0.0)

@@ -36,7 +36,7 @@ class GraphRecommender:
             return None
         alone = copy.deepcopy(self.model)
         alone.memory = None
-        return replace(self, model=alone, states=self.states.without_memory(mix.rank), name=GRAPH_ALONE)
+        return replace(self, model=alone, states=self.states.graph_alone(self.model.settings.dim), name=GRAPH_ALONE)
 
     @torch.inference_mode()
     def user_vectors(self, histories: Histories) -> Floats:

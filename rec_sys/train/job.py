@@ -163,17 +163,20 @@ def train(cfg: DictConfig) -> TrainResult:
         trainer.fit(task, loader, ckpt_path=state.path if state else None, weights_only=True)
         facts["fit_seconds"] = round(time.perf_counter() - fit_started, 1)
         facts["epochs"] = len(best.history)
-        if not trial and settings.ranking_weight and model_settings.memory:
-            remembered = remember(checkpoint, data, split, task.valid, model_settings.memory)
+        beside = (model_settings.memory, model_settings.colours)
+        if not trial and settings.ranking_weight and any(beside):
+            remembered = remember(checkpoint, data, split, task.valid, *beside)
             facts["memory"] = {
                 "share": remembered.mix.share if remembered.mix else 0.0,
+                "push": remembered.mix.push if remembered.mix else 0.0,
                 "ndcg@10": {f"{share:g}": value for share, value in remembered.ndcg.items()},
+                "unmasked_ndcg@10": {f"{push:g}": value for push, value in remembered.unmasked.items()},
             }
             print(remembered.note)
-        if not trial and settings.ranking_weight and model_settings.new_product_exposure:
+        if not trial and settings.ranking_weight:
             described = with_texts_from(data.table, split.train, data.review_text, product_text)
-            exposure = model_settings.new_product_exposure
-            if welcomed := welcome(checkpoint, data, split, task.valid, described, exposure):
+            cost = model_settings.new_product_cost
+            if welcomed := welcome(checkpoint, data, split, task.valid, described, cost):
                 facts["new_products"] = asdict(welcomed)
                 print(welcomed.note)
         facts["train_seconds"] = round(time.perf_counter() - fit_started, 1)

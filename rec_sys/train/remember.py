@@ -1,4 +1,4 @@
-"""The last step of a training: the memory is learned, and validation says how much it counts."""
+"""After the network: memory and colours are made, and validation says how much they count."""
 
 from __future__ import annotations
 
@@ -7,66 +7,118 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from rec_sys.dataset.data import Data
 from rec_sys.dataset.splits import Split
 from rec_sys.dataset.table import Ints
 from rec_sys.errors import ConfigError
-from rec_sys.evaluation.protocol import evaluate
+from rec_sys.evaluation.protocol import RankingReport, evaluate
 from rec_sys.modules.checkpoint import load_checkpoint, save_checkpoint
-from rec_sys.modules.memory import MemoryMix, make_memory
+from rec_sys.modules.colours import colour_products
+from rec_sys.modules.memory import Memory, MemoryMix, make_memory
+from rec_sys.modules.product_tower import ProductStates
 from rec_sys.recommenders.ease import EASE, EASESettings
 from rec_sys.recommenders.graph import GraphRecommender
 
 REGULARISATION = 100.0
 SHARES = (0.0, 0.2, 0.5, 0.8, 0.94)  # 0, 1/2, 1, 2, 4 times the weight of the taste
+PUSHES = (0.0, 0.03, 0.06, 0.1, 0.15, 0.2, 0.25)
+COST = 0.02  # of masked ndcg@10, that keeping from what is owned may cost at most
 
 
 @dataclass(frozen=True)
 class Remembered:
-    """What became of the memory."""
+    """What stands beside the graph now."""
 
-    mix: MemoryMix | None  # None: there is none, or validation wanted none
-    ndcg: dict[float, float]  # masked ndcg@10 on validation by share
-    note: str  # one line for a person
+    mix: MemoryMix | None  # None: nothing
+    ndcg: dict[float, float]  # masked ndcg@10 on validation by share of the memory; empty where it cannot be made
+    unmasked: dict[float, float]  # unmasked ndcg@10 on validation by push of the colours, as far as they were tried
+    note: str  # a line for a person
 
 
-def remember(checkpoint: Path, data: Data, split: Split, valid: Ints, rank: int) -> Remembered:
-    """Put the memory of the training reviews beside the graph of a checkpoint and choose its share on validation.
+def remember(checkpoint: Path, data: Data, split: Split, valid: Ints, rank: int, colours: int) -> Remembered:
+    """Put memory and colours of the training reviews beside the graph of a checkpoint; validation says how much.
 
-    The checkpoint is replaced in one step, or left as it is where the memory does not help.
+    The memory's share is the one with the best masked ndcg@10. The colours' push is the one with the best unmasked
+    ndcg@10 among those that cost no more than COST of the masked one. The checkpoint is replaced in one step, or left
+    as it is where neither helps.
 
     Args:
         checkpoint: of the trained network.
         data: what it was trained on.
         split: its parts; only `train` and `valid` are looked at.
         valid: the validation reviews to choose by.
-        rank: dimensions of the memory.
+        rank: dimensions of the memory; 0: none.
+        colours: how many; 0: none.
     """
-    try:
-        ease = EASE.for_catalogue(data.table.num_products, EASESettings(regularisation=REGULARISATION))
-    except ConfigError as error:
-        return Remembered(None, {}, f"no memory: {error}")
-    weights = ease.fit(data.table, split.train).weights
-    reads = torch.from_numpy(np.bincount(data.table.product[split.train], minlength=data.table.num_products))
-    memory = make_memory(torch.from_numpy(weights), reads, rank)
+    table, train = data.table, split.train
     kept = load_checkpoint(checkpoint)
-    plain = kept.states  # a run that went on and found no better epoch has a memory already
-    if kept.model.memory:
-        plain = plain.without_memory(kept.model.memory.rank)
-    with_memory = plain.with_memory(memory)
-    ndcg: dict[float, float] = {}
-    for share in SHARES:
-        kept.model.memory = MemoryMix(rank=memory.target.shape[1], share=share) if share else None
-        states = with_memory if share else plain
-        recommender = GraphRecommender(kept.model, states, data.table, data.review_text)
-        ndcg[share] = evaluate(recommender, data.table, valid, among=split.in_histories).masked["ndcg@10"]
-    best = max(SHARES, key=lambda share: (ndcg[share], -share))
-    figures = ", ".join(f"{share:g}: {value:.4f}" for share, value in ndcg.items())
-    note = f"memory of {memory.target.shape[1]} dimensions, share {best:g} (validation ndcg@10 by share: {figures})"
-    if not best:
-        return Remembered(None, ndcg, f"no memory: {note}")
-    kept.model.memory = MemoryMix(rank=memory.target.shape[1], share=best)
-    info = kept.info | {"memory": {"share": best, "ndcg@10": {f"{share:g}": value for share, value in ndcg.items()}}}
-    save_checkpoint(checkpoint, kept.model, with_memory, kept.products, kept.names, info)
-    return Remembered(kept.model.memory, ndcg, note)
+    plain = kept.states.graph_alone(kept.model.settings.dim)  # a run that went on may have a memory already
+
+    def judge(mix: MemoryMix | None, states: ProductStates) -> RankingReport:
+        kept.model.memory = mix
+        recommender = GraphRecommender(kept.model, states, table, data.review_text)
+        return evaluate(recommender, table, valid, among=split.in_histories)
+
+    nothing = plain.target.new_zeros(table.num_products, 0)
+    memory, share, ndcg, notes = Memory(nothing, nothing), 0.0, {}, []
+    if rank:
+        try:
+            full = _memory(data, split, rank)
+        except ConfigError as error:
+            notes.append(f"no memory: {error}")
+        else:
+            with_memory = plain.with_memory(full)
+            for each in SHARES:
+                mix = MemoryMix(rank=full.target.shape[1], share=each) if each else None
+                ndcg[each] = judge(mix, with_memory if each else plain).masked["ndcg@10"]
+            share = max(SHARES, key=lambda each: (ndcg[each], -each))
+            memory = full if share else memory
+            figures = ", ".join(f"{each:g}: {value:.4f}" for each, value in ndcg.items())
+            notes.append(
+                ("" if share else "no memory: ") + f"memory of {full.target.shape[1]} dimensions, share {share:g} "
+                f"(validation ndcg@10 by share: {figures})"
+            )
+    mix = MemoryMix(rank=memory.target.shape[1], share=share) if share else None
+    states = plain.with_memory(memory) if share else plain
+    unmasked: dict[float, float] = {}
+    if colours:
+        number = colour_products(table.user[train], table.product[train], table.num_products, colours)
+        colour = functional.one_hot(torch.from_numpy(number), colours).float()
+        report = judge(mix, states)
+        least = (1 - COST) * report.masked["ndcg@10"]
+        unmasked[0.0], best = report.unmasked["ndcg@10"], (mix, states)
+        for push in PUSHES[1:]:
+            tried = MemoryMix(rank=memory.target.shape[1], share=share, colours=colours, push=push)
+            pushed = plain.with_memory(memory, colour, push)
+            report = judge(tried, pushed)
+            if report.masked["ndcg@10"] < least:
+                break
+            if report.unmasked["ndcg@10"] > max(unmasked.values()):
+                best = (tried, pushed)
+            unmasked[push] = report.unmasked["ndcg@10"]
+        mix, states = best
+        figures = ", ".join(f"{each:g}: {value:.4f}" for each, value in unmasked.items())
+        push = mix.push if mix else 0.0
+        notes.append(f"{colours} colours, push {push:g} (unmasked validation ndcg@10 by push: {figures})")
+    note = "\n".join(notes)
+    if mix is None:
+        return Remembered(None, ndcg, unmasked, note)
+    kept.model.memory = mix
+    chosen = {"ndcg@10": _texts(ndcg), "unmasked_ndcg@10": _texts(unmasked)}
+    info = kept.info | {"memory": {"share": mix.share, "push": mix.push, **chosen}}
+    save_checkpoint(checkpoint, kept.model, states, kept.products, kept.names, info)
+    return Remembered(mix, ndcg, unmasked, note)
+
+
+def _memory(data: Data, split: Split, rank: int) -> Memory:
+    num_products = data.table.num_products
+    ease = EASE.for_catalogue(num_products, EASESettings(regularisation=REGULARISATION))
+    weights = ease.fit(data.table, split.train).weights
+    reads = torch.from_numpy(np.bincount(data.table.product[split.train], minlength=num_products))
+    return make_memory(torch.from_numpy(weights), reads, rank)
+
+
+def _texts(figures: dict[float, float]) -> dict[str, float]:
+    return {f"{key:g}": value for key, value in figures.items()}

@@ -1,8 +1,8 @@
 """After the memory: new products get a place among the known ones, as bold as is wanted.
 
-A known product is asked for as if it were new, from its text and its neighbours without itself, and the length of such
-vectors is set so that they enter people's first LIST products `exposure` times as often as an average known product
-does. Nothing but the histories of people is looked at, no review to be predicted.
+Known products are asked for as if they were new, a twentieth of them at a time, each from its text and its neighbours
+without itself. The length of such vectors is the largest that costs the other products no more than a given part of
+their ndcg@10 on validation: the longer, the more often new products are recommended, and in the place of others.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from rec_sys.modules.new_products import NewProducts, Readable, Welcome
 from rec_sys.modules.product_tower import ProductStates
 from rec_sys.recommenders.graph import GraphRecommender
 
+PARTS, FOLDS = 20, 4  # a twentieth at a time, four times
+SCORES = 40_000_000  # numbers in memory at once
 LIST = 50
-PEOPLE, EXAMPLES = 1000, 500  # that are looked at, at most
 HISTORY = 20
-HALVINGS = 20
+HALVINGS = 16
 
 
 @dataclass(frozen=True)
@@ -34,28 +35,34 @@ class Welcomed:
     """What became of new products."""
 
     length: float
-    exposure: float  # reached
+    exposure: float  # how often such a product is among a person's first 50, beside an average one
+    ndcg: float  # masked ndcg@10 of the known products on validation
+    ndcg_as_known: float  # the same with known products in the place of the new ones
     count: int  # products of the catalogue without a training review, now placed by their texts
 
     @property
     def note(self) -> str:
         """One line for a person."""
         placed = f"; {self.count:,} of the catalogue placed by their texts" if self.count else ""
-        return f"new products compete with length {self.length:.3f}, exposure {self.exposure:.2f}{placed}"
+        return (
+            f"new products of length {self.length:.3f} are recommended {self.exposure:.1f} times as often as an "
+            f"average one (validation ndcg@10 of the others {self.ndcg:.4f}, without them "
+            f"{self.ndcg_as_known:.4f}){placed}"
+        )
 
 
 def welcome(
-    checkpoint: Path, data: Data, split: Split, valid: Ints, product_text: Vectors, exposure: float
+    checkpoint: Path, data: Data, split: Split, valid: Ints, product_text: Vectors, cost: float
 ) -> Welcomed | None:
     """Set how boldly new products compete, and place those of the catalogue that have no training review.
 
     Args:
         checkpoint: of the trained network, its memory chosen; it is replaced in one step.
         data: what it was trained on.
-        split: its parts; only `train` and the histories before `valid` are looked at.
-        valid: validation reviews; their authors' histories are the people looked at.
+        split: its parts; only `train` and `valid` are looked at.
+        valid: the validation reviews to choose by.
         product_text: (num_products, text_dim) of all products, zero where there is none.
-        exposure: wanted, beside an average known product.
+        cost: part of the known products' masked ndcg@10 that may be lost.
 
     Returns:
         None where there are no texts to compare: the checkpoint stays as it is.
@@ -68,45 +75,85 @@ def welcome(
     new = NewProducts(kept.model.product_tower, kept.states, readable).eval()
     if not kept.model.text_dim or len(new.numbers) < 2:
         return None
-    length, reached = 1.0, float("nan")
+    length, exposure, ndcg, as_known = 1.0, float("nan"), float("nan"), float("nan")
     with torch.inference_mode():
-        if new.rank:
+        if new.mix:
             ours = GraphRecommender(kept.model, kept.states, table, data.review_text)
-            histories = histories_before(table, _some(valid, PEOPLE), split.in_histories, HISTORY)
-            length, reached = _length(new, kept.states, ours.user_vectors(histories), histories, text, exposure)
+            some = _some(valid, SCORES // table.num_products)
+            histories = histories_before(table, some, split.in_histories, HISTORY)
+            trial = _Trial(new, kept.states, ours.user_vectors(histories), histories, table.product[some], text)
+            length = _length(trial, cost)
+            exposure, ndcg, as_known = trial.exposure(length), trial.ndcg(length), trial.as_known
         unseen = ((count == 0) & text.any(dim=1)).nonzero()[:, 0]
         placed = new.of_parts(*new.parts(text[unseen]), length)
         states = ProductStates(kept.states.history.clone(), kept.states.target.clone())
         states.history[unseen], states.target[unseen] = placed.history, placed.target
     readable = Readable(readable.text, Welcome(length=length))
     save_checkpoint(checkpoint, kept.model, states, kept.products, kept.names, kept.info, readable)
-    return Welcomed(length, reached, len(unseen))
+    return Welcomed(length, exposure, ndcg, as_known, len(unseen))
 
 
-def _length(
-    new: NewProducts, states: ProductStates, people: Floats, histories: Histories, text: Tensor, exposure: float
-) -> tuple[float, float]:
-    """The length that gives the exposure wanted, and the exposure it gives."""
-    place = torch.from_numpy(_some(np.arange(len(new.numbers)), EXAMPLES))
-    example = new.numbers[place]
-    own, taste, memory, recalled = new.parts(text[example], leave_out=place)
-    vectors = torch.from_numpy(people)
-    owned = torch.from_numpy(histories.matrix(len(states.target)).toarray() > 0)
-    scores = (vectors @ states.target.T).masked_fill(owned, -torch.inf)
-    last = scores.topk(min(LIST, scores.shape[1]), dim=1).values[:, -1:]  # (num_people, 1) what it takes to be listed
+class _Trial:
+    """What known products lose when some of the catalogue is asked for as if it were new, a twentieth at a time."""
 
-    def exposed(length: float) -> float:
-        target = new.of_parts(own, taste, memory, recalled, length).target
-        listed = (vectors @ target.T > last) & ~owned[:, example]
-        return listed.sum().item() / (~owned[:, example]).sum().item() * scores.shape[1] / LIST
+    def __init__(
+        self, new: NewProducts, states: ProductStates, people: Floats, histories: Histories, wanted: Ints, text: Tensor
+    ) -> None:
+        self.new, self.people, target = new, torch.from_numpy(people), torch.from_numpy(wanted)
+        owned = torch.from_numpy(histories.matrix(len(states.target)).toarray() > 0)
+        owned[torch.arange(len(target)), target] = False
+        scores = (self.people @ states.target.T).masked_fill(owned, -torch.inf)
+        self.own = scores.gather(1, target[:, None])
+        last = scores.topk(min(LIST, scores.shape[1]), dim=1).values[:, -1:]
+        order = torch.randperm(len(new.numbers), generator=torch.Generator().manual_seed(0))
+        places = order[: FOLDS * -(-len(order) // PARTS)].chunk(FOLDS)
+        self.folds = []
+        for place in places:
+            number = new.numbers[place]
+            others = ~torch.isin(target, number)
+            above = (scores > self.own).sum(dim=1) - (scores[:, number] > self.own).sum(dim=1)
+            self.folds.append((new.parts(text[number], leave_out=place), owned[:, number], above, others, last))
+        self.as_known = self._ndcg([scores[:, new.numbers[place]] for place in places])
+        self.all = scores.shape[1]
 
+    def _scores(self, length: float) -> list[Tensor]:
+        """(num_people, num_new) for each fold; -inf where owned."""
+        return [
+            (self.people @ self.new.of_parts(*parts, length).target.T).masked_fill(owned, -torch.inf)
+            for parts, owned, *_ in self.folds
+        ]
+
+    def _ndcg(self, scores: list[Tensor]) -> float:
+        """Masked ndcg@10 of the known products, mean over the folds."""
+        figures = []
+        for (_, _, above, others, _), new in zip(self.folds, scores, strict=True):
+            rank = 1 + above + (new > self.own).sum(dim=1)
+            gain = torch.where(rank <= 10, 1 / torch.log2(rank + 1.0), 0.0)
+            figures.append(gain[others].mean().item())
+        return sum(figures) / len(figures)
+
+    def ndcg(self, length: float) -> float:
+        """Masked ndcg@10 of the known products beside new ones of this length."""
+        return self._ndcg(self._scores(length))
+
+    def exposure(self, length: float) -> float:
+        """How often a new product is among the first LIST, beside an average product."""
+        rates = []
+        for (_, owned, _, _, last), new in zip(self.folds, self._scores(length), strict=True):
+            rates.append((new > last).sum().item() / (~owned).sum().item())
+        return sum(rates) / len(rates) * self.all / LIST
+
+
+def _length(trial: _Trial, cost: float) -> float:
+    """The largest length that costs at most `cost` of the figure with known products in the place of the new ones."""
+    least = (1 - cost) * trial.as_known
+    if trial.ndcg(1.0) >= least:
+        return 1.0
     low, high = 0.0, 1.0
-    if exposed(high) <= exposure:
-        return high, exposed(high)
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        low, high = (middle, high) if exposed(middle) <= exposure else (low, middle)
-    return low, exposed(low)
+        low, high = (middle, high) if trial.ndcg(middle) >= least else (low, middle)
+    return low
 
 
 def _some(numbers: Ints, count: int) -> Ints:

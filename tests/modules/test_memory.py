@@ -89,8 +89,8 @@ def test_vectors_are_units_and_meet_by_hand() -> None:
     products, people = unit(7, 4, seed=1), unit(3, 4, seed=2)
     memory = Memory(torch.randn(7, RANK), torch.randn(7, RANK) * 0.2)
     star, age, product = torch.tensor([0, 0, 0, 1]), torch.tensor([2, 1, 0, 0]), torch.tensor([3, 5, 0, 2])
-    target = beside(products, memory.target)
-    person = recall(people, memory.history[product], age, star, MIX)
+    target = beside(products, memory.target, torch.zeros(7, 0), 0.0)
+    person = recall(people, memory.history[product], torch.zeros(4, 0), age, star, MIX)
     torch.testing.assert_close(target.norm(dim=1), torch.ones(7))
     torch.testing.assert_close(person.norm(dim=1), torch.ones(3))
     scores = person @ target.T
@@ -104,10 +104,10 @@ def test_vectors_are_units_and_meet_by_hand() -> None:
 
 def test_products_that_the_memory_does_not_know_leave_the_taste_alone() -> None:
     people, nothing = unit(2, 4), torch.zeros(3, RANK)
-    person = recall(people, nothing, torch.tensor([1, 0, 0]), torch.tensor([0, 0, 1]), MIX)
+    person = recall(people, nothing, nothing[:, :0], torch.tensor([1, 0, 0]), torch.tensor([0, 0, 1]), MIX)
     torch.testing.assert_close(person[:, :4], people)
     assert not person[:, 4:].any()
-    torch.testing.assert_close(beside(people, nothing[:2]).norm(dim=1), torch.ones(2))
+    torch.testing.assert_close(beside(people, nothing[:2], nothing[:2, :0], 0.0).norm(dim=1), torch.ones(2))
 
 
 def remembering(data: Toy, share: float = 0.5, **settings: object) -> tuple[GraphModel, ProductStates]:
@@ -143,7 +143,7 @@ def test_a_memory_can_be_taken_off_again(level: float) -> None:
     data = toy()
     plain = data.model(level=level).product_tower(data.sums())
     memory = Memory(torch.randn(40, RANK), unit(40, RANK) * 0.7)
-    back = plain.with_memory(memory).without_memory(RANK)
+    back = plain.with_memory(memory).graph_alone(16)
     torch.testing.assert_close(vars(back), vars(plain), atol=1e-5, rtol=1e-5)
 
 

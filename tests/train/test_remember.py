@@ -38,7 +38,7 @@ def test_validation_chooses_and_the_checkpoint_is_replaced(tmp_path: Path) -> No
     data = toy()
     path = saved(tmp_path, data)
     before = load_checkpoint(path)
-    found = remember(path, data_of(data), data.split, data.split.valid, RANK)
+    found = remember(path, data_of(data), data.split, data.split.valid, RANK, 0)
     after = load_checkpoint(path)
     assert list(found.ndcg) == list(SHARES)
     best = max(found.ndcg.values())
@@ -52,7 +52,12 @@ def test_validation_chooses_and_the_checkpoint_is_replaced(tmp_path: Path) -> No
     assert evaluate(recommender, data.table, data.split.valid).masked["ndcg@10"] == best
     torch.testing.assert_close(after.model.state_dict(), before.model.state_dict(), atol=0, rtol=0)
     assert after.info == INFO | {
-        "memory": {"share": share, "ndcg@10": {f"{key:g}": value for key, value in found.ndcg.items()}}
+        "memory": {
+            "share": share,
+            "push": 0.0,
+            "ndcg@10": {f"{key:g}": value for key, value in found.ndcg.items()},
+            "unmasked_ndcg@10": {},
+        }
     }
     assert [file.name for file in path.parent.iterdir()] == ["a.ckpt"]
 
@@ -63,7 +68,7 @@ def test_the_test_reviews_are_not_looked_at(tmp_path: Path) -> None:
     product[data.split.test] = 0
     others = replace(data, table=replace(data.table, product=product))
     found, same = (
-        remember(saved(tmp_path / name, data), data_of(each), data.split, data.split.valid, RANK)
+        remember(saved(tmp_path / name, data), data_of(each), data.split, data.split.valid, RANK, 0)
         for name, each in (("a", data), ("b", others))
     )
     assert found == same
@@ -81,7 +86,7 @@ def test_where_the_graph_alone_is_as_good_nothing_is_written(tmp_path: Path) -> 
     target[data.table.product[valid], 1:] = taste * (1 - target[:1, :1].square()).sqrt()
     save_checkpoint(path, kept.model, replace(kept.states, target=target), kept.products, kept.names, INFO)
     written = path.read_bytes()
-    found = remember(path, data_of(data), data.split, valid, RANK)
+    found = remember(path, data_of(data), data.split, valid, RANK, 0)
     assert found.ndcg[0.0] == 1.0
     assert found.mix is None
     assert found.note.startswith("no memory: ")
@@ -91,9 +96,9 @@ def test_where_the_graph_alone_is_as_good_nothing_is_written(tmp_path: Path) -> 
 def test_a_run_that_went_on_without_a_better_epoch_remembers_the_same(tmp_path: Path) -> None:
     data = toy()
     path = saved(tmp_path, data)
-    first = remember(path, data_of(data), data.split, data.split.valid, RANK)
+    first = remember(path, data_of(data), data.split, data.split.valid, RANK, 0)
     states = load_checkpoint(path).states
-    again = remember(path, data_of(data), data.split, data.split.valid, RANK)
+    again = remember(path, data_of(data), data.split, data.split.valid, RANK, 0)
     assert again.mix == first.mix
     np.testing.assert_allclose(list(again.ndcg.values()), list(first.ndcg.values()), atol=1e-6)
     torch.testing.assert_close(vars(load_checkpoint(path).states), vars(states), atol=1e-5, rtol=1e-5)
@@ -104,7 +109,7 @@ def test_a_catalogue_too_large_for_it_has_none(tmp_path: Path) -> None:
     path = saved(tmp_path, data)
     written = path.read_bytes()
     table = replace(data.table, products=type(data.table.products)([f"p{n}" for n in range(1_000_000)], "product"))
-    found = remember(path, data_of(replace(data, table=table)), data.split, data.split.valid, RANK)
+    found = remember(path, data_of(replace(data, table=table)), data.split, data.split.valid, RANK, 0)
     assert (found.mix, found.ndcg) == (None, {})
     assert found.note.startswith("no memory: EASE needs a dense matrix of 1,000,000 x 1,000,000 products")
     assert path.read_bytes() == written
