@@ -10,11 +10,12 @@ import grpc
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from rec_sys.inference.people import Person
+from rec_sys.inference.remote import Served
 from rec_sys.modules import signature
 from rec_sys.modules.signature import RECOMMEND
 from triton_utils.attempts import CHANNEL_OPTIONS, Attempts, CallSettings, check_address
 from triton_utils.errors import NotReady
-from triton_utils.recommend_call import Served, inputs_of, served
+from triton_utils.recommend_call import inputs_of, served
 from triton_utils.tensors import arrays_of, request_of
 
 MANY = 200  # reviews whose message is written and read in a thread: it would hold the event loop for milliseconds

@@ -76,9 +76,11 @@ class Attempts:
         """Seconds to wait until the next try.
 
         Raises:
-            TritonError: there is none, as only an unavailable server is asked again.
+            TritonError: there is none: only a server that is unavailable, and not for being overloaded, is asked again.
         """
-        if error.code() == grpc.StatusCode.UNAVAILABLE and self.tries < self.settings.tries:
+        unavailable = error.code() == grpc.StatusCode.UNAVAILABLE
+        full = unavailable and FULL_QUEUE.search(error.details() or "")  # more of the same would make it worse
+        if unavailable and not full and self.tries < self.settings.tries:
             # Half of it by chance: clients that lost one server together shall not come back together.
             pause = self.settings.backoff * 2.0 ** (self.tries - 1) * random.uniform(0.5, 1)  # noqa: S311
             if time.monotonic() + pause < self._end:

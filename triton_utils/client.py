@@ -21,12 +21,15 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from rec_sys.dataset.table import Floats
 from rec_sys.inference.people import Person
 from rec_sys.inference.recommend import Recommendations
+from rec_sys.inference.remote import Served
 from rec_sys.modules import signature
 from rec_sys.modules.signature import RECOMMEND, Signature
 from triton_utils.attempts import CHANNEL_OPTIONS, Attempts, CallSettings, check_address
 from triton_utils.errors import NotReady, TritonError
-from triton_utils.recommend_call import Served, inputs_of, served
+from triton_utils.recommend_call import inputs_of, served
 from triton_utils.tensors import Array, arrays_of, request_of, texts
+
+PATIENT = CallSettings(deadline=600, tries=5, backoff=0.5)
 
 
 class TritonClient:
@@ -122,3 +125,8 @@ class TritonClient:
                 return getattr(self._stub, method)(request, timeout=attempts.timeout())
             except grpc.RpcError as error:
                 time.sleep(attempts.pause_after(error))
+
+
+def command_client(address: str) -> TritonClient:
+    """The client of commands, which send hundreds of people at once and rather wait than fail."""
+    return TritonClient(address, PATIENT)

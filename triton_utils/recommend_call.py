@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from rec_sys.columns import MAX_RATING, MIN_RATING
 from rec_sys.inference.people import Person, Review, order_in_time
 from rec_sys.inference.recommend import REASONS, Reason, Recommendation, Recommendations, excerpt
+from rec_sys.inference.remote import Served
 from rec_sys.modules.signature import UNKNOWN_TIME
 from triton_utils.errors import BadInput, ServerError
 from triton_utils.tensors import Array, texts
 
 MAX_K = 2**31 - 1  # it travels as INT32
 TIME_LIMIT = 2**63
-
-
-@dataclass(frozen=True)
-class Served:
-    """An answer of the server."""
-
-    recommendations: list[Recommendations]  # one per person, in the order asked
-    model: str  # fingerprint of the checkpoint that gave them
 
 
 def inputs_of(people: Sequence[Person], k: int) -> dict[str, Array]:

@@ -4,11 +4,13 @@ uv run -m rec_sys.inference.infer                                    # a few kno
 uv run -m rec_sys.inference.infer users=[A1,B2] k=5
 uv run -m rec_sys.inference.infer users=all output=recommendations.parquet
 uv run -m rec_sys.inference.infer reviews=my_reviews.json            # or reviews=- for standard input
+uv run -m rec_sys.inference.infer reviews=- triton=127.0.0.1:8001    # computed by a server
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,11 +23,12 @@ from tqdm import tqdm
 from rec_sys.command import command, register_schema
 from rec_sys.dataset.data import Data, DataSettings, load_data
 from rec_sys.dataset.table import Ints
-from rec_sys.errors import ConfigError, DataError
+from rec_sys.errors import CheckpointError, ConfigError, DataError
 from rec_sys.inference.output import check_output, describe, write_recommendations
-from rec_sys.inference.people import known_people
+from rec_sys.inference.people import Person, known_people
 from rec_sys.inference.read_reviews import read_people
 from rec_sys.inference.recommend import Recommendations
+from rec_sys.inference.remote import connect
 from rec_sys.inference.torch_towers import recommender_of
 from rec_sys.modules.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from rec_sys.paths import Paths
@@ -34,6 +37,8 @@ from rec_sys.vector_database.storage import load_vector_base
 from rec_sys.vector_database.trained_encoder import encoder_of, encoder_settings_of, settings_of
 
 FEW = 3  # known people shown when nobody is asked for
+
+Recommend = Callable[[Sequence[Person], int], list[Recommendations]]
 
 
 class InferSettings(Settings):
@@ -44,6 +49,7 @@ class InferSettings(Settings):
     k: int = Field(10, description="products per person")
     output: Path | None = Field(None, description="file to write, .jsonl or .parquet; none: print")
     checkpoint: str = Field("", description="name or path; empty: the newest good one")
+    triton: str = Field("", description="HOST:PORT of a Triton server that computes; empty: torch, here")
     device: Literal["cpu", "auto"] = Field("auto", description="auto: CUDA where there is one")
     batch_size: int = Field(256, ge=1, description="people computed at once")
     paths: Paths = Field(default_factory=Paths, description="where to read and write")
@@ -75,28 +81,56 @@ def infer(settings: InferSettings) -> Iterator[list[Recommendations]]:
         VectorBaseError: the vector base is missing, damaged or of another checkpoint.
         DataError: the reviews cannot be read, or the data of the training is not what it was.
         UnknownIdError: a known person is asked for whom the data does not hold.
+        RecSysError: the server cannot be asked.
     """
     _check(settings)
     people = None if settings.reviews is None else read_people(settings.reviews)
     paths = settings.paths
+    size = settings.batch_size
+    if people is not None and settings.triton and not settings.checkpoint:  # the server has all that is needed
+        with _by_server(settings.triton, None) as recommend:
+            for start in range(0, len(people), size):
+                yield recommend(people[start : start + size], settings.k)
+        return
     checkpoint = load_checkpoint(find_checkpoint(settings.checkpoint, paths.checkpoints))
-    base = load_vector_base(paths.vector_base, checkpoint)
+    with _by_server(settings.triton, checkpoint) if settings.triton else _by_torch(settings, checkpoint) as recommend:
+        if people is not None:
+            for start in range(0, len(people), size):
+                yield recommend(people[start : start + size], settings.k)
+            return
+        data = data_of(checkpoint, paths)
+        users = _numbers(settings, data)
+        read_texts = settings.output is None or bool(settings.triton)  # to show them, or to send them
+        with tqdm(total=len(users), unit=" people", disable=None if settings.output else True) as bar:
+            for start in range(0, len(users), size):
+                batch = known_people(data.table, users[start : start + size], data.review_text, read_texts)
+                yield recommend(batch, settings.k)
+                bar.update(len(batch))
+
+
+@contextmanager
+def _by_torch(settings: InferSettings, checkpoint: Checkpoint) -> Iterator[Recommend]:
+    base = load_vector_base(settings.paths.vector_base, checkpoint)
     cuda = settings.device == "auto" and torch.cuda.is_available()
     device = torch.device("cuda" if cuda else "cpu")
-    recommender = recommender_of(checkpoint, base, encoder_of(checkpoint, paths), device)
-    size = settings.batch_size
-    if people is not None:
-        for start in range(0, len(people), size):
-            yield recommender.recommend(people[start : start + size], settings.k)
-        return
-    data = data_of(checkpoint, paths)
-    users = _numbers(settings, data)
-    show_texts = settings.output is None
-    with tqdm(total=len(users), unit=" people", disable=None if settings.output else True) as bar:
-        for start in range(0, len(users), size):
-            batch = known_people(data.table, users[start : start + size], data.review_text, show_texts)
-            yield recommender.recommend(batch, settings.k)
-            bar.update(len(batch))
+    yield recommender_of(checkpoint, base, encoder_of(checkpoint, settings.paths), device).recommend
+
+
+@contextmanager
+def _by_server(address: str, checkpoint: Checkpoint | None) -> Iterator[Recommend]:
+    """Ask a server, which must have deployed this checkpoint; None: whichever it has."""
+    with connect("triton", address) as server:
+
+        def recommend(people: Sequence[Person], k: int) -> list[Recommendations]:
+            answer = server.served(people, k)
+            if checkpoint is not None and answer.model != checkpoint.fingerprint:
+                raise CheckpointError(
+                    f"the server at {address} answers with checkpoint {answer.model[:12]}, but the one here is "
+                    f"{checkpoint.path.name} ({checkpoint.fingerprint[:12]}); deploy it, or name the other: checkpoint="
+                )
+            return answer.recommendations
+
+        yield recommend
 
 
 def data_of(checkpoint: Checkpoint, paths: Paths) -> Data:
