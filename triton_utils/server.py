@@ -23,10 +23,11 @@ from typing import Any
 import orjson
 from pydantic import Field
 
-from rec_sys.errors import RepositoryError, ServeError
+from rec_sys.errors import ServeError
 from rec_sys.files import write_json
 from rec_sys.settings import Settings
 from triton_utils.file_lock import exclusive, is_held
+from triton_utils.repository import Instances, Repository, Run
 
 PROJECT = Path(__file__).resolve().parents[1]
 ENVIRONMENT = PROJECT / "triton_utils" / "tritonserver_environment.py"
@@ -46,6 +47,7 @@ class ServerSettings(Settings):
     grpc_port: int = Field(8001, ge=0, le=65535, description="0: any free one")
     metrics_port: int = Field(8002, ge=0, le=65535, description="Prometheus; 0: any free one")
     threads: int = Field(0, ge=0, description="of ONNX Runtime in each model instance; 0: one per core")
+    instances: Instances = Field(default_factory=Instances, description="processes per model")
     start_timeout: float = Field(120, gt=0, description="seconds until all models must be ready")
     stop_timeout: float = Field(10, gt=0, description="seconds that running requests have before the server is killed")
 
@@ -112,11 +114,12 @@ class TritonServer:
         """
         if self.pid is not None:
             raise ServeError(f"tritonserver runs already (process {self.pid}); stop it first")
-        names = self.models
         environment = tritonserver_environment()
         if not self._ports:
             self._hold_repository()
             self._ports = self._free_ports()
+        Repository(self.repository).configure(Run(threads=self.settings.threads, instances=self.settings.instances))
+        names = self.models
         command = [
             environment["python"],
             "-IS",
@@ -258,8 +261,7 @@ class TritonServer:
             "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}",  # by it the stub finds its environment
             "LD_LIBRARY_PATH": os.pathsep.join(environment["libraries"]),
             "PYTHONPATH": str(PROJECT),  # model.py reads it: the stub's own Python does not
-            "REC_SYS_THREADS": str(threads),
-            "OMP_NUM_THREADS": str(threads),
+            "OMP_NUM_THREADS": str(threads),  # FAISS
             "TOKENIZERS_PARALLELISM": "false",
         }
 
@@ -300,15 +302,8 @@ def tritonserver_environment() -> dict[str, Any]:
 
 
 def models_in(repository: Path) -> list[str]:
-    """Names of the models in a repository.
-
-    Raises:
-        RepositoryError: there is none.
-    """
-    names = sorted(path.parent.name for path in repository.glob("[!.]*/config.pbtxt"))
-    if not names:
-        raise RepositoryError(f"no model in {repository}; deploy one first: uv run -m triton_utils.deploy")
-    return names
+    """Names of the models that are served from a repository."""
+    return sorted(path.parent.name for path in repository.glob("[!.]*/config.pbtxt"))
 
 
 def addresses_of(repository: Path) -> Addresses | None:

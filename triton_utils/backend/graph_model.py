@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import json
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         """Load the file of this version."""
         folder = Path(args["model_repository"]) / args["model_version"]
-        self.session = open_session(folder / MODEL_FILE, int(os.environ.get("REC_SYS_THREADS", "0")))
+        self.session = open_session(folder / MODEL_FILE, threads_of(args))
         self.inputs = [tensor.name for tensor in self.session.get_inputs()]
         self.outputs = [tensor.name for tensor in self.session.get_outputs()]
 
@@ -39,6 +39,11 @@ class TritonPythonModel:
         return pb_utils.InferenceResponse(
             [pb_utils.Tensor(name, array) for name, array in zip(self.outputs, outputs, strict=True)]
         )
+
+
+def threads_of(args: dict[str, str]) -> int:
+    """Of ONNX Runtime, as the model's config says; 0: one per core."""
+    return int(json.loads(args["model_config"])["parameters"]["threads"]["string_value"])
 
 
 def _nonsense(inputs: dict[str, Any]) -> str:

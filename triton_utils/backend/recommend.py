@@ -35,7 +35,7 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         """Load what belongs to this version, and refuse what does not fit together."""
         parameters = json.loads(args["model_config"])["parameters"]
-        values = {name: value["string_value"] for name, value in parameters.items()}
+        values = {name: parameters[name]["string_value"] for name in RecommendSettings.model_fields}
         self.settings = RecommendSettings.read(values, "recommend")
         version = int(args["model_version"])
         served = load_served(Path(args["model_repository"]) / args["model_version"])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
 from rec_sys.dataset.onnx_text_encoder import OnnxTextEncoder
+from triton_utils.backend.graph_model import threads_of
 
 
 class TritonPythonModel:
@@ -17,7 +17,7 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         """Load tokenizer and weights of this version."""
         folder = Path(args["model_repository"]) / args["model_version"]
-        self.encoder = OnnxTextEncoder(folder, int(os.environ.get("REC_SYS_THREADS", "0")))
+        self.encoder = OnnxTextEncoder(folder, threads_of(args))
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Encode the texts of all requests together; one that is no text spoils its own request only."""

@@ -1,0 +1,240 @@
+"""Make a checkpoint and its vector base the served ones, while the version before goes on answering until they are.
+
+uv run -m triton_utils.deploy                                       # the newest checkpoint, for `triton_utils.serve`
+uv run -m triton_utils.deploy checkpoint=NAME target=container      # for NVIDIA's container
+uv run -m triton_utils.deploy rollback=true                         # back to the version before
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from omegaconf import DictConfig
+from pydantic import Field
+
+from rec_sys.command import command, register_schema
+from rec_sys.errors import RepositoryError, ServeError
+from rec_sys.modules.checkpoint import find_checkpoint, load_checkpoint
+from rec_sys.modules.config_pbtxt import Target
+from rec_sys.modules.signature import MODELS, RECOMMEND
+from rec_sys.paths import Paths
+from rec_sys.settings import Settings, read_settings
+from rec_sys.vector_database.storage import load_vector_base
+from triton_utils.backend.settings import RecommendSettings
+from triton_utils.build import build, shape_of
+from triton_utils.repository import Repository, State, Version
+from triton_utils.server import addresses_of, ask, is_ready
+
+
+class DeploySettings(Settings):
+    """What is deployed, and where."""
+
+    checkpoint: str = Field("", description="name or path; empty: the newest good one")
+    target: Target = Field("embedded", description="embedded: for triton_utils.serve; container: for NVIDIA's image")
+    rollback: bool = Field(False, description="serve the version before again instead of a new one")
+    repository: Path = Field(Path("triton_utils/model_repository"), description="folder of models")
+    server: str | None = Field(
+        None, description="HTTP address of the server to tell; none: the one on this machine that serves the repository"
+    )
+    keep: int = Field(3, ge=2, description="versions kept to go back to, the served one included")
+    load_timeout: float = Field(120, gt=0, description="seconds that the server may take to load one model")
+    recommend: RecommendSettings = Field(default_factory=RecommendSettings, description="limits of recommend")
+    paths: Paths = Field(default_factory=Paths, description="where checkpoints and the vector base are")
+
+
+register_schema("deploy", DeploySettings)
+register_schema("paths", Paths)
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What is served now."""
+
+    version: int
+    before: int | None  # the version that was served before
+    state: State
+    server: str | None  # HTTP address of the server that was told; None: none is running
+
+    def describe(self) -> str:
+        """A few lines for a person."""
+        now = self.state.versions[self.version]
+        lines = [
+            f"version     {self.version}" + (f", in the place of {self.before}" if self.before is not None else ""),
+            f"checkpoint  {now.checkpoint} ({now.fingerprint[:12]})",
+            f"kept        {', '.join(map(str, sorted(self.state.versions)))}",
+            f"server      {f'{self.server} answers with it now' if self.server else 'none is running'}",
+        ]
+        return "\n".join(lines)
+
+
+def deploy(settings: DeploySettings) -> Deployed:
+    """Build a version, check it against torch, and serve it; or go back to the one before.
+
+    Whatever fails, the version that was served goes on being served.
+
+    Raises:
+        CheckpointError: there is no checkpoint, or what was exported is not what torch computes.
+        VectorBaseError: the vector base is missing, damaged or of another checkpoint.
+        RepositoryError: somebody else deploys now, there is nothing to go back to, or the server refuses the version.
+    """
+    repository = Repository(settings.repository)
+    with repository.deploying():
+        repository.tidy()
+        if settings.rollback:
+            return _roll_back(repository, settings)
+        path = find_checkpoint(settings.checkpoint, settings.paths.checkpoints)
+        checkpoint = load_checkpoint(path)
+        base = load_vector_base(settings.paths.vector_base, checkpoint)
+        version = repository.next_version()
+        with repository.staging() as staged:
+            build(staged, version, checkpoint, base, settings.paths, settings.target, repository)
+            repository.add(staged, version)
+        new = Version(
+            checkpoint=checkpoint.path.name,
+            fingerprint=checkpoint.fingerprint,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            shape=shape_of(checkpoint),
+            recommend=settings.recommend,
+        )
+        return add_version(repository, version, new, settings)
+
+
+def add_version(repository: Repository, version: int, new: Version, settings: DeploySettings) -> Deployed:
+    """Serve a version whose folders are in place; they are removed again where the server refuses it.
+
+    Raises:
+        RepositoryError: the server refuses it; what was served before still is.
+    """
+    old = repository.state()
+    versions = {**(old.versions if old else {}), version: new}
+    previous = None if old is None else old.current
+    kept = sorted(versions)[-settings.keep :]
+    state = State(
+        target=settings.target,
+        current=version,
+        previous=previous,
+        versions={number: its for number, its in versions.items() if number in kept or number == previous},
+        **({} if old is None else {"run": old.run}),
+    )
+    try:
+        server = switch(repository, old, state, settings)
+    except BaseException:
+        repository.remove(version)
+        raise
+    for number in versions.keys() - state.versions.keys():
+        repository.remove(number)
+    return Deployed(version, previous, state, server)
+
+
+def _roll_back(repository: Repository, settings: DeploySettings) -> Deployed:
+    old = repository.deployed()
+    older = [number for number in old.versions if number < old.current]
+    if not older:
+        raise RepositoryError(
+            f"{repository.folder} has no version before {old.current}; there is nothing to go back to"
+        )
+    state = old.model_copy(update={"current": max(older), "previous": None})
+    server = switch(repository, old, state, settings)
+    return Deployed(state.current, old.current, state, server)
+
+
+def switch(repository: Repository, old: State | None, new: State, settings: DeploySettings) -> str | None:
+    """Serve another version: its models are loaded beside the old ones, `recommend` last.
+
+    Args:
+        repository: the folders of both versions are in it.
+        old: what is served; None: nothing.
+        new: what shall be served.
+        settings: which server to tell, and how long it may take.
+
+    Returns:
+        HTTP address of the server that was told; None where there is none.
+
+    Raises:
+        RepositoryError: the server refuses; configs and state are the old ones again, and so is what it answers with.
+    """
+    with repository.changing():
+        server = settings.server or _server_of(repository)
+        both = [new.current] if old is None else [old.current, new.current]
+        touched: list[str] = []
+        try:
+            repository.write_configs(new, both)
+            if server is not None:
+                for name in repository.models(new.current):
+                    touched.append(name)
+                    _load(server, name, new.current, settings.load_timeout)
+        except BaseException as error:
+            _restore(repository, old, server, touched, settings.load_timeout)
+            if isinstance(error, OSError | ServeError):
+                kept = "nothing is served" if old is None else f"version {old.current} is served as before"
+                raise RepositoryError(
+                    f"version {new.current} was not loaded by {server}: {touched[-1:] and touched[-1]}: {error}; {kept}"
+                ) from error
+            raise
+        repository.write_state(new)
+        if server is not None and old is not None:
+            _settle(repository, old, new, server, settings.load_timeout)
+    return server
+
+
+def _settle(repository: Repository, old: State, new: State, server: str, timeout: float) -> None:
+    """Let go of what was only needed while versions changed."""
+    gone = [name for name in repository.models(old.current) if name not in repository.models(new.current)]
+    for name in gone:
+        ask(server, "POST", f"/v2/repository/models/{name}/unload", timeout=timeout)
+    if new.previous != old.current:
+        for name in repository.models(new.current):
+            if name != RECOMMEND:
+                _load(server, name, new.current, timeout)
+
+
+def _restore(
+    repository: Repository, old: State | None, server: str | None, touched: Sequence[str], timeout: float
+) -> None:
+    """Undo a switch that came to nothing, as far as the server still lives."""
+    if old is None:
+        for name in MODELS:
+            (repository.folder / name / "config.pbtxt").unlink(missing_ok=True)
+    else:
+        repository.write_configs(old)
+    for name in touched:
+        known = old is not None and name in repository.models(old.current)
+        try:
+            ask(server or "", "POST", f"/v2/repository/models/{name}/{'load' if known else 'unload'}", timeout=timeout)
+        except (OSError, ServeError):
+            continue  # it keeps what it has loaded, or is gone and reads the configs when it is started again
+
+
+def _load(server: str, name: str, version: int, timeout: float) -> None:
+    """Let the server read a model's config and folders again.
+
+    Raises:
+        ServeError: it cannot load them; what it had loaded stays.
+        OSError: it does not answer.
+    """
+    ask(server, "POST", f"/v2/repository/models/{name}/load", timeout=timeout)
+    if not is_ready(server, name, version):
+        raise ServeError(f"version {version} of {name} is not ready")
+
+
+def _server_of(repository: Repository) -> str | None:
+    found = addresses_of(repository.folder)
+    return None if found is None else found.http
+
+
+@command("deploy_config")
+def main(cfg: DictConfig) -> None:
+    """Deploy and say what comes next."""
+    settings = read_settings(cfg, DeploySettings, "")
+    deployed = deploy(settings)
+    print(deployed.describe())
+    if deployed.server is None and deployed.state.target == "embedded":
+        repository = "" if settings.repository == DeploySettings().repository else f" repository={settings.repository}"
+        print(f"\nnext:\n  uv run -m triton_utils.serve{repository}")
+
+
+if __name__ == "__main__":
+    main()
