@@ -91,8 +91,6 @@ def arrays_of(
         "attention": attention,
         "reviewed_id": _looked_up(ids, reviewed),
         "reviewed_name": _looked_up(names, reviewed),
-        "reviewed_id": _looked_up(ids, reviewed),
-        "reviewed_name": _looked_up(names, reviewed),
         "note": _encoded(answer.note),
         "model": _encoded([fingerprint]),
     }
