@@ -1,0 +1,230 @@
+"""Exported networks beside torch, through real files and a real ONNX Runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from rec_sys.errors import CheckpointError, ConfigError
+from rec_sys.inference.onnx_towers import OnnxTowers
+from rec_sys.modules import model_export
+from rec_sys.modules.checkpoint import Checkpoint
+from rec_sys.modules.model_export import (
+    TOLERANCE,
+    check_model_config,
+    export_graph_model,
+    export_new_products,
+    graph_model_signature,
+    main,
+    new_products_signature,
+)
+from rec_sys.modules.user_tower import UserTower
+from tests.modules.exported_toy import TEXT_DIM, random_checkpoint
+
+PROJECT = Path(__file__).resolve().parents[2]
+MODEL_CONFIG = PROJECT / "config/model/model_config.yaml"
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+    return random_checkpoint(tmp_path_factory.mktemp("checkpoint") / "good.ckpt", layers=2)
+
+
+@pytest.fixture(scope="module")
+def graph_model(checkpoint: Checkpoint) -> Path:
+    path = checkpoint.path.parent / "graph_model.onnx"
+    assert export_graph_model(checkpoint, path) < 1e-5
+    return path
+
+
+def test_the_file_says_what_it_was_made_from_and_has_the_signature(checkpoint: Checkpoint, graph_model: Path) -> None:
+    metadata = {entry.key: entry.value for entry in onnx.load(graph_model).metadata_props}
+    assert metadata == {
+        "checkpoint": checkpoint.fingerprint,
+        "checkpoint_name": "good.ckpt",
+        "format": model_export.FORMAT,
+    }
+    session = onnxruntime.InferenceSession(graph_model)
+    signature = graph_model_signature(checkpoint)
+    kinds = {"FP32": "tensor(float)", "INT64": "tensor(int64)"}
+    for tensors, found in ((signature.inputs, session.get_inputs()), (signature.outputs, session.get_outputs())):
+        assert [(tensor.name, kinds[tensor.dtype]) for tensor in tensors] == [(one.name, one.type) for one in found]
+        for tensor, one in zip(tensors, found, strict=True):
+            assert [-1 if isinstance(length, str) else length for length in one.shape] == list(tensor.dims)
+
+
+def test_threads_do_not_change_the_sums(checkpoint: Checkpoint, graph_model: Path) -> None:
+    """ONNX Runtime adds to one row from several threads without a lock, if it is allowed to."""
+    generator = np.random.default_rng(0)
+    count = 4000
+    arrays = {
+        "products": generator.normal(size=(count, checkpoint.states.history.shape[1])).astype(np.float32),
+        "text": generator.normal(size=(count, TEXT_DIM)).astype(np.float32),
+        "rating": np.full(count, 4, dtype=np.float32),
+        "person": generator.integers(0, 2, count),
+        "age": generator.integers(0, 7, count),
+        "days": generator.random(count).astype(np.float32),
+        "people": np.zeros(2, dtype=np.int64),
+    }
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 8
+    session = onnxruntime.InferenceSession(graph_model, options)
+    first = session.run(None, arrays)
+    for _ in range(10):
+        for ours, expected in zip(session.run(None, arrays), first, strict=True):
+            np.testing.assert_allclose(ours, expected, atol=1e-6)
+
+
+def test_who_else_is_in_the_batch_changes_nothing_whatever_they_send(checkpoint: Checkpoint, graph_model: Path) -> None:
+    towers = onnxruntime.InferenceSession(graph_model)
+    arrays = {
+        "products": checkpoint.states.history.numpy()[:4],
+        "text": np.ones((4, TEXT_DIM), dtype=np.float32),
+        "rating": np.array([5, 1, np.nan, 3], dtype=np.float32),
+        "person": np.array([0, 0, 1, 1]),
+        "age": np.array([1, 0, 1, 0]),
+        "days": np.array([9, 0, 0, 0], dtype=np.float32),
+        "people": np.zeros(2, dtype=np.int64),
+    }
+    good = towers.run(["vector"], arrays)[0][0]
+    arrays["products"] = arrays["products"].copy()
+    arrays["products"][2:] = np.nan
+    bad = towers.run(["vector"], arrays)[0]
+    assert np.isnan(bad[1]).any()
+    np.testing.assert_array_equal(bad[0], good)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [{"conv": "gat", "layers": 2}, {"texts": False, "memory": False}, {"review_texts": False, "level": 0}],
+    ids=["gat", "no texts, no memory", "product texts only, no level"],
+)
+def test_every_kind_of_model_is_exported(tmp_path: Path, kind: dict[str, object]) -> None:
+    checkpoint = random_checkpoint(tmp_path / "a.ckpt", **kind)  # type: ignore[arg-type]
+    assert export_graph_model(checkpoint, tmp_path / "graph_model.onnx") < 1e-5
+    products = None
+    if checkpoint.model.text_dim:
+        products = tmp_path / "new_products.onnx"
+        assert export_new_products(checkpoint, products) < 1e-5
+    else:
+        with pytest.raises(CheckpointError, match="reads no texts"):
+            export_new_products(checkpoint, tmp_path / "new_products.onnx")
+    towers = OnnxTowers(tmp_path / "graph_model.onnx", products, max_history=7)
+    assert towers.text_dim == checkpoint.model.text_dim
+    assert towers.review_texts == checkpoint.model.review_texts
+    assert towers.history_dim == checkpoint.states.history.shape[1]
+    assert towers.checkpoint == checkpoint.fingerprint
+
+
+def test_new_products_of_no_texts_one_and_many(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    path = tmp_path / "new_products.onnx"
+    assert export_new_products(checkpoint, path) < 1e-5
+    session = onnxruntime.InferenceSession(path)
+    for count in (0, 1, 33):
+        text = torch.randn(count, TEXT_DIM, generator=torch.Generator().manual_seed(count))
+        history, target = session.run(["history", "target"], {"text": text.numpy()})
+        with torch.inference_mode():
+            expected = checkpoint.describe_new(text)
+        np.testing.assert_allclose(history, expected.history, atol=1e-5)
+        np.testing.assert_allclose(target, expected.target, atol=1e-5)
+    signature = new_products_signature(checkpoint)
+    assert [tensor.dims[1] for tensor in signature.outputs] == [history.shape[1], target.shape[1]]
+
+
+def test_a_network_that_differs_is_not_written(
+    tmp_path: Path, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "graph_model.onnx"
+    path.write_bytes(b"the one before")
+    forward = UserTower.forward
+
+    def shifted(tower: UserTower, products: torch.Tensor, stars: object) -> object:
+        """As if the exported network had forgotten a small thing."""
+        return forward(tower, products * (1 + 1e-2), stars)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(UserTower, "forward", shifted)
+    with pytest.raises(CheckpointError, match=r"differs from torch by .* expected at most 1e-04. Nothing was written"):
+        export_graph_model(checkpoint, path)
+    assert path.read_bytes() == b"the one before"
+    assert list(tmp_path.iterdir()) == [path]
+    assert TOLERANCE == 1e-4
+
+
+@pytest.mark.parametrize(
+    ("text", "overrides", "expected"),
+    [
+        ("dim: 32", [], "model.dim is 32 in .* but checkpoint good.ckpt was trained with 16"),
+        ("", [], "model.dim is 128 in "),  # what the file does not name has its default
+        ("dim: 16\nheads: 2\nmax_history: 7", [], "model.layers is 1 in .* trained with 2; add model.layers=2"),
+        ("dim: 16\nhead: 2", [], "unknown setting 'model.head'; did you mean 'heads'"),
+        ("dim: 17", [], "not a multiple of heads"),
+        ("- 1", [], "holds list; expected settings"),
+        ("{", [], "cannot be read"),
+        ("", ["dim"], "'dim' is no setting; expected key=value"),
+    ],
+)
+def test_a_model_config_that_contradicts_is_refused(
+    tmp_path: Path, checkpoint: Checkpoint, text: str, overrides: list[str], expected: str
+) -> None:
+    path = tmp_path / "model.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=expected):
+        check_model_config(path, checkpoint, overrides)
+
+
+def test_the_model_config_of_the_training_is_accepted(tmp_path: Path, checkpoint: Checkpoint) -> None:
+    trained = ["model.dim=16", "heads=2", "model.max_history=7", "model.layers=2"]
+    check_model_config(MODEL_CONFIG, checkpoint, trained)
+    path = tmp_path / "model.yaml"
+    path.write_text("dim: 16\nheads: 2\nmax_history: 7\nlayers: 2\n")
+    check_model_config(path, checkpoint)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        check_model_config(tmp_path / "none.yaml", checkpoint)
+
+
+@pytest.mark.parametrize("target", ["embedded", "container"])
+def test_the_command_writes_the_model_and_its_config(
+    tmp_path: Path, checkpoint: Checkpoint, target: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "model_repository/graph_model/3/model.onnx"
+    settings = ["model.dim=16", "model.heads=2", "model.max_history=7", "model.layers=2"]
+    main([str(checkpoint.path), str(MODEL_CONFIG), *settings, f"--output_path={path}", f"--target={target}"])
+    assert "largest difference from torch" in capsys.readouterr().out
+    config = (tmp_path / "model_repository/graph_model/config.pbtxt").read_text()
+    assert "versions: [3]" in config
+    assert f'backend: "{"python" if target == "embedded" else "onnxruntime"}"' in config
+    assert (path.parent / "model.py").is_file() == (target == "embedded")
+    assert onnxruntime.InferenceSession(path).get_inputs()[0].shape[1] == checkpoint.states.history.shape[1]
+
+
+@pytest.mark.parametrize(
+    ("output_path", "more", "expected"),
+    [
+        ("graph_model/model.onnx", [], "expected REPOSITORY/graph_model/VERSION/model.onnx"),
+        ("graph_model/0/model.onnx", [], "version of 1 or more"),
+        ("other/1/model.onnx", [], "must be named graph_model"),
+        ("graph_model/1/model.onnx", ["--target=cloud"], "target=cloud: expected embedded or container"),
+        ("graph_model/1/model.onnx", [], "model.dim is 128 in"),
+    ],
+)
+def test_the_command_refuses_in_one_line_and_writes_nothing(
+    tmp_path: Path,
+    checkpoint: Checkpoint,
+    output_path: str,
+    more: list[str],
+    expected: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([str(checkpoint.path), str(MODEL_CONFIG), f"--output_path={tmp_path / output_path}", *more])
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert expected in error
+    assert error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
