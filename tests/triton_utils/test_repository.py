@@ -1,0 +1,130 @@
+"""What `config.pbtxt` says follows from `deployed.json`; what was left half done is put right."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rec_sys.errors import RepositoryError
+from triton_utils.repository import Instances, Repository, Run, Shape, State, Version
+
+SHAPE = Shape(history_dim=33, text_dim=384, review_texts=True, dim=33)
+OTHER = SHAPE.model_copy(update={"history_dim": 65, "dim": 65})
+NO_TEXTS = Shape(history_dim=33, text_dim=0, review_texts=False, dim=33)
+
+
+def version(shape: Shape = SHAPE) -> Version:
+    return Version(checkpoint="toy.ckpt", fingerprint="f" * 64, created="2026-01-01T00:00:00+00:00", shape=shape)
+
+
+def state(*shapes: Shape, **changes: Any) -> State:
+    """Versions 1, 2, ... of which the last is served."""
+    versions = {number: version(shape) for number, shape in enumerate(shapes, 1)}
+    previous = len(shapes) - 1 or None
+    return State(**{"current": len(shapes), "previous": previous, "versions": versions, **changes})
+
+
+def config(repository: Repository, name: str) -> str:
+    return (repository.folder / name / "config.pbtxt").read_text()
+
+
+def versions_of(repository: Repository, name: str) -> list[int]:
+    found = re.search(r"version_policy: \{ specific: \{ versions: \[([\d, ]+)\]", config(repository, name))
+    assert found is not None
+    return [int(number) for number in found[1].split(",")]
+
+
+def dims_of(repository: Repository, name: str, tensor: str) -> list[int]:
+    found = re.search(rf'name: "{tensor}" .*?dims: \[([-\d, ]+)\]', config(repository, name))
+    assert found is not None
+    return [int(number) for number in found[1].split(",")]
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository(tmp_path / "repository")
+
+
+def test_recommend_has_one_version_and_the_others_the_one_before_too(repository: Repository) -> None:
+    repository.write_state(state(SHAPE, SHAPE, SHAPE))
+    assert versions_of(repository, "recommend") == [3]
+    for name in ("text_encoder", "new_products", "graph_model"):
+        assert versions_of(repository, name) == [2, 3]
+    assert repository.deployed() == state(SHAPE, SHAPE, SHAPE)
+
+
+def test_how_models_are_run_is_kept(repository: Repository) -> None:
+    run = Run(threads=3, instances=Instances(graph_model=2))
+    repository.write_state(state(SHAPE))
+    repository.configure(run)
+    assert repository.deployed().run == run
+    assert "count: 2" in config(repository, "graph_model")
+    assert "count: 1" in config(repository, "text_encoder")
+    assert 'key: "threads" value: { string_value: "3" }' in config(repository, "text_encoder")
+    assert 'key: "cached_texts" value: { string_value: "50000" }' in config(repository, "recommend")
+
+
+def test_versions_of_other_lengths_share_a_config_in_which_these_are_free(repository: Repository) -> None:
+    repository.write_state(state(SHAPE, OTHER))
+    assert dims_of(repository, "graph_model", "products") == [-1, -1]
+    assert dims_of(repository, "graph_model", "text") == [-1, 384]
+    assert dims_of(repository, "graph_model", "vector") == [-1, -1]
+    assert versions_of(repository, "graph_model") == [1, 2]
+    repository.write_state(state(SHAPE, OTHER, OTHER))
+    assert dims_of(repository, "graph_model", "products") == [-1, 65]
+
+
+def test_in_the_container_versions_of_other_lengths_are_not_served_together(repository: Repository) -> None:
+    repository.write_state(state(SHAPE, OTHER, target="container"))
+    assert versions_of(repository, "graph_model") == [2]
+    assert dims_of(repository, "graph_model", "products") == [-1, 65]
+    assert 'backend: "onnxruntime"' in config(repository, "graph_model")
+
+
+def test_without_texts_there_are_no_models_for_them(repository: Repository) -> None:
+    repository.write_state(state(SHAPE, NO_TEXTS))
+    assert versions_of(repository, "graph_model") == [2]
+    assert not (repository.folder / "text_encoder" / "config.pbtxt").exists()
+    assert not (repository.folder / "new_products" / "config.pbtxt").exists()
+    repository.write_state(state(SHAPE, NO_TEXTS, SHAPE))
+    assert versions_of(repository, "text_encoder") == [3]
+
+
+def test_what_a_broken_off_deployment_left_is_removed(repository: Repository) -> None:
+    repository.write_state(state(SHAPE))
+    for name in ("graph_model/1", "graph_model/2", "recommend/1", "recommend/2", ".staging-x/graph_model/3", "mine/7"):
+        (repository.folder / name).mkdir(parents=True)
+    assert repository.next_version() == 8
+    repository.tidy()
+    left = {path.relative_to(repository.folder).as_posix() for path in repository.folder.glob("*/*") if path.is_dir()}
+    assert left == {"graph_model/1", "recommend/1", "mine/7"}
+    assert not (repository.folder / ".staging-x").exists()
+
+
+def test_nothing_deployed_says_what_to_run(repository: Repository) -> None:
+    assert repository.state() is None
+    with pytest.raises(RepositoryError, match=r"nothing is deployed in .*; deploy first: uv run -m triton_utils.deploy"):
+        repository.configure(Run())
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[]", "{}", '{"format": "rec_sys model repository 1", "current": 2, "versions": {}}']
+)
+def test_a_damaged_state_is_refused(repository: Repository, content: str) -> None:
+    repository.folder.mkdir()
+    (repository.folder / "deployed.json").write_text(content)
+    with pytest.raises(RepositoryError, match=r"deployed.json is damaged \(.*deploy again"):
+        repository.state()
+
+
+def test_a_second_deployment_is_refused(repository: Repository) -> None:
+    with repository.deploying():
+        with pytest.raises(RepositoryError, match="another deployment into .* is running"), repository.deploying():
+            pass
+        with repository.changing():
+            pass
+    with repository.deploying():
+        pass
