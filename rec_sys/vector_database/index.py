@@ -51,6 +51,9 @@ class Origin(Settings):
     fingerprint: str = Field(description="sha256 of that file")
     created: str = Field(description="ISO 8601, UTC")
     settings: VectorBaseSettings = Field(description="how products are searched")
+    likeness: int = Field(
+        0, ge=0, description="coordinates after the level that say what a product is like: taste, memory; 0: all"
+    )
 
 
 @dataclass(frozen=True)
@@ -71,11 +74,13 @@ class VectorBase:
         """The products of a checkpoint."""
         settings = settings or VectorBaseSettings()
         target: Floats = checkpoint.states.target.cpu().numpy()
+        memory = checkpoint.model.memory
         origin = Origin(
             checkpoint=checkpoint.path.name,
             fingerprint=checkpoint.fingerprint,
             created=_now(),
             settings=settings,
+            likeness=checkpoint.model.settings.dim + (memory.rank if memory else 0),
         )
         none_added = np.empty((0, checkpoint.states.history.shape[1]), dtype=np.float32)
         return cls(build_index(target, settings), checkpoint.products, list(checkpoint.names), none_added, origin)
