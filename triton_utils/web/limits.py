@@ -1,0 +1,170 @@
+"""What keeps the web app small under any load: bodies end, clients take turns, queues are bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from triton_utils.web.errors import BODY_TOO_LARGE, QUEUE_FULL, RATE, SLOW_BODY, Cause, Refused, error_response
+from triton_utils.web.settings import WebSettings
+
+CLIENTS = 10_000  # addresses remembered for their rate
+FREE_OF_RATE = ("/health/", "/metrics")
+
+
+class Guard:
+    """ASGI middleware: refuses what comes too often, is too large or too slow, before any of it is read by the app.
+
+    The body is read here, whole and bounded, so a slow sender holds a few bytes and no turn.
+
+    Args:
+        app: the app behind.
+        settings: limits.
+        refused: told about each refusal.
+    """
+
+    def __init__(self, app: ASGIApp, settings: WebSettings, refused: Callable[[Cause], None]) -> None:
+        self.app, self.settings, self.refused = app, settings, refused
+        self.rate = Rate(settings.rate)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer it."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        try:
+            client = scope["client"][0] if scope.get("client") else ""
+            if not scope["path"].startswith(FREE_OF_RATE) and not self.rate.allows(client):
+                raise Refused(RATE, f"more than {self.settings.rate:g} requests a second from {client}")
+            body = await self._body(scope, receive)
+        except Refused as refusal:
+            self.refused(refusal.cause)
+            response = error_response(refusal.cause, str(refusal))
+            response.headers["Connection"] = "close"  # what is left of the body is not read
+            await response(scope, receive, send)
+        except ClientDisconnect:
+            return
+        else:
+            await self.app(scope, _replay(body, receive), send)
+
+    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+        limit = self.settings.max_body
+        headers = dict(scope["headers"])
+        declared = headers.get(b"content-length", b"")
+        length = int(declared) if declared.isdigit() else 0
+        if length > limit:
+            raise Refused(BODY_TOO_LARGE, f"a body of {length:,} bytes; at most {limit:,} are read")
+        if not length and b"transfer-encoding" not in headers:
+            return b""
+        parts, size = [], 0
+        try:
+            async with asyncio.timeout(self.settings.body_seconds):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise ClientDisconnect
+                    part = message.get("body", b"")
+                    size += len(part)
+                    if size > limit:
+                        raise Refused(BODY_TOO_LARGE, f"a body of more than {limit:,} bytes")
+                    parts.append(part)
+                    if not message.get("more_body", False):
+                        return b"".join(parts)
+        except TimeoutError:
+            seconds = self.settings.body_seconds
+            raise Refused(SLOW_BODY, f"{size:,} bytes came within {seconds:g} s, and no end") from None
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives the body that was read, then what comes after it."""
+    given = False
+
+    async def again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+class Rate:
+    """Requests per second of each client address: a bucket of two seconds' worth, refilled evenly.
+
+    Args:
+        per_second: 0: no limit.
+        clock: seconds.
+    """
+
+    def __init__(self, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.per_second, self.clock = per_second, clock
+        self.size = max(2 * per_second, 1)
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()  # client: requests left, at which time
+
+    def allows(self, client: str) -> bool:
+        """Whether one more request of this client fits."""
+        if not self.per_second:
+            return True
+        now = self.clock()
+        left, then = self._left.pop(client, (self.size, now))
+        left = min(left + (now - then) * self.per_second, self.size)
+        allowed = left >= 1
+        self._left[client] = (left - allowed, now)
+        if len(self._left) > CLIENTS:
+            self._left.popitem(last=False)
+        return allowed
+
+
+class Turns:
+    """So many requests at once, so many waiting; one more is refused at once, as is one that waited too long.
+
+    Args:
+        settings: how many, how long.
+        waited: told how many seconds each request waited.
+    """
+
+    def __init__(self, settings: WebSettings, waited: Callable[[float], None] = lambda _: None) -> None:
+        self.settings, self.waited = settings, waited
+        self.running = self.waiting = 0
+        self._free = asyncio.Semaphore(settings.running)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for a turn and hold it while the block runs.
+
+        Raises:
+            Refused: there is no place to wait, or it took too long.
+        """
+        start = time.perf_counter()
+        try:
+            await self._acquire()
+        finally:
+            self.waited(time.perf_counter() - start)
+        self.running += 1
+        try:
+            yield
+        finally:
+            self.running -= 1
+            self._free.release()
+
+    async def _acquire(self) -> None:
+        if not self._free.locked():
+            await self._free.acquire()
+            return
+        if self.waiting >= self.settings.waiting:
+            raise Refused(QUEUE_FULL, f"{self.waiting:,} requests are waiting already")
+        self.waiting += 1
+        try:
+            async with asyncio.timeout(self.settings.wait_seconds):
+                await self._free.acquire()
+        except TimeoutError:
+            raise Refused(QUEUE_FULL, f"no turn within {self.settings.wait_seconds:g} s") from None
+        finally:
+            self.waiting -= 1

@@ -1,0 +1,131 @@
+"""The products of the deployed version: its vector base, read again when another version is deployed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from rec_sys.dataset.table import Floats
+from rec_sys.errors import RecSysError, VectorBaseError
+from rec_sys.inference.served import BASE_FOLDER
+from rec_sys.modules.signature import RECOMMEND
+from rec_sys.vector_database.index import NONE, VectorBase
+from rec_sys.vector_database.storage import load_vector_base
+from triton_utils.repository import Repository
+
+logger = logging.getLogger(__name__)
+
+CANDIDATES = 4  # times as many as asked for are compared
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """One version, as far as it is about products."""
+
+    version: int
+    base: VectorBase
+
+
+@dataclass(frozen=True)
+class Similar:
+    """A product like another."""
+
+    product_id: str
+    name: str  # empty where none is known
+    score: float  # cosine, -1 to 1
+
+
+def load_deployed(repository: Path) -> Deployed:
+    """Read the version that is served now.
+
+    Raises:
+        RepositoryError: nothing is deployed.
+        VectorBaseError: its vector base is damaged.
+    """
+    version = Repository(repository).deployed().current
+    return Deployed(version, load_vector_base(repository / RECOMMEND / str(version) / BASE_FOLDER))
+
+
+def similar(base: VectorBase, product_id: str, k: int) -> list[Similar]:
+    """The k products that are most like one, without it.
+
+    The index gives the nearest by inner product, of which well-known products have the larger ones; the order among
+    them is that of the cosine.
+
+    Raises:
+        UnknownIdError: the base does not hold the product; the message offers the closest id.
+    """
+    number = base.products.number(product_id)
+    first, last = 1, 1 + (base.origin.likeness or base.dim - 1)  # neither the level nor what keeps from owned products
+    asked = np.zeros((1, base.dim), dtype=np.float32)
+    asked[:, first:last] = _unit(base.vectors(np.array([number]))[:, first:last])
+    numbers, _ = base.search(asked, CANDIDATES * k, [np.array([number])])
+    near = numbers[0, numbers[0] != NONE]
+    cosine = _unit(base.vectors(near)[:, first:last]) @ asked[0, first:last]
+    best = np.lexsort((near, -cosine))[:k]
+    return [
+        Similar(base.products.id(other), base.names[other], score)
+        for other, score in zip(near[best].tolist(), cosine[best].clip(-1, 1).tolist(), strict=True)
+    ]
+
+
+def _unit(vectors: Floats) -> Floats:
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: Floats = vectors / np.maximum(length, 1e-12)
+    return unit
+
+
+class Products:
+    """The deployed products, kept up to date by `watch`; a version that cannot be read leaves the one before.
+
+    Args:
+        repository: of the models.
+        changed: told about each version that was read.
+    """
+
+    def __init__(self, repository: Path, changed: Callable[[Deployed], None]) -> None:
+        self.repository, self.changed = repository, changed
+        self.problem = "not read yet"
+        self._deployed: Deployed | None = None
+
+    @property
+    def deployed(self) -> Deployed:
+        """The newest version that could be read.
+
+        Raises:
+            VectorBaseError: there is none; the message says why.
+        """
+        if self._deployed is None:
+            raise VectorBaseError(self.problem)
+        return self._deployed
+
+    async def refresh(self) -> None:
+        """Read the deployed version if it is not the one at hand; file and index are read in a thread."""
+        try:
+            state = await asyncio.to_thread(Repository(self.repository).deployed)
+            if self._deployed is not None and self._deployed.version == state.current:
+                self.problem = ""
+                return
+            deployed = await asyncio.to_thread(load_deployed, self.repository)
+        except RecSysError as error:
+            if str(error) != self.problem:
+                logger.warning("products: %s", error)
+            self.problem = str(error)
+            return
+        self._deployed, self.problem = deployed, ""
+        logger.info("products of version %d: %d", deployed.version, len(deployed.base))
+        self.changed(deployed)
+
+    async def watch(self, seconds: float) -> None:
+        """Refresh for ever."""
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await self.refresh()
+            except Exception:  # whatever it is, the next look may succeed
+                logger.exception("products could not be read")
