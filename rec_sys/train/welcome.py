@@ -81,7 +81,7 @@ def welcome(
             ours = GraphRecommender(kept.model, kept.states, table, data.review_text)
             some = _some(valid, SCORES // table.num_products)
             histories = histories_before(table, some, split.in_histories, HISTORY)
-            trial = _Trial(new, kept.states, ours.user_vectors(histories), histories, table.product[some], text)
+            trial = Trial(new, kept.states, ours.user_vectors(histories), histories, table.product[some], text)
             length = _length(trial, cost)
             exposure, ndcg, as_known = trial.exposure(length), trial.ndcg(length), trial.as_known
         unseen = ((count == 0) & text.any(dim=1)).nonzero()[:, 0]
@@ -93,8 +93,17 @@ def welcome(
     return Welcomed(length, exposure, ndcg, as_known, len(unseen))
 
 
-class _Trial:
-    """What known products lose when some of the catalogue is asked for as if it were new, a twentieth at a time."""
+class Trial:
+    """What known products lose when some of the catalogue is asked for as if it were new, a twentieth at a time.
+
+    Args:
+        new: the known products as examples.
+        states: of all products.
+        people: (num_people, target_dim) vectors.
+        histories: theirs.
+        wanted: (num_people,) product numbers that they take next.
+        text: (num_products, text_dim) unit vectors.
+    """
 
     def __init__(
         self, new: NewProducts, states: ProductStates, people: Floats, histories: Histories, wanted: Ints, text: Tensor
@@ -106,14 +115,14 @@ class _Trial:
         self.own = scores.gather(1, target[:, None])
         last = scores.topk(min(LIST, scores.shape[1]), dim=1).values[:, -1:]
         order = torch.randperm(len(new.numbers), generator=torch.Generator().manual_seed(0))
-        places = order[: FOLDS * -(-len(order) // PARTS)].chunk(FOLDS)
+        self.places = order[: FOLDS * -(-len(order) // PARTS)].chunk(FOLDS)  # of the examples
         self.folds = []
-        for place in places:
+        for place in self.places:
             number = new.numbers[place]
             others = ~torch.isin(target, number)
             above = (scores > self.own).sum(dim=1) - (scores[:, number] > self.own).sum(dim=1)
             self.folds.append((new.parts(text[number], leave_out=place), owned[:, number], above, others, last))
-        self.as_known = self._ndcg([scores[:, new.numbers[place]] for place in places])
+        self.as_known = self._ndcg([scores[:, new.numbers[place]] for place in self.places])
         self.all = scores.shape[1]
 
     def _scores(self, length: float) -> list[Tensor]:
@@ -144,7 +153,7 @@ class _Trial:
         return sum(rates) / len(rates) * self.all / LIST
 
 
-def _length(trial: _Trial, cost: float) -> float:
+def _length(trial: Trial, cost: float) -> float:
     """The largest length that costs at most `cost` of the figure with known products in the place of the new ones."""
     least = (1 - cost) * trial.as_known
     if trial.ndcg(1.0) >= least:

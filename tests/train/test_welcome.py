@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from rec_sys.dataset.splits import SplitSettings, split_by_time
+from rec_sys.dataset.splits import SplitSettings, histories_before, split_by_time
 from rec_sys.evaluation.new_products import with_texts_from
+from rec_sys.evaluation.protocol import evaluate
 from rec_sys.modules.checkpoint import load_checkpoint, save_checkpoint
 from rec_sys.modules.memory import MemoryMix, make_memory
-from rec_sys.train.welcome import welcome
+from rec_sys.modules.new_products import NewProducts, Readable, Welcome
+from rec_sys.recommenders.graph import GraphRecommender
+from rec_sys.train.welcome import Trial, welcome
 from tests.embedded_toy import Toy, toy
 from tests.train.test_remember import INFO, RANK, data_of, saved
 
@@ -27,22 +31,47 @@ def with_memory(folder: Path, data: Toy) -> Path:
     return path
 
 
-@pytest.mark.parametrize("exposure", [0.5, 1.5])
-def test_the_wanted_exposure_is_reached_and_nothing_else_changes(tmp_path: Path, exposure: float) -> None:
+def test_new_products_cost_no_more_than_allowed_and_nothing_else_changes(tmp_path: Path) -> None:
     data = toy(num_users=60, num_products=120)
     path = with_memory(tmp_path, data)
     before = load_checkpoint(path)
-    found = welcome(path, data_of(data), data.split, data.split.valid, data.product_text, exposure)
+    lengths = []
+    for cost in (0.0, 0.1, 0.5):
+        found = welcome(path, data_of(data), data.split, data.split.valid, data.product_text, cost)
+        assert found is not None
+        assert found.ndcg >= (1 - cost) * found.ndcg_as_known - 1e-9
+        assert f"length {found.length:.3f} are recommended {found.exposure:.1f} times" in found.note
+        lengths.append(found.length)
+    assert 0 < lengths[0] < lengths[-1] <= 1
+    assert lengths == sorted(lengths)
     after = load_checkpoint(path)
-    assert found is not None
-    assert found.exposure == pytest.approx(exposure, abs=0.1)
-    assert 0 < found.length < 1
     assert after.readable is not None
-    assert after.readable.welcome.length == found.length
+    assert after.readable.welcome.length == lengths[-1]
     torch.testing.assert_close(after.model.state_dict(), before.model.state_dict(), atol=0, rtol=0)
     reviewed = np.unique(data.table.product[data.split.train])
     torch.testing.assert_close(after.states.target[reviewed], before.states.target[reviewed], atol=0, rtol=0)
-    assert f"exposure {found.exposure:.2f}" in found.note
+
+
+def test_the_figure_is_that_of_the_protocol(tmp_path: Path) -> None:
+    """One fold put into the states as if it were new, judged by the protocol on everybody else's target."""
+    data = toy(num_users=60, num_products=120)
+    kept = load_checkpoint(with_memory(tmp_path, data))
+    text = torch.nn.functional.normalize(torch.from_numpy(data.product_text), dim=1)
+    new = NewProducts(kept.model.product_tower, kept.states, Readable(text, Welcome(length=1.0))).eval()
+    ours = GraphRecommender(kept.model, kept.states, data.table, data.review_text)
+    valid = data.split.valid
+    histories = histories_before(data.table, valid, data.split.in_histories, 20)
+    with torch.inference_mode():
+        trial = Trial(new, kept.states, ours.user_vectors(histories), histories, data.table.product[valid], text)
+        figures = []
+        for place in trial.places:
+            target = kept.states.target.clone()
+            parts = new.parts(text[new.numbers[place]], leave_out=place)
+            target[new.numbers[place]] = new.of_parts(*parts, 0.4).target
+            others = valid[~np.isin(data.table.product[valid], new.numbers[place])]
+            asked = replace(ours, states=replace(kept.states, target=target))
+            figures.append(evaluate(asked, data.table, others, among=data.split.in_histories).masked["ndcg@10"])
+        assert trial.ndcg(0.4) == pytest.approx(np.mean(figures), abs=1e-6)
 
 
 def test_products_kept_out_of_training_are_placed_by_their_texts_and_are_no_examples(tmp_path: Path) -> None:
@@ -50,7 +79,7 @@ def test_products_kept_out_of_training_are_placed_by_their_texts_and_are_no_exam
     split = split_by_time(data.table, SplitSettings(new_products=0.2))
     kept_out = Toy(data.table, split, data.review_text, data.product_text)
     path = with_memory(tmp_path, kept_out)
-    found = welcome(path, data_of(kept_out), split, split.valid, data.product_text, 1.0)
+    found = welcome(path, data_of(kept_out), split, split.valid, data.product_text, 0.05)
     after = load_checkpoint(path)
     new = np.setdiff1d(np.arange(40), data.table.product[split.train])
     assert found is not None
@@ -69,5 +98,5 @@ def test_without_texts_nothing_is_done(tmp_path: Path) -> None:
     before = path.read_bytes()
     nothing = np.zeros_like(data.product_text)
     described = with_texts_from(data.table, data.split.train[:0], data.review_text, nothing)
-    assert welcome(path, data_of(data), data.split, data.split.valid, described, 2.0) is None
+    assert welcome(path, data_of(data), data.split, data.split.valid, described, 0.05) is None
     assert path.read_bytes() == before

@@ -1,0 +1,73 @@
+"""Colours: by hand on a map of four, and the vectors that turn away from what is owned."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from rec_sys.dataset.splits import histories_before
+from rec_sys.dataset.stars import make_stars
+from rec_sys.modules.colours import NEWEST, colour_products
+from rec_sys.modules.memory import Memory, MemoryMix, beside, recall
+from tests.embedded_toy import toy
+
+
+def test_what_is_taken_together_differs() -> None:
+    """0-1-2 are taken by the same people, 3-4 by others: three colours do for the first, and 3, 4 differ too."""
+    user = np.array([0, 0, 0, 1, 1, 1, 2, 2])
+    product = np.array([0, 1, 2, 0, 1, 2, 3, 4])
+    colour = colour_products(user, product, 6, 3)
+    assert len(set(colour[:3].tolist())) == 3
+    assert colour[3] != colour[4]
+    assert set(colour.tolist()) <= {0, 1, 2}  # the product nobody took has one too
+
+
+def test_with_too_few_colours_those_taken_together_least_share_one() -> None:
+    user = np.repeat(np.arange(9), 2)
+    pairs = [(0, 1)] * 4 + [(1, 2)] * 4 + [(0, 2)]
+    colour = colour_products(user, np.array(pairs).ravel(), 3, 2)
+    assert colour[0] == colour[2] != colour[1]
+
+
+def test_only_the_newest_reviews_of_a_person_are_paired() -> None:
+    long = np.arange(NEWEST + 1)  # the first is too old to be paired with the last
+    colour = colour_products(np.zeros(NEWEST + 1, dtype=np.int64), long, NEWEST + 1, NEWEST)
+    assert len(set(colour[1:].tolist())) == NEWEST
+
+
+def test_an_owned_product_loses_by_hand() -> None:
+    """taste.taste (1 - push) / sqrt(2 ...) less push, shared by the colours that are owned."""
+    generator = torch.Generator().manual_seed(0)
+    taste = functional.normalize(torch.randn(3, 4, generator=generator), dim=1)
+    person = functional.normalize(torch.randn(1, 4, generator=generator), dim=1)
+    colour, nothing = torch.eye(3), torch.zeros(3, 0)
+    push = 0.2
+    mix = MemoryMix(rank=0, share=0.0, colours=3, push=push)
+    target = beside(taste, nothing, colour, push)
+    vector = recall(person, nothing[:2], colour[[0, 1]], torch.tensor([1, 0]), torch.tensor([0, 0]), mix)
+    torch.testing.assert_close(target.norm(dim=1), torch.ones(3))
+    torch.testing.assert_close(vector.norm(dim=1), torch.ones(1))
+    alike = (person @ taste.T)[0] * ((1 - push) / 2) ** 0.5 * (1 - push) ** 0.5
+    by_hand = alike - push * 0.5**0.5 * torch.tensor([1.0, 1.0, 0.0])
+    torch.testing.assert_close((vector @ target.T)[0], by_hand)
+
+
+def test_the_user_tower_turns_away_from_what_its_people_have() -> None:
+    data = toy()
+    model, colours = data.model(level=0.0), 40
+    with torch.no_grad():
+        plain = model.product_tower(data.sums())
+        nothing = Memory(torch.zeros(40, 0), torch.zeros(40, 0))
+        states = plain.with_memory(nothing, torch.eye(colours), 0.5)
+        histories = histories_before(data.table, data.split.test[:9], limit=20)
+        stars = make_stars(histories, data.review_text, data.table.rating, data.table.timestamp)
+        before = model.user_tower(plain.history, stars).vector @ plain.target.T
+        model.memory = MemoryMix(rank=0, share=0.0, colours=colours, push=0.5)
+        after = model.user_tower(states.history, stars).vector @ states.target.T
+    count = torch.zeros(9, 40)
+    count.index_put_((torch.from_numpy(histories.row), torch.from_numpy(histories.product)), torch.ones(1), True)
+    expected = before * (0.25**0.5 * 0.5**0.5) - 0.5 * functional.normalize(count, dim=1)
+    torch.testing.assert_close(after, expected, atol=1e-5, rtol=1e-4)
+    back = states.graph_alone(16)
+    torch.testing.assert_close(vars(back), vars(plain), atol=1e-5, rtol=1e-5)
