@@ -90,7 +90,7 @@ def deploy(settings: DeploySettings) -> Deployed:
         base = load_vector_base(settings.paths.vector_base, checkpoint)
         version = repository.next_version()
         with repository.staging() as staged:
-            build(staged, version, checkpoint, base, settings.paths, settings.target, repository)
+            build(staged, version, checkpoint, base, settings.paths, settings.target)
             repository.add(staged, version)
         new = Version(
             checkpoint=checkpoint.path.name,

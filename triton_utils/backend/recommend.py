@@ -38,13 +38,14 @@ class TritonPythonModel:
         values = {name: parameters[name]["string_value"] for name in RecommendSettings.model_fields}
         self.settings = RecommendSettings.read(values, "recommend")
         version = int(args["model_version"])
-        served = load_served(Path(args["model_repository"]) / args["model_version"])
+        model = load_served(Path(args["model_repository"]) / args["model_version"])
+        served = model.served
         towers = CalledTowers(version, served.text_dim, served.review_texts, served.max_history)
         self.cache: CachedEncoder | None = None
         if served.text_dim:
             encoder = CalledEncoder(version, served.text_dim)
             self.cache = CachedEncoder(encoder, served.text_dim, self.settings.cached_texts)
-        self.recommender = ReviewRecommender(towers, served.base, served.history, self.cache or NoTexts())
+        self.recommender = ReviewRecommender(towers, model.base, model.history, self.cache or NoTexts())
         self.fingerprint = served.checkpoint
         self.pool = ThreadPoolExecutor(self.settings.workers, thread_name_prefix="recommend")
         self.open = 0  # calls worked on or waiting

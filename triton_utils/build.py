@@ -1,0 +1,129 @@
+"""Build one version of the model repository from a checkpoint, and check it against torch before anybody sees it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from rec_sys.errors import CheckpointError
+from rec_sys.inference.onnx_towers import OnnxTowers
+from rec_sys.inference.people import Person, Review
+from rec_sys.inference.recommend import ReviewRecommender
+from rec_sys.inference.served import Served, load_served, save_served
+from rec_sys.inference.torch_towers import TorchTowers, all_history
+from rec_sys.modules.checkpoint import Checkpoint
+from rec_sys.modules.config_pbtxt import MODEL_FILE, ONNX_MODELS, Target
+from rec_sys.modules.model_export import TOLERANCE, export_graph_model, export_new_products
+from rec_sys.modules.signature import GRAPH_MODEL, NEW_PRODUCTS, RECOMMEND, TEXT_ENCODER
+from rec_sys.paths import Paths
+from rec_sys.vector_database.index import VectorBase
+from rec_sys.vector_database.text_encoder import NoTexts, TextEncoder
+from triton_utils.repository import Repository, Shape, write_model_py
+
+SAMPLE_PEOPLE = 20  # of the whole way that is compared with torch
+SAMPLE_K = 10
+
+
+def shape_of(checkpoint: Checkpoint) -> Shape:
+    """The lengths from which the signatures of a checkpoint follow."""
+    model, states = checkpoint.model, checkpoint.states
+    return Shape(
+        history_dim=states.history.shape[1],
+        text_dim=model.text_dim,
+        review_texts=model.review_texts,
+        dim=states.target.shape[1],
+    )
+
+
+def build(
+    folder: Path, version: int, checkpoint: Checkpoint, base: VectorBase, paths: Paths, target: Target = "embedded"
+) -> None:
+    """Write the folders of one version, and compare what they answer with torch.
+
+    Args:
+        folder: empty; laid out like a repository.
+        version: of all models.
+        checkpoint: what is served.
+        base: its vector base.
+        paths: where the encoder's files are kept.
+        target: which server the models are made for.
+
+    Raises:
+        CheckpointError: what was exported does not answer as torch does.
+        EncoderError: the text encoder cannot be had or exported.
+    """
+    towers = TorchTowers(checkpoint)
+    number = str(version)
+    files = [folder / GRAPH_MODEL / number / MODEL_FILE]
+    export_graph_model(checkpoint, files[0])
+    encoder_fingerprint = ""
+    if towers.text_dim:
+        files.append(folder / NEW_PRODUCTS / number / MODEL_FILE)
+        export_new_products(checkpoint, files[-1])
+        raise NotImplementedError
+    served = Served(
+        version=version,
+        checkpoint=checkpoint.fingerprint,
+        checkpoint_name=checkpoint.path.name,
+        encoder=encoder_fingerprint,
+        text_dim=towers.text_dim,
+        review_texts=towers.review_texts,
+        max_history=towers.max_history,
+    )
+    save_served(folder / RECOMMEND / number, served, base, all_history(checkpoint, base, towers), files)
+    for model in folder.iterdir():
+        if target == "embedded" or model.name not in ONNX_MODELS:
+            write_model_py(model / number, model.name)
+    verify(folder, version, checkpoint)
+
+
+def verify(folder: Path, version: int, checkpoint: Checkpoint) -> None:
+    """Read a version back as a server does, and compare whole answers with torch.
+
+    Raises:
+        CheckpointError: they differ by more than TOLERANCE.
+        RepositoryError: a file of the version is damaged.
+    """
+    number = str(version)
+    whole = load_served(folder / RECOMMEND / number)
+    served = whole.served
+    encoder: TextEncoder = NoTexts()
+    product_tower = folder / NEW_PRODUCTS / number / MODEL_FILE if served.text_dim else None
+    onnx = OnnxTowers(folder / GRAPH_MODEL / number / MODEL_FILE, product_tower, served.max_history, threads=1)
+    if onnx.checkpoint != checkpoint.fingerprint:
+        raise CheckpointError(f"{folder / GRAPH_MODEL} was exported from {onnx.checkpoint[:12]}; deploy again")
+    people = sample_people(whole.base, served.max_history)
+    answers = [
+        ReviewRecommender(towers, whole.base, whole.history, encoder).answer(people, SAMPLE_K)
+        for towers in (onnx, TorchTowers(checkpoint))
+    ]
+    pairs = [(getattr(answers[0], name), getattr(answers[1], name)) for name in ("score", "stars")]
+    pairs += list(zip(answers[0].attention, answers[1].attention, strict=True))
+    error = max(float(np.nanmax(np.abs(ours - torchs), initial=0)) for ours, torchs in pairs)
+    if not error <= TOLERANCE:
+        raise CheckpointError(
+            f"what was exported from checkpoint {checkpoint.path.name} recommends otherwise than torch does: scores, "
+            f"stars or attention differ by {error:.1e}; expected at most {TOLERANCE:.0e}. Nothing was deployed; report this"
+        )
+
+
+def sample_people(base: VectorBase, max_history: int) -> list[Person]:
+    """People with everything that can be known or not: products, texts, ratings, times, nothing at all."""
+    generator = np.random.default_rng(0)
+    people = [Person("nothing known")]
+    for row in range(SAMPLE_PEOPLE):
+        reviews = []
+        for number in generator.integers(0, len(base), int(generator.integers(1, max_history + 3))).tolist():
+            known, rated, dated, said = (generator.random(4) < 0.8).tolist()
+            reviews.append(
+                Review(
+                    product_id=base.products.id(number) if known else "",
+                    text=f"{base.names[number]}: as good as I hoped, would buy again" if said else "",
+                    rating=float(generator.integers(1, 6)) if rated else None,
+                    timestamp=int(generator.integers(1_200_000_000, 1_700_000_000)) if dated else None,
+                    product_name="" if known else f"another {base.names[number]}",
+                )
+            )
+        people.append(Person(f"person {row}", reviews))
+    return people
