@@ -38,7 +38,7 @@ CHANNEL_OPTIONS = [
     ("grpc.max_send_message_length", NO_LIMIT),
     ("grpc.max_receive_message_length", NO_LIMIT),
     ("grpc.initial_reconnect_backoff_ms", 100),  # gRPC's own 1 s to 2 min would outlast a restart of the server
-    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 2000),  # how long a connection may take to come about
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.enable_retries", 0),  # tries are counted here
     ("grpc.enable_http_proxy", 0),  # a proxy for the web is none for a server next door

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import torch
 
@@ -28,11 +30,13 @@ class TorchTowers:
         self.product_tower = checkpoint.new_products.to(self.device)
         self.text_dim, self.review_texts = self.model.text_dim, self.model.review_texts
         self.max_history = self.model.settings.max_history
+        self._alone = threading.Lock()  # PyG's convolutions put their attention down in themselves on the way
 
     @torch.inference_mode()
     def people(self, products: Floats, stars: StarArrays) -> tuple[Floats, Floats]:
         """Vectors (num_stars, dim) and attention (num_edges,)."""
-        states = self.model.user_tower(torch.from_numpy(products).to(self.device), Stars.of(stars).to(self.device))
+        with self._alone:
+            states = self.model.user_tower(torch.from_numpy(products).to(self.device), Stars.of(stars).to(self.device))
         return states.vector.cpu().numpy(), states.attention.cpu().numpy()
 
     @torch.inference_mode()
