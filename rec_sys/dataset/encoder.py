@@ -25,6 +25,7 @@ from tokenizers import Tokenizer
 
 from rec_sys.dataset.packed_bert import PackedBert, fits
 from rec_sys.dataset.padded_batches import LibraryModel
+from rec_sys.dataset.token_batches import token_batches
 from rec_sys.errors import EncoderError
 from rec_sys.files import sha256_of
 from rec_sys.settings import Settings
@@ -206,17 +207,3 @@ class Encoder:
             finally:
                 pool.shutdown(cancel_futures=True)  # Ctrl-C must not wait for all batches
                 torch.set_num_threads(torch.get_num_threads())  # threads started later get the old number again
-
-
-def token_batches(lengths: npt.NDArray[np.int64], budget: int) -> list[npt.NDArray[np.int64]]:
-    """Put texts of like length together, at most `budget` tokens at once with padding counted (one text at least).
-
-    The batches come in a mixed order, the same every time, so that the time left can be told from the time so far.
-    """
-    order = np.argsort(lengths, kind="stable")
-    batches, start = [], 0
-    for end in range(1, len(order) + 1):
-        if end == len(order) or int(lengths[order[end]]) * (end + 1 - start) > budget:
-            batches.append(order[start:end])
-            start = end
-    return [batches[place] for place in np.random.default_rng(0).permutation(len(batches))]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from rec_sys.dataset.packed_bert import fits
-from rec_sys.dataset.padded_batches import padded
+from rec_sys.dataset.token_batches import padded
 from rec_sys.errors import EncoderError
 from rec_sys.files import atomic_file
 
@@ -69,28 +70,50 @@ class _Pooled(nn.Module):
 
 def _export(folder: Path, model_file: Path) -> None:
     from onnxruntime.quantization import quantize_dynamic
-    from transformers import AutoModel
 
+    with tempfile.TemporaryDirectory() as scratch, _silence(), atomic_file(model_file) as temporary:
+        write_float32(folder, Path(scratch) / "float32.onnx")
+        # One scale per channel: mean cosine to float32 .99, with one scale per tensor .95.
+        quantize_dynamic(Path(scratch) / "float32.onnx", temporary, per_channel=True)
+
+
+def write_float32(folder: Path, path: Path) -> None:
+    """Write a BERT with mean pooling as ONNX: `input_ids` and `attention_mask` to `vectors`, unit vectors.
+
+    Args:
+        folder: the sentence-transformers folder.
+        path: the file; one, with the weights in it.
+    """
+    from transformers import AutoModel
+    from transformers.utils import logging as talk
+
+    talk.disable_progress_bar()
     bert = AutoModel.from_pretrained(folder, attn_implementation="eager", use_safetensors=True, local_files_only=True)
     # Two tensors: the exporter takes one tensor given twice for one input and silently drops the mask.
     example = (torch.ones(2, 16, dtype=torch.int64), torch.ones(2, 16, dtype=torch.int64))
     batch, length = torch.export.Dim("batch"), torch.export.Dim("length", max=bert.config.max_position_embeddings)
+    with _silence():
+        torch.onnx.export(
+            _Pooled(bert).eval(),
+            example,
+            path,
+            input_names=["input_ids", "attention_mask"],
+            output_names=["vectors"],
+            dynamic_shapes=({0: batch, 1: length}, {0: batch, 1: length}),
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Exporter and quantizer talk about their own insides."""
     disabled = logging.root.manager.disable
-    with tempfile.TemporaryDirectory() as scratch, warnings.catch_warnings(), atomic_file(model_file) as temporary:
-        warnings.simplefilter("ignore")  # exporter and quantizer talk about their own insides
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         logging.disable(logging.WARNING)
         try:
-            torch.onnx.export(
-                _Pooled(bert).eval(),
-                example,
-                Path(scratch) / "float32.onnx",
-                input_names=["input_ids", "attention_mask"],
-                output_names=["vectors"],
-                dynamic_shapes=({0: batch, 1: length}, {0: batch, 1: length}),
-                dynamo=True,
-                verbose=False,
-            )
-            # One scale per channel: mean cosine to float32 .99, with one scale per tensor .95.
-            quantize_dynamic(Path(scratch) / "float32.onnx", temporary, per_channel=True)
+            yield
         finally:
             logging.disable(disabled)

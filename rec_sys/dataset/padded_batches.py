@@ -1,4 +1,4 @@
-"""Batches padded to their longest sequence, and the sentence-transformers model that reads them."""
+"""The sentence-transformers model itself, which reads batches padded to their longest sequence."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
+
+from rec_sys.dataset.token_batches import padded
 
 
 class LibraryModel:
@@ -25,12 +27,3 @@ class LibraryModel:
         with torch.inference_mode():
             vectors = self.model({"input_ids": tokens, "attention_mask": mask})["sentence_embedding"].float()
         return torch.nn.functional.normalize(vectors, dim=1).cpu().numpy()
-
-
-def padded(sequences: Sequence[Sequence[int]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Token numbers and mask of a batch, both (len(sequences), longest); padding is 0 in both."""
-    lengths = np.array([len(sequence) for sequence in sequences])
-    mask = np.arange(lengths.max()) < lengths[:, None]
-    tokens = np.zeros(mask.shape, dtype=np.int64)
-    tokens[mask] = np.concatenate(sequences)
-    return tokens, mask.astype(np.int64)

@@ -11,9 +11,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from rec_sys.dataset import encoder as module
-from rec_sys.dataset.encoder import Encoder, EncoderSettings, encoder_folder, token_batches
+from rec_sys.dataset.encoder import Encoder, EncoderSettings, encoder_folder
 from rec_sys.dataset.packed_bert import PackedBert
-from rec_sys.dataset.padded_batches import LibraryModel, padded
+from rec_sys.dataset.padded_batches import LibraryModel
+from rec_sys.dataset.token_batches import padded, token_batches
 from rec_sys.errors import ConfigError, EncoderError
 
 TEXTS = [
