@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
+import orjson
 
+from rec_sys.dataset.encoder_export import export_text_encoder, served_fingerprint
+from rec_sys.dataset.onnx_text_encoder import ABOUT_FILE, OnnxTextEncoder
 from rec_sys.errors import CheckpointError
+from rec_sys.files import sha256_of
 from rec_sys.inference.onnx_towers import OnnxTowers
 from rec_sys.inference.people import Person, Review
 from rec_sys.inference.recommend import ReviewRecommender
@@ -19,7 +24,8 @@ from rec_sys.modules.signature import GRAPH_MODEL, NEW_PRODUCTS, RECOMMEND, TEXT
 from rec_sys.paths import Paths
 from rec_sys.vector_database.index import VectorBase
 from rec_sys.vector_database.text_encoder import NoTexts, TextEncoder
-from triton_utils.repository import Repository, Shape, write_model_py
+from rec_sys.vector_database.trained_encoder import encoder_of
+from triton_utils.repository import Shape, write_model_py
 
 SAMPLE_PEOPLE = 20  # of the whole way that is compared with torch
 SAMPLE_K = 10
@@ -61,7 +67,9 @@ def build(
     if towers.text_dim:
         files.append(folder / NEW_PRODUCTS / number / MODEL_FILE)
         export_new_products(checkpoint, files[-1])
-        raise NotImplementedError
+        encoder_folder = folder / TEXT_ENCODER / number
+        encoder_fingerprint = place_encoder(checkpoint, paths, encoder_folder)
+        files += sorted(encoder_folder.iterdir())
     served = Served(
         version=version,
         checkpoint=checkpoint.fingerprint,
@@ -78,6 +86,40 @@ def build(
     verify(folder, version, checkpoint)
 
 
+def place_encoder(checkpoint: Checkpoint, paths: Paths, folder: Path) -> str:
+    """Link the exported text encoder of a checkpoint into a folder; it is exported once and kept beside the cache.
+
+    Returns:
+        Its fingerprint.
+
+    Raises:
+        EncoderError: it cannot be had, is not that of the training, or cannot be exported.
+    """
+    encoder = encoder_of(checkpoint, paths)
+    if isinstance(encoder, NoTexts):
+        return ""
+    fingerprint = served_fingerprint(encoder)
+    exported = paths.embeddings / f"served-{fingerprint}"
+    if not _intact(exported):
+        export_text_encoder(encoder, exported)
+    folder.mkdir(parents=True)
+    for file in exported.iterdir():
+        try:
+            (folder / file.name).hardlink_to(file)
+        except OSError:  # another disk, or one without links
+            shutil.copyfile(file, folder / file.name)
+    return fingerprint
+
+
+def _intact(exported: Path) -> bool:
+    """Whether an encoder that was exported earlier is still what was written."""
+    try:
+        sums = orjson.loads((exported / ABOUT_FILE).read_bytes())["sha256"]
+        return all(sha256_of(exported / name) == expected for name, expected in sums.items())
+    except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
+        return False
+
+
 def verify(folder: Path, version: int, checkpoint: Checkpoint) -> None:
     """Read a version back as a server does, and compare whole answers with torch.
 
@@ -88,7 +130,7 @@ def verify(folder: Path, version: int, checkpoint: Checkpoint) -> None:
     number = str(version)
     whole = load_served(folder / RECOMMEND / number)
     served = whole.served
-    encoder: TextEncoder = NoTexts()
+    encoder: TextEncoder = OnnxTextEncoder(folder / TEXT_ENCODER / number) if served.text_dim else NoTexts()
     product_tower = folder / NEW_PRODUCTS / number / MODEL_FILE if served.text_dim else None
     onnx = OnnxTowers(folder / GRAPH_MODEL / number / MODEL_FILE, product_tower, served.max_history, threads=1)
     if onnx.checkpoint != checkpoint.fingerprint:
@@ -104,7 +146,7 @@ def verify(folder: Path, version: int, checkpoint: Checkpoint) -> None:
     if not error <= TOLERANCE:
         raise CheckpointError(
             f"what was exported from checkpoint {checkpoint.path.name} recommends otherwise than torch does: scores, "
-            f"stars or attention differ by {error:.1e}; expected at most {TOLERANCE:.0e}. Nothing was deployed; report this"
+            f"stars or attention differ by {error:.1e}; expected at most {TOLERANCE:.0e}. Nothing was deployed"
         )
 
 

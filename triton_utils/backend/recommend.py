@@ -19,7 +19,7 @@ from rec_sys.errors import DataError
 from rec_sys.inference.recommend import ReviewRecommender
 from rec_sys.inference.served import load_served
 from rec_sys.modules.signature import recommend
-from rec_sys.vector_database.text_encoder import NoTexts
+from rec_sys.vector_database.text_encoder import NoTexts, TextEncoder
 from triton_utils.backend.bls import CalledEncoder, CalledTowers, CallError
 from triton_utils.backend.request_arrays import arrays_of, people_of
 from triton_utils.backend.settings import RecommendSettings
@@ -42,10 +42,11 @@ class TritonPythonModel:
         served = model.served
         towers = CalledTowers(version, served.text_dim, served.review_texts, served.max_history)
         self.cache: CachedEncoder | None = None
+        encoder: TextEncoder = NoTexts()
         if served.text_dim:
-            encoder = CalledEncoder(version, served.text_dim)
-            self.cache = CachedEncoder(encoder, served.text_dim, self.settings.cached_texts)
-        self.recommender = ReviewRecommender(towers, model.base, model.history, self.cache or NoTexts())
+            called = CalledEncoder(version, served.text_dim)
+            encoder = self.cache = CachedEncoder(called, served.text_dim, self.settings.cached_texts)
+        self.recommender = ReviewRecommender(towers, model.base, model.history, encoder)
         self.fingerprint = served.checkpoint
         self.pool = ThreadPoolExecutor(self.settings.workers, thread_name_prefix="recommend")
         self.open = 0  # calls worked on or waiting
