@@ -43,6 +43,7 @@ MODULES = (
     "rec_sys.inference.towers",
     "rec_sys.inference.onnx_towers",
     "rec_sys.inference.recommend",
+    "rec_sys.inference.served",
 )
 
 SCRIPT = """

@@ -87,7 +87,7 @@ def write_float32(folder: Path, path: Path) -> None:
     from transformers import AutoModel
     from transformers.utils import logging as talk
 
-    talk.disable_progress_bar()
+    talk.disable_progress_bar()  # type: ignore[no-untyped-call]
     bert = AutoModel.from_pretrained(folder, attn_implementation="eager", use_safetensors=True, local_files_only=True)
     # Two tensors: the exporter takes one tensor given twice for one input and silently drops the mask.
     example = (torch.ones(2, 16, dtype=torch.int64), torch.ones(2, 16, dtype=torch.int64))

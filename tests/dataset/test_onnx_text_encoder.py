@@ -89,7 +89,7 @@ def test_a_folder_that_is_not_whole_is_refused(tmp_path: Path, folder: Path, nam
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     (copy / name).write_bytes(b"{")
-    with pytest.raises(EncoderError, match="is damaged .* export it again"):
+    with pytest.raises(EncoderError, match=r"is damaged .* export it again"):
         OnnxTextEncoder(copy)
     (copy / name).unlink()
     with pytest.raises(EncoderError, match=f"lacks {name}"):
