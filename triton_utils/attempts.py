@@ -113,9 +113,9 @@ class Attempts:
         if code == status.UNIMPLEMENTED:
             return ServerError(f"{self.what}: what answers at {self.address} is no Triton server ({words})")
         if code in (status.INVALID_ARGUMENT, status.OUT_OF_RANGE):
-            return BadInput(f"{self.what}: {self.address} refuses the input: {words}")
+            return BadInput(f"{self.what} refuses the input: {words}")
         if code == status.RESOURCE_EXHAUSTED:
-            return BadInput(f"{self.what}: too much for one call to {self.address} ({words}); send less at once")
+            return BadInput(f"{self.what}: too much for one call ({words}); send less at once")
         return ServerError(f"{self.what}: {self.address} failed with {code.name} ({words}); its log says more")
 
 

@@ -20,12 +20,15 @@ from tritonclient.utils import deserialize_bytes_tensor, serialize_byte_tensor
 
 from rec_sys.errors import DataError
 from rec_sys.inference.recommend import ReviewRecommender
+from rec_sys.inference.served import BASE_FOLDER
 from rec_sys.inference.torch_towers import recommender_of
-from rec_sys.modules.signature import NUMPY, TEXT_ENCODER
+from rec_sys.modules.signature import NUMPY, RECOMMEND, TEXT_ENCODER
 from rec_sys.vector_database.index import VectorBase
+from rec_sys.vector_database.storage import INDEX_FILE, save_vector_base
 from tests.vector_database.toy_checkpoint import ToyEncoder, toy_checkpoint, toy_table
 from triton_utils.backend.request_arrays import arrays_of, people_of
 from triton_utils.backend.settings import RecommendSettings
+from triton_utils.repository import Repository, Shape, State, Version
 
 Arrays = dict[str, Any]
 Step = Callable[["SmallServer", Any], None]  # what happens to a call before it is answered; gets the call's context
@@ -139,3 +142,15 @@ def small_server(recommender: ReviewRecommender, fingerprint: str, port: int = 0
         yield server
     finally:
         server.stop()
+
+
+def deploy_toy(repository: Path, base: VectorBase, version: int = 1, broken: bool = False) -> None:
+    """Deploy as much of a version as the web app reads: its number and its vector base."""
+    folder = repository / RECOMMEND / str(version) / BASE_FOLDER
+    save_vector_base(base, folder)
+    if broken:
+        (folder / INDEX_FILE).write_bytes(b"broken")
+    shape = Shape(history_dim=1, text_dim=1, review_texts=True, dim=base.dim)
+    origin = base.origin
+    its = Version(checkpoint=origin.checkpoint, fingerprint=origin.fingerprint, created=origin.created, shape=shape)
+    Repository(repository).write_state(State(current=version, versions={version: its}))

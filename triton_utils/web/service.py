@@ -78,6 +78,12 @@ class Service:
                 f"{count:,} reviews; at most {self.settings.max_reviews:,} are read: leave out a person's oldest ones, "
                 f"or send people in several requests",
             )
+        if len(people) > self.settings.max_people:
+            raise Refused(
+                BAD_REQUEST,
+                f"{len(people):,} people; at most {self.settings.max_people:,} are answered: send them in several "
+                f"requests",
+            )
         for person in people:
             for review in person.reviews:
                 values = (person.user_id, review.product_id, review.text, review.product_name, review.product_info)
