@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from rec_sys.dataset.token_batches import padded, token_batches
+from rec_sys.dataset.token_batches import padded, tight_batches
 from rec_sys.errors import EncoderError
 
 FORMAT = "rec_sys text encoder 1"
 WEIGHTS_FILE, TOKENIZER_FILE, ABOUT_FILE = "model.onnx", "tokenizer.json", "encoder.json"
-TOKENS_AT_ONCE = 512  # padding counted; more hardly saves anything, and padding costs
+TOKENS_AT_ONCE = 512  # padding counted; more saves hardly anything
 
 Vectors = npt.NDArray[np.float32]
 
@@ -78,8 +78,7 @@ class OnnxTextEncoder:
         vectors = np.zeros((len(number_of) + 1, self.dimension), dtype=np.float32)  # the last one: the empty text
         if number_of:
             tokens = [encoding.ids for encoding in self.tokenizer.encode_batch(list(number_of))]
-            batches = token_batches(np.array([len(ids) for ids in tokens]), TOKENS_AT_ONCE)
-            batches.sort(key=lambda batch: -sum(len(tokens[place]) for place in batch))  # the longest work first
+            batches = tight_batches(np.array([len(ids) for ids in tokens]), TOKENS_AT_ONCE)
             jobs = [[tokens[place] for place in batch] for batch in batches]
             several = self.pool is not None and len(jobs) > 1
             results = self.pool.map(self._forward, jobs) if several and self.pool else map(self._forward, jobs)

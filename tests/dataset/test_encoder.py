@@ -14,7 +14,7 @@ from rec_sys.dataset import encoder as module
 from rec_sys.dataset.encoder import Encoder, EncoderSettings, encoder_folder
 from rec_sys.dataset.packed_bert import PackedBert
 from rec_sys.dataset.padded_batches import LibraryModel
-from rec_sys.dataset.token_batches import padded, token_batches
+from rec_sys.dataset.token_batches import padded, tight_batches, token_batches
 from rec_sys.errors import ConfigError, EncoderError
 
 TEXTS = [
@@ -210,6 +210,18 @@ def test_token_batches_hold_every_text_once_within_the_budget() -> None:
         assert len(batch) * lengths[batch].max() <= 1024 or len(batch) == 1
         assert (np.diff(lengths[batch]) >= 0).all()
     assert len(batches) < 1.25 * lengths.sum() / 1024
+
+
+def test_tight_batches_hold_every_text_once_with_hardly_any_padding() -> None:
+    assert [batch.tolist() for batch in tight_batches(np.array([5, 90, 5, 6, 91, 40]), 512)] == [[1, 4], [5], [0, 2, 3]]
+    assert [len(batch) for batch in tight_batches(np.full(11, 100), 512)] == [5, 5, 1]
+    assert [batch.tolist() for batch in tight_batches(np.array([900]), 512)] == [[0]]
+    assert tight_batches(np.zeros(0, dtype=np.int64), 512) == []
+    lengths = np.random.default_rng(0).integers(3, 257, 200)
+    batches = tight_batches(lengths, 512)
+    np.testing.assert_array_equal(np.sort(np.concatenate(batches)), np.arange(200))
+    with_padding = sum(int(lengths[batch].max()) * len(batch) for batch in batches)
+    assert with_padding < 1.1 * lengths.sum()
 
 
 def test_padded() -> None:
