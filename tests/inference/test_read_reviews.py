@@ -133,6 +133,27 @@ def test_files_and_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             read_people(str(bad))
 
 
+def test_what_describes_the_product() -> None:
+    row = {"asin": "X", "product_name": "A harp.", "product_info": " with\n strings "}
+    (person,) = parse_people(orjson.dumps([row]), "r.json")
+    assert person.reviews == [Review("X", product_name="A harp.", product_info="with strings")]
+    assert person.reviews[0].product_text == "A harp. with strings"
+    assert Review(product_name="A harp.", product_info="with strings").product_text == "A harp."  # it is looked up
+    assert Review(product_info="with strings").product_text == "with strings"
+    assert Review("X", "text").product_text == ""
+    (person,) = parse_people(b'[{"ProductInfo": "with strings"}]', "r.json")
+    assert person.reviews == [Review(product_info="with strings")]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("asin", {"id": 1}), ("comment", ["a"]), ("reviewerID", True), ("product_info", [])]
+)
+def test_a_field_that_holds_no_text(name: str, value: object) -> None:
+    row = {"asin": "X", "comment": "fine", name: value}
+    with pytest.raises(DataError, match=rf"r\.json, entry 1: {name} is .*; expected a text, or leave it out"):
+        parse_people(orjson.dumps([row]), "r.json")
+
+
 def test_order_in_time() -> None:
     def at(*times: int | None) -> list[tuple[str, int]]:
         reviews = [Review(str(place), timestamp=time) for place, time in enumerate(times)]
