@@ -25,7 +25,7 @@ from rec_sys.settings import Settings, read_settings
 from rec_sys.vector_database.storage import load_vector_base
 from triton_utils.backend.settings import RecommendSettings
 from triton_utils.build import build, shape_of
-from triton_utils.repository import Repository, State, Version
+from triton_utils.repository import Repository, Run, State, Version
 from triton_utils.server import addresses_of, ask, is_ready
 
 
@@ -111,13 +111,13 @@ def add_version(repository: Repository, version: int, new: Version, settings: De
     old = repository.state()
     versions = {**(old.versions if old else {}), version: new}
     previous = None if old is None else old.current
-    kept = sorted(versions)[-settings.keep :]
     state = State(
         target=settings.target,
         current=version,
         previous=previous,
-        versions={number: its for number, its in versions.items() if number in kept or number == previous},
-        **({} if old is None else {"run": old.run}),
+        last=version,
+        versions={number: versions[number] for number in sorted(versions)[-settings.keep :]},
+        run=Run() if old is None else old.run,
     )
     try:
         server = switch(repository, old, state, settings)
@@ -130,15 +130,18 @@ def add_version(repository: Repository, version: int, new: Version, settings: De
 
 
 def _roll_back(repository: Repository, settings: DeploySettings) -> Deployed:
+    """Serve the version before; the one that was served is removed."""
     old = repository.deployed()
-    older = [number for number in old.versions if number < old.current]
-    if not older:
+    versions = {number: its for number, its in old.versions.items() if number < old.current}
+    if not versions:
         raise RepositoryError(
             f"{repository.folder} has no version before {old.current}; there is nothing to go back to"
         )
-    state = old.model_copy(update={"current": max(older), "previous": None})
+    # Both are listed until the server has changed over.
+    state = old.model_copy(update={"current": max(versions), "previous": None})
     server = switch(repository, old, state, settings)
-    return Deployed(state.current, old.current, state, server)
+    repository.remove(old.current)
+    return Deployed(state.current, old.current, repository.deployed(), server)
 
 
 def switch(repository: Repository, old: State | None, new: State, settings: DeploySettings) -> str | None:
@@ -174,7 +177,8 @@ def switch(repository: Repository, old: State | None, new: State, settings: Depl
                     f"version {new.current} was not loaded by {server}: {touched[-1:] and touched[-1]}: {error}; {kept}"
                 ) from error
             raise
-        repository.write_state(new)
+        known = {number: its for number, its in new.versions.items() if number <= new.current}
+        repository.write_state(new.model_copy(update={"versions": known}))
         if server is not None and old is not None:
             _settle(repository, old, new, server, settings.load_timeout)
     return server

@@ -93,9 +93,10 @@ class State(Settings):
 
     format: str = Field(FORMAT, description="of this file")
     target: Target = Field("embedded", description="which server the models are made for")
-    current: int = Field(description="the version that is served")
-    previous: int | None = Field(None, description="an older one whose models are kept loaded")
-    versions: dict[int, Version] = Field(description="all that can be served, by number")
+    current: int = Field(description="the version that is served; the newest of `versions`")
+    previous: int | None = Field(None, description="the one before, whose models are kept loaded")
+    last: int = Field(description="the highest number a version ever had; none is given twice")
+    versions: dict[int, Version] = Field(description="the served one and those to go back to, by number")
     run: Run = Field(default_factory=Run, description="how")
 
 
@@ -145,8 +146,8 @@ class Repository:
             if values.get("format") != FORMAT:
                 raise ValueError(f"it is {values.get('format')!r}, expected {FORMAT!r}")
             state = State(**values)
-            if state.current not in state.versions:
-                raise ValueError(f"it serves version {state.current}, which it does not list")
+            if state.current != max(state.versions, default=0):
+                raise ValueError(f"it serves version {state.current}, which is not the newest it lists")
         except (ValueError, AttributeError, TypeError) as error:
             raise RepositoryError(
                 f"{path} is damaged ({str(error).splitlines()[0]}); delete the folder and deploy again: "
@@ -166,9 +167,9 @@ class Repository:
         return state
 
     def next_version(self) -> int:
-        """A number that no version has or had, as far as the folders tell."""
+        """A number that no version has or had."""
         state = self.state()
-        known = [0, *(state.versions if state else ())]
+        known = [state.last if state else 0]
         known += [int(path.name) for path in self.folder.glob("[!.]*/*") if path.name.isdecimal()]
         return max(known) + 1
 

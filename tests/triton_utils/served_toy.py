@@ -42,10 +42,10 @@ class ServedToy:
     def server_settings(self) -> ServerSettings:
         return ServerSettings(repository=self.repository, http_port=0, grpc_port=0, metrics_port=0, threads=1)
 
-    def checkpoint(self, seed: int) -> tuple[Checkpoint, VectorBase]:
+    def checkpoint(self, seed: int, dim: int = 32) -> tuple[Checkpoint, VectorBase]:
         """The newest checkpoint from now on, with its vector base in its place."""
         path = self.paths.checkpoints / f"toy{seed}.ckpt"
-        checkpoint = toy_checkpoint(path, self.table, self.review_text, seed, self.info)
+        checkpoint = toy_checkpoint(path, self.table, self.review_text, seed, self.info, dim)
         base = VectorBase.of_checkpoint(checkpoint)
         save_vector_base(base, self.paths.vector_base)
         return checkpoint, base

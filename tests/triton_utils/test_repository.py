@@ -24,7 +24,8 @@ def state(*shapes: Shape, **changes: Any) -> State:
     """Versions 1, 2, ... of which the last is served."""
     versions = {number: version(shape) for number, shape in enumerate(shapes, 1)}
     previous = len(shapes) - 1 or None
-    return State(**{"current": len(shapes), "previous": previous, "versions": versions, **changes})
+    number = len(shapes)
+    return State(**{"current": number, "previous": previous, "last": number, "versions": versions, **changes})
 
 
 def config(repository: Repository, name: str) -> str:
@@ -111,7 +112,7 @@ def test_nothing_deployed_says_what_to_run(repository: Repository) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["{", "[]", "{}", '{"format": "rec_sys model repository 1", "current": 2, "versions": {}}']
+    "content", ["{", "[]", "{}", '{"format": "rec_sys model repository 1", "current": 2, "last": 2, "versions": {}}']
 )
 def test_a_damaged_state_is_refused(repository: Repository, content: str) -> None:
     repository.folder.mkdir()

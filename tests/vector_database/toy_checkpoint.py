@@ -65,12 +65,17 @@ def toy_table(folder: Path) -> tuple[ReviewTable, Floats]:
 
 
 def toy_checkpoint(
-    path: Path, table: ReviewTable, review_text: Floats, seed: int = 0, info: dict[str, Any] | None = None
+    path: Path,
+    table: ReviewTable,
+    review_text: Floats,
+    seed: int = 0,
+    info: dict[str, Any] | None = None,
+    dim: int = 32,
 ) -> Checkpoint:
     """Write a checkpoint with the states of an untrained model, and load it."""
     torch.manual_seed(seed)
     text_dim = review_text.shape[1]
-    model = GraphModel(GraphModelSettings(dim=32, heads=2, layers=2, max_history=5), table.num_products, text_dim)
+    model = GraphModel(GraphModelSettings(dim=dim, heads=2, layers=2, max_history=5), table.num_products, text_dim)
     graph = review_graph(
         table, np.arange(len(table)), review_text, np.zeros((table.num_products, text_dim), dtype=np.float32)
     )

@@ -1,0 +1,47 @@
+"""One real Triton server for all tests that ask it; each leaves version 1 served, as it found it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from rec_sys.inference.recommend import ReviewRecommender
+from rec_sys.inference.torch_towers import recommender_of
+from rec_sys.modules.checkpoint import Checkpoint
+from rec_sys.vector_database.index import VectorBase
+from rec_sys.vector_database.trained_encoder import encoder_of
+from tests.triton_utils.served_toy import ServedToy, served_toy
+from triton_utils.client import TritonClient
+from triton_utils.deploy import deploy
+from triton_utils.server import TritonServer
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running server, and what it should answer as version 1."""
+
+    toy: ServedToy
+    server: TritonServer
+    client: TritonClient
+    checkpoint: Checkpoint
+    base: VectorBase
+    in_torch: ReviewRecommender
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> ServedToy:
+    return served_toy(tmp_path_factory.mktemp("served"))
+
+
+@pytest.fixture(scope="session")
+def served(toy: ServedToy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Version 1 of a toy checkpoint behind a real server on free ports."""
+    checkpoint, base = toy.checkpoint(seed=1)
+    deploy(toy.deploy_settings)
+    log: Path = tmp_path_factory.mktemp("log") / "tritonserver.log"
+    in_torch = recommender_of(checkpoint, base, encoder_of(checkpoint, toy.paths))
+    with TritonServer(toy.server_settings, log) as server, TritonClient(server.addresses.grpc) as client:
+        yield Served(toy, server, client, checkpoint, base, in_torch)

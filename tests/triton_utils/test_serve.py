@@ -1,0 +1,183 @@
+"""The command that keeps a server up: it comes back, it stops clean, and leaves no process behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import orjson
+import psutil
+import pytest
+
+from rec_sys.errors import ServeError
+from rec_sys.inference.people import Person, Review
+from tests.triton_utils.conftest import Served
+from tests.triton_utils.served_toy import ServedToy
+from triton_utils.client import TritonClient
+from triton_utils.errors import TritonError
+from triton_utils.serve import ServeSettings, Stop, serve
+from triton_utils.server import ServerSettings, TritonServer, addresses_of
+
+pytestmark = pytest.mark.triton
+
+PROJECT = Path(__file__).resolve().parents[2]
+PERSON = Person("somebody", [Review("p1", "good", 5.0)])
+WITHIN = 30.0  # seconds for what takes two or three on a machine with nothing else to do
+
+
+def eventually(what: Callable[[], object], within: float = WITHIN) -> float:
+    """Seconds until something became true."""
+    start = time.monotonic()
+    while not what():
+        assert time.monotonic() - start < within, "never happened"
+        time.sleep(0.02)
+    return time.monotonic() - start
+
+
+def alive(pids: set[int]) -> set[int]:
+    """Those that run; what has ended and was not yet collected by its parent does not."""
+    return {pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE}
+
+
+def shared_memory() -> set[str]:
+    return {path.name for path in Path("/dev/shm").glob("rec_sys_triton_*")}
+
+
+@pytest.fixture
+def repository(served: Served, tmp_path: Path) -> Path:
+    """A copy of the served repository, free to be served again."""
+    copy = tmp_path / "copy"
+    shutil.copytree(served.toy.repository, copy, ignore=shutil.ignore_patterns(".*"), copy_function=os.link)
+    return copy
+
+
+@pytest.fixture
+def command(repository: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """`triton_utils.serve` as somebody would run it, ready."""
+    before = shared_memory()
+    words = [f"repository={repository}", "http_port=0", "grpc_port=0", "metrics_port=0", "threads=1"]
+    words += ["max_restarts=2", f"paths.work_dir={tmp_path}"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "triton_utils.serve", *words],
+        cwd=PROJECT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    assert process.stdout is not None
+    with process:
+        try:
+            assert "ready: graph_model, new_products, recommend, text_encoder" in process.stdout.readline()
+            yield process
+        finally:
+            process.kill()
+    eventually(lambda: shared_memory() <= before)
+
+
+def family(process: subprocess.Popen[str]) -> set[int]:
+    """The server and its models' processes."""
+    return {child.pid for child in psutil.Process(process.pid).children(recursive=True)}
+
+
+def served_pid(repository: Path) -> int:
+    return int(orjson.loads((repository / ".served.json").read_bytes())["pid"])
+
+
+def test_a_killed_server_comes_back_and_gives_up_after_so_many_times(
+    command: subprocess.Popen[str], repository: Path
+) -> None:
+    found = addresses_of(repository)
+    assert found is not None
+    with TritonClient(found.grpc) as client:
+        expected = client.recommend([PERSON], 3)
+        for _ in range(2):
+            old, everybody = served_pid(repository), family(command)
+            assert len(everybody) == 5
+            os.kill(old, signal.SIGKILL)
+            start = time.monotonic()
+            with pytest.raises(TritonError):
+                while True:
+                    client.infer_once([PERSON]) if hasattr(client, "infer_once") else client.recommend([PERSON], 3)
+            assert time.monotonic() - start < 5, "a dead server must be noticed at once"
+            eventually(lambda: client.ready())
+            assert client.recommend([PERSON], 3) == expected
+            assert served_pid(repository) != old
+            assert alive(everybody) == set()
+    os.kill(served_pid(repository), signal.SIGKILL)
+    output, _ = command.communicate(timeout=WITHIN)
+    assert command.returncode == 2
+    assert "error: tritonserver died 3 times within 300 s, the last time with SIGKILL; see " in output
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_nothing_is_left_however_it_ends(
+    command: subprocess.Popen[str], repository: Path, number: signal.Signals, code: int
+) -> None:
+    everybody = family(command)
+    assert len(alive(everybody)) == 5  # the server and four models
+    command.send_signal(number)
+    command.communicate(timeout=WITHIN)
+    assert command.returncode == code
+    eventually(lambda: not alive(everybody))
+    assert addresses_of(repository) is None
+
+
+def test_what_is_asked_while_it_stops_is_answered(repository: Path, toy: ServedToy, tmp_path: Path) -> None:
+    settings = toy.server_settings.model_copy(update={"repository": repository})
+    answers: list[object] = []
+    busy = Person("busy", [Review("", f"a long text {number} " * 80) for number in range(5)])
+    with TritonServer(settings, tmp_path / "log") as server, TritonClient(server.addresses.grpc) as client:
+        thread = threading.Thread(target=lambda: answers.append(client.recommend([busy], 3)))
+        thread.start()
+        time.sleep(0.05)
+        server.stop()
+        thread.join()
+    assert len(answers) == 1
+
+
+def test_served_twice_ports_taken_and_nothing_there(served: Served, tmp_path: Path, toy: ServedToy) -> None:
+    with pytest.raises(ServeError, match=rf"is served already at {served.server.addresses.http} \(HTTP\)"):
+        TritonServer(toy.server_settings).start()
+    port = int(served.server.addresses.grpc.rpartition(":")[2])
+    copy = tmp_path / "copy"
+    shutil.copytree(toy.repository, copy, ignore=shutil.ignore_patterns(".*"), copy_function=os.link)
+    server = TritonServer(toy.server_settings.model_copy(update={"repository": copy, "grpc_port": port}))
+    with pytest.raises(ServeError, match=rf"port {port} of 127.0.0.1: Address already in use; give others: http_port="):
+        server.start()
+    words = ["repository=nowhere", f"paths.work_dir={tmp_path}", "http_port=0", "grpc_port=0", "metrics_port=0"]
+    command = [sys.executable, "-m", "triton_utils.serve", *words]
+    result = subprocess.run(command, cwd=PROJECT, text=True, capture_output=True)
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: nothing is deployed in ")
+    assert "deploy first: uv run -m triton_utils.deploy" in result.stderr
+    assert not (PROJECT / "nowhere").exists()
+
+
+def test_a_model_that_cannot_be_loaded_is_named(repository: Path, toy: ServedToy, tmp_path: Path) -> None:
+    path = repository / "graph_model" / "1" / "model.onnx"
+    path.unlink()
+    settings = ServeSettings(**{**toy.server_settings.model_dump(), "repository": repository})
+    with pytest.raises(ServeError, match=r"models could not be loaded: .*graph_model: .*no exported model at"):
+        serve(settings, Stop(), tmp_path / "log")
+    assert addresses_of(repository) is None
+
+
+def test_the_server_has_the_libraries_of_this_project() -> None:
+    """The same ONNX Runtime gives the same bits; numpy is older, because the server's Python backend wants it."""
+    from importlib.metadata import version
+
+    from triton_utils.server import tritonserver_environment
+
+    found = tritonserver_environment()["versions"]
+    assert found["numpy"].startswith("1.")
+    for name in ("onnxruntime", "faiss-cpu", "tokenizers"):
+        assert found[name] == version(name)
+    assert ServerSettings().host == "127.0.0.1"
