@@ -1,0 +1,53 @@
+"""The web app in this process, asked over ASGI; each question starts and stops it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import orjson
+
+from triton_utils.web.errors import ErrorBody
+from triton_utils.web.settings import WebSettings
+from triton_utils.web_app import create_app
+
+Ask = Callable[[httpx.AsyncClient], Coroutine[Any, Any, Any]]
+
+
+@asynccontextmanager
+async def connected(settings: WebSettings) -> AsyncIterator[httpx.AsyncClient]:
+    app = create_app(settings)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://app") as http:
+        yield http
+
+
+def ask(settings: WebSettings, question: Ask) -> Any:
+    async def whole() -> Any:
+        async with connected(settings) as http:
+            return await question(http)
+
+    return asyncio.run(whole())
+
+
+def post(settings: WebSettings, body: Any, **more: Any) -> httpx.Response:
+    content = body if isinstance(body, bytes) else orjson.dumps(body)
+    answer: httpx.Response = ask(settings, lambda http: http.post("/reviews/", content=content, **more))
+    return answer
+
+
+def get(settings: WebSettings, path: str) -> httpx.Response:
+    answer: httpx.Response = ask(settings, lambda http: http.get(path))
+    return answer
+
+
+def assert_refused(answer: httpx.Response, status: int, cause: str, words: str = "") -> None:
+    body = ErrorBody.model_validate_json(answer.content).error
+    assert (answer.status_code, body.cause) == (status, cause), answer.text
+    assert re.search(words, body.message), body.message
+    assert len(body.what_to_do) > 10
+    assert ("retry-after" in answer.headers) == (status in (429, 503, 504))
