@@ -23,6 +23,7 @@ import torch
 import yaml
 from torch import Tensor, nn
 
+import rec_sys.command  # noqa: F401  (silences what torch_geometric says to its own developers)
 from rec_sys.dataset.stars import Stars
 from rec_sys.dataset.table import Floats
 from rec_sys.errors import CheckpointError, ConfigError, RecSysError
