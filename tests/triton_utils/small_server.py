@@ -153,4 +153,4 @@ def deploy_toy(repository: Path, base: VectorBase, version: int = 1, broken: boo
     shape = Shape(history_dim=1, text_dim=1, review_texts=True, dim=base.dim)
     origin = base.origin
     its = Version(checkpoint=origin.checkpoint, fingerprint=origin.fingerprint, created=origin.created, shape=shape)
-    Repository(repository).write_state(State(current=version, versions={version: its}))
+    Repository(repository).write_state(State(current=version, last=version, versions={version: its}))
