@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
+import orjson
 import pytest
 import torch
 
@@ -28,6 +30,7 @@ from tests.modules.exported_toy import TEXT_DIM, random_checkpoint
 
 PROJECT = Path(__file__).resolve().parents[2]
 MODEL_CONFIG = PROJECT / "config/model/model_config.yaml"
+SETTINGS = ["model.dim=16", "heads=2", "model.max_history=7", "model.layers=2"]  # of the checkpoint below
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +139,13 @@ def test_new_products_of_no_texts_one_and_many(checkpoint: Checkpoint, tmp_path:
     assert [tensor.dims[1] for tensor in signature.outputs] == [history.shape[1], target.shape[1]]
 
 
+@pytest.fixture
+def written_before(graph_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exporter takes its time: here it gives the file that it has written already."""
+    monkeypatch.setattr(model_export, "_write_onnx", lambda *given: shutil.copyfile(graph_model, given[2]))
+
+
+@pytest.mark.usefixtures("written_before")
 def test_a_network_that_differs_is_not_written(
     tmp_path: Path, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,8 +188,7 @@ def test_a_model_config_that_contradicts_is_refused(
 
 
 def test_the_model_config_of_the_training_is_accepted(tmp_path: Path, checkpoint: Checkpoint) -> None:
-    trained = ["model.dim=16", "heads=2", "model.max_history=7", "model.layers=2"]
-    check_model_config(MODEL_CONFIG, checkpoint, trained)
+    check_model_config(MODEL_CONFIG, checkpoint, SETTINGS)
     path = tmp_path / "model.yaml"
     path.write_text("dim: 16\nheads: 2\nmax_history: 7\nlayers: 2\n")
     check_model_config(path, checkpoint)
@@ -187,13 +196,13 @@ def test_the_model_config_of_the_training_is_accepted(tmp_path: Path, checkpoint
         check_model_config(tmp_path / "none.yaml", checkpoint)
 
 
+@pytest.mark.usefixtures("written_before")
 @pytest.mark.parametrize("target", ["embedded", "container"])
 def test_the_command_writes_the_model_and_its_config(
     tmp_path: Path, checkpoint: Checkpoint, target: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "model_repository/graph_model/3/model.onnx"
-    settings = ["model.dim=16", "model.heads=2", "model.max_history=7", "model.layers=2"]
-    main([str(checkpoint.path), str(MODEL_CONFIG), *settings, f"--output_path={path}", f"--target={target}"])
+    main([str(checkpoint.path), str(MODEL_CONFIG), *SETTINGS, f"--output_path={path}", f"--target={target}"])
     assert "largest difference from torch" in capsys.readouterr().out
     config = (tmp_path / "model_repository/graph_model/config.pbtxt").read_text()
     assert "versions: [3]" in config
@@ -202,12 +211,36 @@ def test_the_command_writes_the_model_and_its_config(
     assert onnxruntime.InferenceSession(path).get_inputs()[0].shape[1] == checkpoint.states.history.shape[1]
 
 
+def test_what_is_deployed_is_left_as_it_is(
+    tmp_path: Path, checkpoint: Checkpoint, graph_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for version in ("1", "2"):
+        (tmp_path / "graph_model" / version).mkdir(parents=True)
+    ours, other = (tmp_path / f"graph_model/{version}/model.onnx" for version in (1, 2))
+    shutil.copyfile(graph_model, ours)
+    network = onnx.load(graph_model)
+    network.metadata_props[0].value = "of another checkpoint"
+    onnx.save(network, other)
+    (tmp_path / "deployed.json").write_bytes(orjson.dumps({"versions": {"1": {}, "2": {}}}))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    arguments = [str(checkpoint.path), str(MODEL_CONFIG), *SETTINGS]
+    main([*arguments, f"--output_path={ours}"])
+    assert "is deployed and of this checkpoint; left as it is\nlargest difference" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main([*arguments, f"--output_path={other}"])
+    assert "version 2 is deployed from another checkpoint; deploy this one" in capsys.readouterr().err
+    (tmp_path / "deployed.json").write_bytes(b"{")
+    with pytest.raises(SystemExit):
+        main([*arguments, f"--output_path={ours}"])
+    assert "deployed.json is damaged" in capsys.readouterr().err
+    (tmp_path / "deployed.json").write_bytes(before[tmp_path / "deployed.json"])
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
 @pytest.mark.parametrize(
     ("output_path", "more", "expected"),
     [
-        ("graph_model/model.onnx", [], "expected REPOSITORY/graph_model/VERSION/model.onnx"),
-        ("graph_model/0/model.onnx", [], "version of 1 or more"),
-        ("other/1/model.onnx", [], "must be named graph_model"),
+        ("graph_model/1", [], "expected a file that ends with .onnx"),
         ("graph_model/1/model.onnx", ["--target=cloud"], "target=cloud: expected embedded or container"),
         ("graph_model/1/model.onnx", [], "model.dim is 128 in"),
     ],
