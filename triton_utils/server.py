@@ -114,6 +114,7 @@ class TritonServer:
         """
         if self.pid is not None:
             raise ServeError(f"tritonserver runs already (process {self.pid}); stop it first")
+        Repository(self.repository).deployed()  # before anything is made for it
         environment = tritonserver_environment()
         if not self._ports:
             self._hold_repository()

@@ -16,6 +16,7 @@ from rec_sys.errors import RepositoryError, VectorBaseError
 from rec_sys.files import sha256_of
 from rec_sys.inference.people import Person, Review
 from rec_sys.inference.recommend import Recommendations
+from rec_sys.vector_database.storage import save_vector_base
 from tests.triton_utils.conftest import Served
 from tests.triton_utils.served_toy import ServedToy
 from triton_utils.backend.settings import RecommendSettings
@@ -43,6 +44,10 @@ def version_one(served: Served) -> Iterator[tuple[str, list[Recommendations]]]:
     repository = Repository(served.toy.repository)
     while repository.deployed().current != 1:
         deploy(served.toy.deploy_settings.model_copy(update={"rollback": True}))
+    for path in served.toy.paths.checkpoints.iterdir():
+        if path.name != served.checkpoint.path.name:
+            path.unlink()
+    save_vector_base(served.base, served.toy.paths.vector_base)
     assert answer_of(served) == before
 
 

@@ -17,7 +17,11 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 
 class CallError(Exception):
-    """A model of this server could not answer."""
+    """A model of this server could not answer; `unavailable`: it is not there now, and may be later."""
+
+    def __init__(self, message: str, unavailable: bool) -> None:
+        super().__init__(message)
+        self.unavailable = unavailable
 
 
 def call(model: str, version: int, inputs: Arrays, outputs: tuple[str, ...]) -> tuple[npt.NDArray[Any], ...]:
@@ -34,7 +38,10 @@ def call(model: str, version: int, inputs: Arrays, outputs: tuple[str, ...]) -> 
     )
     response = request.exec()
     if response.has_error():
-        raise CallError(f"{model} version {version}: {response.error().message()}")
+        error = response.error()
+        absent = any(words in error.message() for words in ("not ready", "not found", "is stopping", "unloading"))
+        unavailable = absent or error.code() == pb_utils.TritonError.UNAVAILABLE
+        raise CallError(f"{model} version {version}: {error.message()}", unavailable)
     # copies: the response's memory is shared with the server and given back with it
     return tuple(pb_utils.get_output_tensor_by_name(response, name).as_numpy().copy() for name in outputs)
 

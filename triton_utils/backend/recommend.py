@@ -76,8 +76,7 @@ class TritonPythonModel:
         except DataError as error:
             response = _error(str(error), pb_utils.TritonError.INVALID_ARG)
         except CallError as error:
-            missing = "is not ready" in str(error) or "not found" in str(error)
-            code = pb_utils.TritonError.UNAVAILABLE if missing else pb_utils.TritonError.INTERNAL
+            code = pb_utils.TritonError.UNAVAILABLE if error.unavailable else pb_utils.TritonError.INTERNAL
             response = _error(str(error), code)
         except Exception as error:
             pb_utils.Logger.log_error(f"recommend: {type(error).__name__}: {error}")
