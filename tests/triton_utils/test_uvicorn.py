@@ -49,7 +49,7 @@ def uvicorn(log: Path, **settings: str) -> Iterator[tuple[str, subprocess.Popen[
 
 
 def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 180
     while True:
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < end, log.read_text()
@@ -69,7 +69,7 @@ def app(server: SmallServer, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         "triton": server.address,
         "triton_metrics": "",
         "model_repository": str(folder / "models"),
-        "body_seconds": "1",
+        "body_seconds": "3",
         "max_body": "200000",
     }
     with uvicorn(folder / "log", **settings) as (address, process):
@@ -108,7 +108,7 @@ def test_slow_clients_take_nobodys_turn(app: str) -> None:
         raw.sendall(b"POST /reviews/ HTTP/1.1\r\nHost: app\r\nContent-Length: 100\r\n\r\n[")
     start = time.monotonic()
     assert httpx.post(f"{app}/reviews/", json=[{"comment": "quick"}]).status_code == 200
-    assert time.monotonic() - start < 0.9
+    assert time.monotonic() - start < 2.5
     for raw in slow:
         assert raw.recv(4096).startswith(b"HTTP/1.1 408 ")
         raw.close()
@@ -134,12 +134,12 @@ def test_many_at_once(server: SmallServer, app: str) -> None:
             assert http.get("/health/live").status_code == 200
             waits.append(time.monotonic() - start)
         assert {answer.result().status_code for answer in asked} == {200}
-    assert sorted(waits)[len(waits) // 2] < 0.25
+    assert sorted(waits)[len(waits) // 2] < 0.5
     assert server.most_open <= 16
 
 
 def test_a_setting_that_makes_no_sense(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with uvicorn(log, runing="3") as (_, process):
-        assert process.wait(60) != 0
+        assert process.wait(180) != 0
     assert "unknown environment variable REC_SYS_RUNING; did you mean REC_SYS_RUNNING?" in log.read_text()

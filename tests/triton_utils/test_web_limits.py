@@ -92,7 +92,8 @@ def test_a_slow_sender(settings: WebSettings) -> None:
 )
 def test_what_goes_wrong_behind(server: SmallServer, settings: WebSettings, step: Any, status: int, cause: str) -> None:
     server.always = step
-    answer = post(settings.model_copy(update={"deadline": 0.3}), [{"comment": "a"}])
+    deadline = 0.3 if cause == "deadline" else 20
+    answer = post(settings.model_copy(update={"deadline": deadline}), [{"comment": "a"}])
     assert_refused(answer, status, cause)
     assert "secret" not in answer.text
     assert settings.triton not in answer.text
@@ -123,7 +124,7 @@ def test_a_dead_server_is_a_quick_503_and_its_return_is_noticed(
 
 
 def test_the_queue_is_bounded(server: SmallServer, settings: WebSettings) -> None:
-    server.always = late(0.3)
+    server.always = late(1)
     narrow = settings.model_copy(update={"running": 2, "waiting": 3})
 
     async def crowd(http: httpx.AsyncClient) -> list[httpx.Response]:
@@ -131,11 +132,11 @@ def test_the_queue_is_bounded(server: SmallServer, settings: WebSettings) -> Non
         start = time.monotonic()
         asked = [asyncio.create_task(http.post("/reviews/", content=body)) for _ in range(20)]
         done, _ = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
-        assert time.monotonic() - start < 0.28  # refused at once, while the others are still being worked on
+        assert time.monotonic() - start < 0.9  # refused at once, while the others are still being worked on
         assert all(task.result().status_code == 503 for task in done)
         live = time.monotonic()
         await http.get("/health/live")
-        assert time.monotonic() - live < 0.1
+        assert time.monotonic() - live < 0.5
         answers = await asyncio.gather(*asked)
         figures = (await http.get("/metrics")).text
         assert 'rec_sys_errors_total{cause="queue_full"} 15.0' in figures
