@@ -12,7 +12,7 @@ os.environ["TRANSFORMERS_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["DO_NOT_TRACK"] = "1"
 os.environ["MPLBACKEND"] = "Agg"
-os.environ.setdefault("OMP_NUM_THREADS", str(min(4, os.cpu_count() or 1)))  # torch, MKL and FAISS alike
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch, MKL and FAISS alike: two tests run at a time
 
 import pytest
 from hydra.core.global_hydra import GlobalHydra
@@ -51,7 +51,10 @@ def shared_data() -> Callable[[str], Path]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs real data or a GPU where there is none; using `shared_data` is enough to be marked real_data."""
+    """Skip what needs real data or a GPU where there is none; using `shared_data` is enough to be marked real_data.
+
+    Tests of one file share their fixtures, so they stay in one process; all that ask the Triton server share that.
+    """
     no_data = pytest.mark.skip(reason=f"no folder {SHARED_DATA} of real data (set REC_SYS_SHARED_DATA)")
     for item in items:
         if "shared_data" in getattr(item, "fixturenames", ()):
@@ -60,6 +63,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(no_data)
         if item.get_closest_marker("gpu") and not _has_gpu():
             item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+        item.add_marker(pytest.mark.xdist_group("served" if "served" in getattr(item, "fixturenames", ()) else item.path.name))
 
 
 def _has_gpu() -> bool:
