@@ -44,6 +44,8 @@ MODULES = (
     "rec_sys.inference.onnx_towers",
     "rec_sys.inference.recommend",
     "rec_sys.inference.served",
+    "triton_utils.client",
+    "triton_utils.web_app",
 )
 
 SCRIPT = """
