@@ -85,6 +85,7 @@ def deploy(settings: DeploySettings) -> Deployed:
         repository.tidy()
         if settings.rollback:
             return _roll_back(repository, settings)
+        _check_target(repository, settings.target)
         path = find_checkpoint(settings.checkpoint, settings.paths.checkpoints)
         checkpoint = load_checkpoint(path)
         base = load_vector_base(settings.paths.vector_base, checkpoint)
@@ -100,6 +101,15 @@ def deploy(settings: DeploySettings) -> Deployed:
             recommend=settings.recommend,
         )
         return add_version(repository, version, new, settings)
+
+
+def _check_target(repository: Repository, target: Target) -> None:
+    state = repository.state()
+    if state is not None and state.target != target:
+        raise RepositoryError(
+            f"{repository.folder} holds versions for target={state.target}, which cannot be served beside one for "
+            f"target={target}; give another folder: repository=FOLDER"
+        )
 
 
 def add_version(repository: Repository, version: int, new: Version, settings: DeploySettings) -> Deployed:

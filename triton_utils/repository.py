@@ -237,9 +237,10 @@ class Repository:
         for folder in self.folder.glob(f"{STAGING}*"):
             shutil.rmtree(folder, ignore_errors=True)
         state = self.state()
-        known = {} if state is None else state.versions
+        if state is None:
+            return  # what lies here was exported by hand
         for path in self.folder.glob("[!.]*/*"):
-            if path.parent.name in MODELS and path.name.isdecimal() and int(path.name) not in known:
+            if path.parent.name in MODELS and path.name.isdecimal() and int(path.name) not in state.versions:
                 shutil.rmtree(path, ignore_errors=True)
 
     def _names(self, state: State, version: int) -> list[str]:
