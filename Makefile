@@ -34,6 +34,7 @@ bench:  ## every benchmark, one after the other; about an hour on two cores
 	uv run -m benchmarks.embedding
 	uv run -m benchmarks.quality
 	uv run -m benchmarks.pipeline
+	uv run -m benchmarks.serving
 
 clean:  ## caches only; what the commands wrote stays
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
