@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from google.protobuf import text_format
+from google.protobuf import text_format  # type: ignore[import-untyped]
 from tritonclient.grpc import model_config_pb2
 
 from rec_sys.modules.signature import MODELS
@@ -22,12 +22,6 @@ COMPOSE: dict[str, Any] = yaml.safe_load((PROJECT / "compose.yaml").read_text())
 DOCKERFILE = (PROJECT / "Dockerfile").read_text()
 NAMES = re.findall(r"^FROM .* AS (\w+)$", DOCKERFILE, re.MULTILINE)
 STAGES = dict(zip(NAMES, re.split(r"^FROM ", DOCKERFILE, flags=re.MULTILINE)[1:], strict=True))
-    zip(
-        re.findall(r"^FROM .* AS (\w+)$", DOCKERFILE, re.M),
-        re.split(r"^FROM ", DOCKERFILE, flags=re.M)[1:],
-        strict=True,
-    )
-)
 
 
 def test_services_are_built_here_and_watched() -> None:

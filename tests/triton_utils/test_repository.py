@@ -107,7 +107,7 @@ def test_what_a_broken_off_deployment_left_is_removed(repository: Repository) ->
 
 def test_nothing_deployed_says_what_to_run(repository: Repository) -> None:
     assert repository.state() is None
-    with pytest.raises(RepositoryError, match=r"nothing is deployed in .*; deploy first: uv run -m triton_utils.deploy"):
+    with pytest.raises(RepositoryError, match=r"nothing is deployed in .*; deploy first: uv run -m triton_utils"):
         repository.configure(Run())
 
 
@@ -123,7 +123,7 @@ def test_a_damaged_state_is_refused(repository: Repository, content: str) -> Non
 
 def test_a_second_deployment_is_refused(repository: Repository) -> None:
     with repository.deploying():
-        with pytest.raises(RepositoryError, match="another deployment into .* is running"), repository.deploying():
+        with pytest.raises(RepositoryError, match=r"another deployment into .* is running"), repository.deploying():
             pass
         with repository.changing():
             pass

@@ -126,7 +126,7 @@ def test_people_without_reviews_with_all_products_and_more_than_there_are(served
 
 
 def test_odd_texts_are_answered(served: Served) -> None:
-    texts = ["", " ", "\0", "🎸" * 50, "\u202e right to left", "a\0b", "x" * 90_000, "\n\n", "\uff46\uff55\uff4c\uff4c", "ß" * 500]
+    texts = ["", " ", "\0", "🎸" * 50, "\u202e right to left", "a\0b", "x" * 90_000, "\n\n", "ß" * 500]
     people = [Person(f"p{n}\0🎸", [Review("", text, product_name=text)]) for n, text in enumerate(texts)]
     assert_alike(served.client.recommend(people, 3), served.in_torch.recommend(people, 3))
 
