@@ -63,7 +63,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(no_data)
         if item.get_closest_marker("gpu") and not _has_gpu():
             item.add_marker(pytest.mark.skip(reason="no CUDA device"))
-        item.add_marker(pytest.mark.xdist_group("served" if "served" in getattr(item, "fixturenames", ()) else item.path.name))
+        served = "served" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("served" if served else item.path.name))
 
 
 def _has_gpu() -> bool:
