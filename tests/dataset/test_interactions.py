@@ -40,7 +40,11 @@ def written(path: Path, lines: str, pack: bool = False) -> Path:
     return path
 
 
-@pytest.mark.parametrize("content", [orjson.dumps(LISTS), gzip.compress(orjson.dumps(LISTS)), ATOMIC.encode()])
+@pytest.mark.parametrize(
+    "content",
+    [orjson.dumps(LISTS), gzip.compress(orjson.dumps(LISTS), mtime=0), ATOMIC.encode()],
+    ids=["json", "gzip", "atomic"],
+)
 def test_lists_keep_their_order_and_repetitions(tmp_path: Path, content: bytes) -> None:
     found = read(tmp_path, content)
     assert triples(found) == IN_ORDER
