@@ -84,7 +84,7 @@ class Instances(Settings):
 class Run(Settings):
     """How the models are run, whatever their version."""
 
-    threads: int = Field(0, ge=0, description="of ONNX Runtime in each model instance; 0: one per core")
+    threads: int = Field(0, ge=0, description="of the text encoder; 0: one per core")
     instances: Instances = Field(default_factory=Instances, description="processes per model")
 
 
@@ -271,7 +271,7 @@ def _serving(name: str, state: State, versions: tuple[int, ...]) -> Serving:
         target=state.target,
         versions=versions,
         instances=getattr(state.run.instances, name, 1),
-        threads=state.run.threads,
+        threads=state.run.threads if name == TEXT_ENCODER else 1,  # the towers are too small to be shared out
         queue=Queue(max_size=TEXTS_WAITING) if name == TEXT_ENCODER else None,
         parameters=parameters,
     )

@@ -46,7 +46,7 @@ class ServerSettings(Settings):
     http_port: int = Field(8000, ge=0, le=65535, description="0: any free one")
     grpc_port: int = Field(8001, ge=0, le=65535, description="0: any free one")
     metrics_port: int = Field(8002, ge=0, le=65535, description="Prometheus; 0: any free one")
-    threads: int = Field(0, ge=0, description="of ONNX Runtime in each model instance; 0: one per core")
+    threads: int = Field(0, ge=0, description="of the text encoder and of the vector search; 0: one per core")
     instances: Instances = Field(default_factory=Instances, description="processes per model")
     start_timeout: float = Field(120, gt=0, description="seconds until all models must be ready")
     stop_timeout: float = Field(10, gt=0, description="seconds that running requests have before the server is killed")

@@ -75,8 +75,8 @@ def model_py(name: str) -> str:
         f'"""Where the server begins; the code is in triton_utils/backend/{name}.py."""\n\n'
         "import os\n"
         "import sys\n\n"
-        "# The server's Python takes nothing from the environment by itself.\n"
-        'sys.path[:0] = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]\n\n'
+        "# The server's Python takes nothing from the environment by itself. At the end: its own packages come first.\n"
+        'sys.path += [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]\n\n'
         f"from triton_utils.backend.{name} import TritonPythonModel\n\n"
         f'__all__ = ["TritonPythonModel"]\n'
     )

@@ -65,6 +65,7 @@ def test_how_models_are_run_is_kept(repository: Repository) -> None:
     assert "count: 2" in config(repository, "graph_model")
     assert "count: 1" in config(repository, "text_encoder")
     assert 'key: "threads" value: { string_value: "3" }' in config(repository, "text_encoder")
+    assert 'key: "threads" value: { string_value: "1" }' in config(repository, "graph_model")
     assert 'key: "cached_texts" value: { string_value: "50000" }' in config(repository, "recommend")
 
 
@@ -103,6 +104,16 @@ def test_what_a_broken_off_deployment_left_is_removed(repository: Repository) ->
     left = {path.relative_to(repository.folder).as_posix() for path in repository.folder.glob("*/*") if path.is_dir()}
     assert left == {"graph_model/1", "recommend/1", "mine/7"}
     assert not (repository.folder / ".staging-x").exists()
+
+
+def test_a_switch_that_was_cut_off_is_undone_by_the_next_start(repository: Repository) -> None:
+    """The configs name the new version already, but `deployed.json` does not."""
+    repository.write_state(state(SHAPE))
+    before = {name: config(repository, name) for name in ("recommend", "graph_model", "text_encoder")}
+    repository.write_configs(state(SHAPE, OTHER), [1, 2])
+    assert versions_of(repository, "recommend") == [2]
+    repository.configure(Run())
+    assert {name: config(repository, name) for name in before} == before
 
 
 def test_nothing_deployed_says_what_to_run(repository: Repository) -> None:
