@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +14,9 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["DO_NOT_TRACK"] = "1"
 os.environ["MPLBACKEND"] = "Agg"
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch, MKL and FAISS alike: two tests run at a time
+
+# A shell starts what runs in the background with Ctrl-C ignored, and programs inherit that: tests send it to programs.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest
 from hydra.core.global_hydra import GlobalHydra
