@@ -15,12 +15,12 @@ os.environ["DO_NOT_TRACK"] = "1"
 os.environ["MPLBACKEND"] = "Agg"
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch, MKL and FAISS alike: two tests run at a time
 
-# A shell starts what runs in the background with Ctrl-C ignored, and programs inherit that: tests send it to programs.
-signal.signal(signal.SIGINT, signal.default_int_handler)
-
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 from hypothesis import settings
+
+# A shell starts what runs in the background with Ctrl-C ignored, and programs inherit that: tests send it to programs.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PROJECT = Path(__file__).resolve().parents[1]
 SHARED_DATA = Path(os.environ.get("REC_SYS_SHARED_DATA") or PROJECT / "../shared/data").resolve()
