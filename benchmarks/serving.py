@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10, help="that each row is measured")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 4, 16, 64])
     parser.add_argument("--soak", type=float, default=120, help="seconds; 0: none")
-    parser.add_argument("--threads", type=int, default=0, help="of ONNX Runtime and torch; 0: one per core")
+    parser.add_argument("--threads", type=int, default=0, help="of torch and the text encoder; 0: one per core")
     parser.add_argument("--epochs", type=int, default=3, help="of the training")
     parser.add_argument("--cached-texts", type=int, default=2_000, help="texts that the server remembers")
     parser.add_argument("--steps", nargs="+", default=STEPS, choices=STEPS)

@@ -33,7 +33,7 @@ from triton_utils.attempts import CallSettings
 from triton_utils.client import TritonClient
 
 PATIENCE = CallSettings(deadline=120, tries=1)  # seconds; each refusal is counted, none is tried again
-PAUSE = 0.1  # seconds that a client waits after an error, as anybody would
+PAUSE = 1.0  # seconds that a client waits after an error: what the web app asks for (Retry-After)
 MIB = 2**20
 
 Kind = Literal["graph_model", "recommend", "http", "encode"]
@@ -118,20 +118,32 @@ class Processes:
     """
 
     def __init__(self, *pids: int) -> None:
-        parents = [psutil.Process(pid) for pid in pids]
-        self.all = parents + [child for parent in parents for child in parent.children(recursive=True)]
+        self.parents = pids
+
+    def now(self) -> list[psutil.Process]:
+        """All of them; a model that is loaded anew has another process."""
+        parents = [psutil.Process(pid) for pid in self.parents]
+        return parents + [child for parent in parents for child in parent.children(recursive=True)]
 
     def cpu(self) -> float:
         """Seconds of CPU since they began."""
-        times = [process.cpu_times() for process in self._alive()]
-        return sum(its.user + its.system for its in times)
+        return float(sum(sum(process.cpu_times()[:2]) for process in self.now()))
 
     def mib(self) -> float:
         """Resident memory; what several of them share counts for each."""
-        return float(sum(process.memory_info().rss for process in self._alive())) / MIB
+        return float(sum(process.memory_info().rss for process in self.now())) / MIB
 
-    def _alive(self) -> list[psutil.Process]:
-        return [process for process in self.all if process.is_running()]
+
+class ThisProcess:
+    """This process alone; asking is quick, since its clients hold the interpreter's lock most of the time."""
+
+    def cpu(self) -> float:
+        """Seconds of CPU since it began."""
+        return time.process_time()
+
+    def mib(self) -> float:
+        """Resident memory."""
+        return float(psutil.Process().memory_info().rss) / MIB
 
 
 def long_enough(seconds: float, clients: int) -> float:
@@ -150,7 +162,7 @@ def in_threads(clients: Sequence[Client], seconds: float) -> Measured:
     found: list[Seen] = []
     runner = threading.Thread(target=lambda: found.append(ask_until(clients, begin + seconds)))
     runner.start()
-    cpu, mib = _watch(begin, begin + seconds, Processes(os.getpid()))
+    cpu, mib = _watch(begin, begin + seconds, ThisProcess())
     runner.join()
     seen = found[0].between(begin, begin + seconds)
     return _measured(len(clients), seconds, seen, cpu, float("nan"), mib)
@@ -307,7 +319,7 @@ def _measured(clients: int, seconds: float, seen: Seen, cpu: float, client_cpu: 
     return Measured(clients, seconds, milliseconds, Counter(cause for _, cause in seen.errors), cpu, client_cpu, mib)
 
 
-def _watch(begin: float, end: float, asked: Processes) -> tuple[float, float]:
+def _watch(begin: float, end: float, asked: Processes | ThisProcess) -> tuple[float, float]:
     """CPU seconds in this time, and resident MiB at its end."""
     _sleep_until(begin)
     before = asked.cpu()

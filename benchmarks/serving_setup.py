@@ -57,7 +57,7 @@ class Deployed:
     paths: Paths
     repository: Path
     version: int
-    threads: int  # of ONNX Runtime and torch, wherever they run; 0: one per core
+    threads: int  # of torch and of the text encoder in ONNX Runtime
     cached_texts: int
     data: str  # in words
 
@@ -79,7 +79,7 @@ class Deployed:
     @cached_property
     def onnx_towers(self) -> OnnxTowers:
         graph_model, new_products = (self._folder(name) / MODEL_FILE for name in (GRAPH_MODEL, NEW_PRODUCTS))
-        return OnnxTowers(graph_model, new_products, self.torch_towers.max_history, self.threads)
+        return OnnxTowers(graph_model, new_products, self.torch_towers.max_history, threads=1)  # as in the server
 
     @cached_property
     def torch_encoder(self) -> Encoder:

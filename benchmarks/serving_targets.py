@@ -36,6 +36,7 @@ from triton_utils.web.settings import WebSettings
 
 SEED = 100
 BREATH = 0.01  # seconds between two turns: threads of ONNX Runtime and torch look for work a while after theirs
+BLOCK = 20  # questions of a turn where each takes a few milliseconds
 MORE = 64  # clients beyond what a queue holds
 MARGIN = 1.5  # of the time that a full queue takes
 WARM, EDGE = 20.0, 5.0  # seconds of a soak before its memory counts, and of the two ends that are compared
@@ -60,25 +61,27 @@ def target(what: str, measured: float, wanted: float, unit: str) -> dict[str, An
 
 
 def in_turns(
-    ways: Mapping[str, Callable[[Any], object]], questions: Callable[[], Any], seconds: float
+    ways: Mapping[str, Callable[[Any], object]], questions: Callable[[], Any], seconds: float, block: int = 1
 ) -> dict[str, npt.NDArray[np.float64]]:
     """Milliseconds of each way for each question; (num_questions,) each. The way that begins changes from turn to turn.
 
     Args:
         ways: by name; each is asked every question.
         questions: makes the next one.
-        seconds: how long; at least five questions are asked.
+        seconds: how long; at least five turns are taken.
+        block: questions in a turn, asked without pause, as a client that has more to ask would.
     """
     took: dict[str, list[float]] = {name: [] for name in ways}
     names = list(ways)
     end, turn = time.monotonic() + seconds, 0
     while turn < 5 or time.monotonic() < end:
-        question = questions()
+        drawn = [questions() for _ in range(block)]
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
             time.sleep(BREATH)
-            start = time.perf_counter()
-            ways[name](question)
-            took[name].append(1000 * (time.perf_counter() - start))
+            for question in drawn:
+                start = time.perf_counter()
+                ways[name](question)
+                took[name].append(1000 * (time.perf_counter() - start))
         turn += 1
     return {name: np.array(values) for name, values in took.items()}
 
@@ -96,6 +99,7 @@ def targets(deployed: Deployed, servers: Running, seconds: float) -> Rows:
             {"onnx": lambda call: onnx.graph_model.run(["vector", "attention"], call), "triton": client.graph_model},
             lambda: arrays[generator.integers(len(arrays))],
             seconds / 3,
+            BLOCK,
         )
 
         def texts(person: Person) -> list[str]:
@@ -119,6 +123,7 @@ def targets(deployed: Deployed, servers: Running, seconds: float) -> Rows:
             {"triton": lambda person: client.recommend([person], K), "http": lambda person: web(body_of(person))},
             lambda: questions.next(new=False),
             seconds / 3,
+            BLOCK,
         )
     added = np.median(graph["triton"]) - np.median(graph["onnx"])
     rows = [target("graph_model: gRPC adds to ONNX Runtime in process, p50", float(added), 1.5, "ms")]
@@ -188,16 +193,22 @@ def batching(deployed: Deployed, servers: Running, seconds: float, cores: int) -
     seed = SEED + 10_000
     for way, used in (("batching on", config), ("batching off", without)):
         ask(servers.triton_http, "POST", load, {"parameters": {"config": orjson.dumps(used).decode()}}, timeout=60)
-        if ("dynamic_batching" in ask(servers.triton_http, "GET", f"{path}/config")) != (used is config):
-            raise SystemExit("stopped: the server did not take the other config of its text encoder")
+        _check_batching(servers, path, used is config)
         for what, kind in (("embed one text", "encode"), ("recommend, new texts", "recommend")):
             for clients in (1, 16):
                 seed += 1
                 job = Job(kind, servers.triton, clients, str(deployed.people_file.resolve()), True, seed)  # type: ignore[arg-type]
                 rows.append(in_processes(job, seconds, servers.server, cores).row(what, way))
                 print(*(f"{name}={value}" for name, value in rows[-1].items()), sep="  ", flush=True)
-    ask(servers.triton_http, "POST", load, timeout=60)  # as it was deployed
+    # As it was deployed; without a config the server would keep the last one it was given.
+    ask(servers.triton_http, "POST", load, {"parameters": {"config": orjson.dumps(config).decode()}}, timeout=60)
+    _check_batching(servers, path, True)
     return rows
+
+
+def _check_batching(servers: Running, path: str, expected: bool) -> None:
+    if ("dynamic_batching" in ask(servers.triton_http, "GET", f"{path}/config")) != expected:
+        raise SystemExit("stopped: the server did not take the other config of its text encoder")
 
 
 def soak(deployed: Deployed, servers: Running, seconds: float) -> tuple[dict[str, Any], Rows]:
