@@ -30,6 +30,7 @@ processes, in which what they share counts several times. `text_encoder` is aske
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -120,13 +121,14 @@ def ways_in_process(deployed: Deployed) -> dict[tuple[str, str], Callable[[int],
     arrays = load_arrays(deployed.arrays_file)
     onnx, in_torch = deployed.onnx_towers, deployed.torch_towers
     calls = [stars_of(call) for call in arrays]
+    seeds = itertools.count(1)
 
     def drawn(number: int, values: list[Any]) -> Callable[[], Any]:
         generator = np.random.default_rng((SEED, number))
         return lambda: values[generator.integers(len(values))]
 
-    def texts(seed: int) -> Callable[[], list[str]]:
-        questions = deployed.questions(SEED, seed)
+    def texts() -> Callable[[], list[str]]:
+        questions = deployed.questions(SEED, next(seeds))
         return lambda: [review.text for review in questions.next(new=True).reviews]
 
     ways: dict[tuple[str, str], Callable[[int], Client]] = {
@@ -134,15 +136,15 @@ def ways_in_process(deployed: Deployed) -> dict[tuple[str, str], Callable[[int],
         (GRAPH, "ONNX Runtime"): lambda number: Client(
             drawn(number, arrays), lambda call: onnx.graph_model.run(["vector", "attention"], call)
         ),
-        (TEXTS, "torch"): lambda number: Client(texts(number), deployed.torch_encoder.encode),
-        (TEXTS, "ONNX Runtime"): lambda number: Client(texts(1000 + number), deployed.onnx_encoder.encode),
+        (TEXTS, "torch"): lambda _: Client(texts(), deployed.torch_encoder.encode),
+        (TEXTS, "ONNX Runtime"): lambda _: Client(texts(), deployed.onnx_encoder.encode),
     }
     for name, shown in (("torch", "torch"), ("onnx", "ONNX Runtime")):
         recommender = deployed.recommender(name)
         for what in (NEW, AGAIN):
 
             def make(number: int, recommender: Any = recommender, new: bool = what == NEW) -> Client:
-                questions = deployed.questions(SEED, 2000 + number)
+                questions = deployed.questions(SEED, next(seeds))  # never the same: the recommender remembers texts
                 if not new and number == 0:
                     recommender.recommend(questions.again, K)
                 return Client(lambda: [questions.next(new)], lambda people: recommender.recommend(people, K))

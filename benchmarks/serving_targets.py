@@ -32,7 +32,7 @@ from rec_sys.vector_database.text_encoder import TextEncoder
 from triton_utils.backend.settings import RecommendSettings
 from triton_utils.client import TritonClient
 from triton_utils.server import ask
-from triton_utils.web.settings import WebSettings
+from triton_utils.web.settings import settings_of
 
 SEED = 100
 BREATH = 0.01  # seconds between two turns: threads of ONNX Runtime and torch look for work a while after theirs
@@ -131,7 +131,6 @@ def targets(deployed: Deployed, servers: Running, seconds: float) -> Rows:
         ratio = float(np.median(new["triton"] / new[name]))
         rows.append(target(f"recommend, ten new texts / embedding them in process ({name})", ratio, 1.3, ""))
     rows.append(target("recommend, ten seen texts: p50 over gRPC", float(np.median(seen["triton"])), 6, "ms"))
-    rows.append(target("recommend, ten seen texts: p50 over HTTP", float(np.median(seen["http"])), 6, "ms"))
     for name, took in (("graph_model", graph), ("ten new texts", new), ("ten seen texts", seen)):
         ways = ", ".join(f"{way} {np.median(values):.2f} ms" for way, values in took.items())
         print(f"in turns, {name}, p50 of {len(next(iter(took.values()))):,}: {ways}", flush=True)
@@ -147,7 +146,7 @@ def remember(deployed: Deployed, servers: Running) -> None:
 
 def overload(deployed: Deployed, servers: Running, seconds: float, cores: int) -> tuple[Rows, Rows]:
     """64 clients, which the queues hold, and more than they hold; the table, and the targets."""
-    triton, web = RecommendSettings(), WebSettings()
+    triton, web = RecommendSettings(), settings_of()  # as the web app reads them too
     limits: tuple[tuple[str, Kind, int, int, float], ...] = (
         ("Triton gRPC", "recommend", triton.workers, triton.max_waiting, float("inf")),
         ("HTTP", "http", web.running, web.waiting, web.wait_seconds),
