@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import replace
 
 import numpy as np
@@ -14,15 +15,15 @@ from rec_sys.recommenders.base import Recommender
 from tests.toy import checkerboard, histories_of
 
 
-class RecommenderContract:
+class RecommenderContract(ABC):
     """Inherit and define `make`; `tolerance` is how far scores may drift where only the batch differs."""
 
     tolerance = 1e-5
 
     @classmethod
+    @abstractmethod
     def make(cls) -> Recommender:
         """A new, unfitted model, seeded where it is random."""
-        raise NotImplementedError
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -14,9 +14,11 @@ from rec_sys.modules.checkpoint import Checkpoint
 from rec_sys.vector_database.index import VectorBase
 from rec_sys.vector_database.trained_encoder import encoder_of
 from tests.triton_utils.served_toy import ServedToy, served_toy
+from tests.triton_utils.small_server import SmallServer, deploy_toy, small_server, toy_recommender
 from triton_utils.client import TritonClient
 from triton_utils.deploy import deploy
 from triton_utils.server import TritonServer
+from triton_utils.web.settings import WebSettings
 
 
 @dataclass(frozen=True)
@@ -45,3 +47,25 @@ def served(toy: ServedToy, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     in_torch = recommender_of(checkpoint, base, encoder_of(checkpoint, toy.paths))
     with TritonServer(toy.server_settings, log) as server, TritonClient(server.addresses.grpc) as client:
         yield Served(toy, server, client, checkpoint, base, in_torch)
+
+
+@pytest.fixture(scope="session")
+def answering(tmp_path_factory: pytest.TempPathFactory) -> tuple[ReviewRecommender, str]:
+    """What the small server answers with, and its fingerprint."""
+    return toy_recommender(tmp_path_factory.mktemp("toy"))
+
+
+@pytest.fixture
+def server(answering: tuple[ReviewRecommender, str]) -> Iterator[SmallServer]:
+    """A real gRPC server that a test controls."""
+    with small_server(*answering) as running:
+        yield running
+
+
+@pytest.fixture
+def settings(server: SmallServer, tmp_path: Path) -> WebSettings:
+    """Of a web app in front of it."""
+    deploy_toy(tmp_path, server.recommender.base)
+    return WebSettings(
+        triton=server.address, triton_metrics="", model_repository=tmp_path, check_seconds=0.05, backoff=0.01
+    )

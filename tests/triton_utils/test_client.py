@@ -17,7 +17,7 @@ import pytest
 from rec_sys.errors import ConfigError
 from rec_sys.inference.people import Person, Review
 from rec_sys.inference.recommend import Recommendations, ReviewRecommender
-from tests.triton_utils.small_server import SmallServer, fail, late, small_server, toy_recommender
+from tests.triton_utils.small_server import SmallServer, fail, late, small_server
 from triton_utils.async_client import AsyncTritonClient
 from triton_utils.attempts import CallSettings
 from triton_utils.client import TritonClient
@@ -36,17 +36,6 @@ from triton_utils.tensors import texts
 Code = grpc.StatusCode
 QUICK = CallSettings(deadline=5, tries=3, backoff=0.01)
 LOADING = "Request for unknown model: 'recommend' version 2 is not at ready state"
-
-
-@pytest.fixture(scope="module")
-def toy(tmp_path_factory: pytest.TempPathFactory) -> tuple[ReviewRecommender, str]:
-    return toy_recommender(tmp_path_factory.mktemp("toy"))
-
-
-@pytest.fixture
-def server(toy: tuple[ReviewRecommender, str]) -> Iterator[SmallServer]:
-    with small_server(*toy) as running:
-        yield running
 
 
 @pytest.fixture
@@ -185,15 +174,15 @@ def test_a_port_where_nobody_speaks() -> None:
             client.recommend([Person("me")])
 
 
-def test_a_server_that_comes_back(toy: tuple[ReviewRecommender, str]) -> None:
-    with small_server(*toy) as first:
+def test_a_server_that_comes_back(answering: tuple[ReviewRecommender, str]) -> None:
+    with small_server(*answering) as first:
         port = first.port
         client = TritonClient(first.address, CallSettings(deadline=5, tries=1))
         before = client.recommend([Person("me")], 3)
     with pytest.raises(Unreachable):
         client.recommend([Person("me")], 3)
     time.sleep(0.5)
-    with small_server(*toy, port=port):
+    with small_server(*answering, port=port):
         start = time.monotonic()
         while not client.ready():
             assert time.monotonic() - start < 5

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,32 +16,12 @@ import orjson
 import pytest
 
 from rec_sys.inference.read_reviews import parse_people
-from rec_sys.inference.recommend import ReviewRecommender
 from tests.triton_utils.asked_app import ask, assert_refused, get, post
-from tests.triton_utils.small_server import SmallServer, deploy_toy, fail, small_server, toy_recommender
+from tests.triton_utils.small_server import SmallServer, deploy_toy, fail
 from triton_utils.web.schemas import EXAMPLES, Answer, Health, ReviewIn, SimilarAnswer
 from triton_utils.web.settings import WebSettings
 
 Code = grpc.StatusCode
-
-
-@pytest.fixture(scope="module")
-def toy(tmp_path_factory: pytest.TempPathFactory) -> tuple[ReviewRecommender, str]:
-    return toy_recommender(tmp_path_factory.mktemp("toy"))
-
-
-@pytest.fixture
-def server(toy: tuple[ReviewRecommender, str]) -> Iterator[SmallServer]:
-    with small_server(*toy) as running:
-        yield running
-
-
-@pytest.fixture
-def settings(server: SmallServer, tmp_path: Path) -> WebSettings:
-    deploy_toy(tmp_path, server.recommender.base)
-    return WebSettings(
-        triton=server.address, triton_metrics="", model_repository=tmp_path, check_seconds=0.05, backoff=0.01
-    )
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

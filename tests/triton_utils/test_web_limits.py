@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
@@ -15,29 +14,10 @@ import pytest
 
 from rec_sys.inference.recommend import ReviewRecommender
 from tests.triton_utils.asked_app import ask, assert_refused, post
-from tests.triton_utils.small_server import SmallServer, deploy_toy, fail, late, small_server, toy_recommender
+from tests.triton_utils.small_server import SmallServer, fail, late, small_server
 from triton_utils.web.settings import WebSettings
 
 Code = grpc.StatusCode
-
-
-@pytest.fixture(scope="module")
-def toy(tmp_path_factory: pytest.TempPathFactory) -> tuple[ReviewRecommender, str]:
-    return toy_recommender(tmp_path_factory.mktemp("toy"))
-
-
-@pytest.fixture
-def server(toy: tuple[ReviewRecommender, str]) -> Iterator[SmallServer]:
-    with small_server(*toy) as running:
-        yield running
-
-
-@pytest.fixture
-def settings(server: SmallServer, tmp_path: Path) -> WebSettings:
-    deploy_toy(tmp_path, server.recommender.base)
-    return WebSettings(
-        triton=server.address, triton_metrics="", model_repository=tmp_path, check_seconds=0.05, backoff=0.01
-    )
 
 
 def test_limits_of_a_request(server: SmallServer, settings: WebSettings) -> None:
@@ -100,7 +80,7 @@ def test_what_goes_wrong_behind(server: SmallServer, settings: WebSettings, step
 
 
 def test_a_dead_server_is_a_quick_503_and_its_return_is_noticed(
-    toy: tuple[ReviewRecommender, str], settings: WebSettings
+    answering: tuple[ReviewRecommender, str], settings: WebSettings
 ) -> None:
     async def story(http: httpx.AsyncClient) -> None:
         body = orjson.dumps([{"comment": "a"}])
@@ -111,14 +91,14 @@ def test_a_dead_server_is_a_quick_503_and_its_return_is_noticed(
         assert (ready.status_code, list(ready.json()["problems"])) == (503, ["triton"])
         assert (await http.get("/health/live")).status_code == 200
         assert (await http.get("/products/nobody/similar")).status_code == 404  # needs no Triton
-        with small_server(*toy, port=port):
+        with small_server(*answering, port=port):
             start = time.monotonic()
             while (await http.post("/reviews/", content=body)).status_code != 200:
                 assert time.monotonic() - start < 5
                 await asyncio.sleep(0.05)
             assert (await http.get("/health/ready")).status_code == 200
 
-    with small_server(*toy) as gone:
+    with small_server(*answering) as gone:
         port = gone.port
     ask(settings.model_copy(update={"triton": f"127.0.0.1:{port}"}), story)
 
