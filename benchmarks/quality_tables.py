@@ -105,7 +105,8 @@ def ablation_rows(variants: Mapping[str, Sequence[Report]]) -> list[Row]:
     rows = []
     for change, runs in variants.items():
         best = [run["epochs"][run["best_epoch"] - 1] for run in runs]
-        with_memory = [max(run["facts"]["memory"]["ndcg@10"].values()) for run in runs if "memory" in run["facts"]]
+        tried = [run["facts"].get("memory", {}).get("ndcg@10") for run in runs]
+        with_memory = [max(figures.values()) for figures in tried if figures]
         loss = [figures["valid/rating_loss"] for figures in best if "valid/rating_loss" in figures]
         rows.append(
             {

@@ -55,6 +55,19 @@ class Checkpoint:
         """What turns texts into states of products that nobody has reviewed."""
         return NewProducts(self.model.product_tower, self.states, self.readable).eval()
 
+    def graph_alone(self) -> ProductStates:
+        """What the network says of all products, without memory, colours, and what new ones take after others."""
+        dim = self.model.settings.dim
+        plain = self.states.graph_alone(dim)
+        if self.readable is None or not len(self.readable.placed):
+            return plain
+        placed = self.readable.placed
+        history, target = plain.history.clone(), plain.target.clone()
+        with torch.no_grad():
+            own = self.model.product_tower.of_text(self.readable.text[placed].float()).graph_alone(dim)
+        history[placed], target[placed] = own.history, own.target
+        return ProductStates(history, target)
+
     def describe_new(self, text: Tensor) -> ProductStates:
         """States of products that nobody has reviewed, from their texts, (n, text_dim)."""
         return self.new_products.describe(text)
@@ -75,6 +88,7 @@ def save_checkpoint(
     tensors["states.target"] = states.target.detach().cpu().contiguous()
     if readable is not None:
         tensors["readable.text"] = readable.text.detach().cpu().contiguous()
+        tensors["readable.known"] = readable.known.detach().cpu().contiguous()
     tensors["products"] = _text_tensor({"ids": products.ids, "names": names})
     header = {
         "format": FORMAT,
@@ -113,7 +127,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         readable = None
         if header["welcome"]:
             welcome = Welcome.read(orjson.loads(header["welcome"]), "welcome")
-            readable = Readable(tensors["readable.text"], welcome)
+            readable = Readable(tensors["readable.text"], tensors["readable.known"], welcome)
     except (ConfigError, SafetensorError, RuntimeError, KeyError, ValueError) as error:
         raise CheckpointError(
             f"{path} does not fit this version of rec_sys ({_first_reason(error)}); train again or name another"

@@ -33,8 +33,19 @@ class Welcome(Settings):
 class Readable:
     """What new products are compared with."""
 
-    text: Tensor  # (num_products, text_dim) unit vectors; zero for a product that is no example
+    text: Tensor  # (num_products, text_dim) unit vectors; zero where a product has none
+    known: Tensor  # (num_products,) bool: has training reviews, so that new products may take after it
     welcome: Welcome
+
+    @property
+    def examples(self) -> Tensor:
+        """Product numbers of the known ones that have a text."""
+        return (self.known & self.text.any(dim=1)).nonzero()[:, 0]
+
+    @property
+    def placed(self) -> Tensor:
+        """Product numbers of those that have nothing but a text."""
+        return (~self.known & self.text.any(dim=1)).nonzero()[:, 0]
 
 
 class NewProducts(nn.Module):
@@ -58,7 +69,7 @@ class NewProducts(nn.Module):
         self.length = 1.0 if readable is None else readable.welcome.length
         self.dim = tower.learned.embedding_dim
         text = torch.zeros(0, 1) if readable is None else readable.text
-        self.numbers = text.any(dim=1).nonzero()[:, 0]  # product numbers of the examples
+        self.numbers = torch.zeros(0, dtype=torch.int64) if readable is None else readable.examples
         target, device = states.target, states.target.device
         self.register_buffer("text", text[self.numbers].float().to(device))
         self.register_buffer("taste", target[self.numbers.to(device), 1 : self.dim + 1])
@@ -84,8 +95,8 @@ class NewProducts(nn.Module):
             leave_out: (n,) an example each, by its place among them, that must not be looked at.
 
         Returns:
-            states; (n, dim) unit vectors; (n, rank) unit vectors; (n, rank). The last three are zero for a text of
-            zeros, and where there is no example.
+            states; (n, dim) unit vectors; (n, rank) unit vectors; (n, rank). For a text of zeros the taste is the
+            text's own and the last two are zero; where there is no example all three are zero.
         """
         unit = functional.normalize(text, dim=1)
         own = self.tower.of_text(unit)

@@ -29,14 +29,13 @@ class GraphRecommender:
     review_text: Vectors  # (num_reviews, text_dim), indexed by review number
     name: str = GRAPH_MODEL
 
-    def without_memory(self) -> GraphRecommender | None:
-        """The graph alone, to see what it is worth; None where there is no memory beside it."""
-        mix = self.model.memory
-        if mix is None:
+    def alone(self, states: ProductStates) -> GraphRecommender | None:
+        """The network with its own `states` (`Checkpoint.graph_alone`); None where nothing stands beside it."""
+        if self.model.memory is None:
             return None
         alone = copy.deepcopy(self.model)
         alone.memory = None
-        return replace(self, model=alone, states=self.states.graph_alone(self.model.settings.dim), name=GRAPH_ALONE)
+        return replace(self, model=alone, states=states, name=GRAPH_ALONE)
 
     @torch.inference_mode()
     def user_vectors(self, histories: Histories) -> Floats:

@@ -166,12 +166,7 @@ def train(cfg: DictConfig) -> TrainResult:
         beside = (model_settings.memory, model_settings.colours)
         if not trial and settings.ranking_weight and any(beside):
             remembered = remember(checkpoint, data, split, task.valid, *beside)
-            facts["memory"] = {
-                "share": remembered.mix.share if remembered.mix else 0.0,
-                "push": remembered.mix.push if remembered.mix else 0.0,
-                "ndcg@10": {f"{share:g}": value for share, value in remembered.ndcg.items()},
-                "unmasked_ndcg@10": {f"{push:g}": value for push, value in remembered.unmasked.items()},
-            }
+            facts["memory"] = remembered.facts
             print(remembered.note)
         if not trial and settings.ranking_weight:
             described = with_texts_from(data.table, split.train, data.review_text, product_text)

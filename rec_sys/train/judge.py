@@ -38,7 +38,7 @@ def judge(
     ranking, new_people, new_products, ratings, notes = {}, {}, {}, {}, []
     product_text = told.product_text if told else data.product_text
     text = with_texts_from(table, split.train, data.review_text, product_text)
-    alone = ours.without_memory()
+    alone = ours.alone(kept.graph_alone())
     graph = [ours] if alone is None else [alone, ours]
     for baseline in (*fit_baselines(table, split, baselines, facts["seed"], text), *graph):
         if isinstance(baseline, LeftOut):

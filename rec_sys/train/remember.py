@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from rec_sys.recommenders.graph import GraphRecommender
 
 REGULARISATION = 100.0
 SHARES = (0.0, 0.2, 0.5, 0.8, 0.94)  # 0, 1/2, 1, 2, 4 times the weight of the taste
-PUSHES = (0.0, 0.03, 0.06, 0.1, 0.15, 0.2, 0.25)
+PUSHES = (0.03, 0.06, 0.1, 0.15, 0.2, 0.25)
 COST = 0.02  # of masked ndcg@10, that keeping from what is owned may cost at most
 
 
@@ -35,6 +36,16 @@ class Remembered:
     ndcg: dict[float, float]  # masked ndcg@10 on validation by share of the memory; empty where it cannot be made
     unmasked: dict[float, float]  # unmasked ndcg@10 on validation by push of the colours, as far as they were tried
     note: str  # a line for a person
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """For a report."""
+        return {
+            "share": self.mix.share if self.mix else 0.0,
+            "push": self.mix.push if self.mix else 0.0,
+            "ndcg@10": _texts(self.ndcg),
+            "unmasked_ndcg@10": _texts(self.unmasked),
+        }
 
 
 def remember(checkpoint: Path, data: Data, split: Split, valid: Ints, rank: int, colours: int) -> Remembered:
@@ -54,7 +65,7 @@ def remember(checkpoint: Path, data: Data, split: Split, valid: Ints, rank: int,
     """
     table, train = data.table, split.train
     kept = load_checkpoint(checkpoint)
-    plain = kept.states.graph_alone(kept.model.settings.dim)  # a run that went on may have a memory already
+    plain, before = kept.graph_alone(), kept.model.memory  # a run that went on may have a memory already
 
     def judge(mix: MemoryMix | None, states: ProductStates) -> RankingReport:
         kept.model.memory = mix
@@ -89,7 +100,7 @@ def remember(checkpoint: Path, data: Data, split: Split, valid: Ints, rank: int,
         report = judge(mix, states)
         least = (1 - COST) * report.masked["ndcg@10"]
         unmasked[0.0], best = report.unmasked["ndcg@10"], (mix, states)
-        for push in PUSHES[1:]:
+        for push in PUSHES:
             tried = MemoryMix(rank=memory.target.shape[1], share=share, colours=colours, push=push)
             pushed = plain.with_memory(memory, colour, push)
             report = judge(tried, pushed)
@@ -103,13 +114,13 @@ def remember(checkpoint: Path, data: Data, split: Split, valid: Ints, rank: int,
         push = mix.push if mix else 0.0
         notes.append(f"{colours} colours, push {push:g} (unmasked validation ndcg@10 by push: {figures})")
     note = "\n".join(notes)
-    if mix is None:
+    if mix is None and before is None:
         return Remembered(None, ndcg, unmasked, note)
     kept.model.memory = mix
-    chosen = {"ndcg@10": _texts(ndcg), "unmasked_ndcg@10": _texts(unmasked)}
-    info = kept.info | {"memory": {"share": mix.share, "push": mix.push, **chosen}}
+    found = Remembered(mix, ndcg, unmasked, note)
+    info = kept.info | {"memory": found.facts}
     save_checkpoint(checkpoint, kept.model, states, kept.products, kept.names, info)
-    return Remembered(mix, ndcg, unmasked, note)
+    return found
 
 
 def _memory(data: Data, split: Split, rank: int) -> Memory:

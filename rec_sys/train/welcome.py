@@ -7,7 +7,7 @@ their ndcg@10 on validation: the longer, the more often new products are recomme
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from rec_sys.dataset.data import Data
 from rec_sys.dataset.histories import Histories
 from rec_sys.dataset.splits import Split, histories_before
 from rec_sys.dataset.table import Floats, Ints, Vectors
+from rec_sys.evaluation.ranking import values_of_ranks
 from rec_sys.modules.checkpoint import load_checkpoint, save_checkpoint
 from rec_sys.modules.new_products import NewProducts, Readable, Welcome
 from rec_sys.modules.product_tower import ProductStates
@@ -35,15 +36,17 @@ class Welcomed:
     """What became of new products."""
 
     length: float
-    exposure: float  # how often such a product is among a person's first 50, beside an average one
-    ndcg: float  # masked ndcg@10 of the known products on validation
-    ndcg_as_known: float  # the same with known products in the place of the new ones
+    exposure: float | None  # how often such a product is among a person's first 50, beside an average one
+    ndcg: float | None  # masked ndcg@10 of the known products on validation
+    ndcg_as_known: float | None  # the same with known products in the place of the new ones; None: nothing was chosen
     count: int  # products of the catalogue without a training review, now placed by their texts
 
     @property
     def note(self) -> str:
         """One line for a person."""
         placed = f"; {self.count:,} of the catalogue placed by their texts" if self.count else ""
+        if self.ndcg is None:
+            return f"new products stand among the known at full length: no memory, no colours to leave room{placed}"
         return (
             f"new products of length {self.length:.3f} are recommended {self.exposure:.1f} times as often as an "
             f"average one (validation ndcg@10 of the others {self.ndcg:.4f}, without them "
@@ -71,24 +74,25 @@ def welcome(
     count = torch.from_numpy(np.bincount(table.product[split.train], minlength=table.num_products))
     text = torch.from_numpy(np.array(product_text, dtype=np.float32))
     text = torch.nn.functional.normalize(text, dim=1)
-    readable = Readable((text * (count > 0)[:, None]).half(), Welcome(length=1.0))
+    readable = Readable(text.half(), count > 0, Welcome(length=1.0))
     new = NewProducts(kept.model.product_tower, kept.states, readable).eval()
     if not kept.model.text_dim or len(new.numbers) < 2:
         return None
-    length, exposure, ndcg, as_known = 1.0, float("nan"), float("nan"), float("nan")
+    length, exposure, ndcg, as_known = 1.0, None, None, None
     with torch.inference_mode():
         if new.mix:
             ours = GraphRecommender(kept.model, kept.states, table, data.review_text)
             some = _some(valid, SCORES // table.num_products)
-            histories = histories_before(table, some, split.in_histories, HISTORY)
-            trial = Trial(new, kept.states, ours.user_vectors(histories), histories, table.product[some], text)
-            length = _length(trial, cost)
+            histories = histories_before(table, some, split.in_histories)
+            vectors = ours.user_vectors(histories.last(HISTORY))
+            trial = Trial(new, kept.states, vectors, histories, table.product[some], text)
+            length = length_for(trial, cost)
             exposure, ndcg, as_known = trial.exposure(length), trial.ndcg(length), trial.as_known
-        unseen = ((count == 0) & text.any(dim=1)).nonzero()[:, 0]
-        placed = new.of_parts(*new.parts(text[unseen]), length)
+        unseen = readable.placed
+        placed = new.of_parts(*_parts(new, text[unseen]), length)
         states = ProductStates(kept.states.history.clone(), kept.states.target.clone())
         states.history[unseen], states.target[unseen] = placed.history, placed.target
-    readable = Readable(readable.text, Welcome(length=length))
+    readable = replace(readable, welcome=Welcome(length=length))
     save_checkpoint(checkpoint, kept.model, states, kept.products, kept.names, kept.info, readable)
     return Welcomed(length, exposure, ndcg, as_known, len(unseen))
 
@@ -121,7 +125,7 @@ class Trial:
             number = new.numbers[place]
             others = ~torch.isin(target, number)
             above = (scores > self.own).sum(dim=1) - (scores[:, number] > self.own).sum(dim=1)
-            self.folds.append((new.parts(text[number], leave_out=place), owned[:, number], above, others, last))
+            self.folds.append((_parts(new, text[number], place), owned[:, number], above, others, last))
         self.as_known = self._ndcg([scores[:, new.numbers[place]] for place in self.places])
         self.all = scores.shape[1]
 
@@ -137,8 +141,7 @@ class Trial:
         figures = []
         for (_, _, above, others, _), new in zip(self.folds, scores, strict=True):
             rank = 1 + above + (new > self.own).sum(dim=1)
-            gain = torch.where(rank <= 10, 1 / torch.log2(rank + 1.0), 0.0)
-            figures.append(gain[others].mean().item())
+            figures.append(float(values_of_ranks(rank[others].double().numpy(), "ndcg@10").mean()))
         return sum(figures) / len(figures)
 
     def ndcg(self, length: float) -> float:
@@ -153,7 +156,23 @@ class Trial:
         return sum(rates) / len(rates) * self.all / LIST
 
 
-def _length(trial: Trial, cost: float) -> float:
+def _parts(
+    new: NewProducts, text: Tensor, leave_out: Tensor | None = None
+) -> tuple[ProductStates, Tensor, Tensor, Tensor]:
+    """`NewProducts.parts`, so many texts at a time that their cosines fit into memory."""
+    size = max(1, SCORES // max(1, len(new.numbers)))
+    starts = range(0, max(1, len(text)), size)
+    found = [
+        new.parts(text[start : start + size], None if leave_out is None else leave_out[start : start + size])
+        for start in starts
+    ]
+    own, *others = zip(*found, strict=True)
+    states = ProductStates(torch.cat([each.history for each in own]), torch.cat([each.target for each in own]))
+    taste, memory, recalled = (torch.cat(each) for each in others)
+    return states, taste, memory, recalled
+
+
+def length_for(trial: Trial, cost: float) -> float:
     """The largest length that costs at most `cost` of the figure with known products in the place of the new ones."""
     least = (1 - cost) * trial.as_known
     if trial.ndcg(1.0) >= least:

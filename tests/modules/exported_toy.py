@@ -48,7 +48,7 @@ def random_checkpoint(
     if texts:
         text = functional.normalize(torch.randn(NUM_PRODUCTS, TEXT_DIM), dim=1)
         text[::5] = 0
-        readable = Readable(text.half(), Welcome(length=0.6))
+        readable = Readable(text.half(), torch.ones(len(text), dtype=torch.bool), Welcome(length=0.6))
     products = IdMap([f"p{number}" for number in range(NUM_PRODUCTS)], "product")
     names = [f"Product {number}" for number in range(NUM_PRODUCTS)]
     save_checkpoint(path, model, states, products, names, {"settings": {}, "encoder": {}}, readable)

@@ -31,9 +31,13 @@ def test_with_too_few_colours_those_taken_together_least_share_one() -> None:
 
 
 def test_only_the_newest_reviews_of_a_person_are_paired() -> None:
-    long = np.arange(NEWEST + 1)  # the first is too old to be paired with the last
-    colour = colour_products(np.zeros(NEWEST + 1, dtype=np.int64), long, NEWEST + 1, NEWEST)
-    assert len(set(colour[1:].tolist())) == NEWEST
+    """Product 0 is the oldest of one too many; two others take 0 with each product but the last."""
+    long = np.arange(NEWEST + 1)
+    others = np.array([[0, product] for product in range(1, NEWEST)]).ravel()
+    user = np.concatenate([np.zeros(NEWEST + 1, dtype=np.int64), 1 + np.arange(NEWEST - 1).repeat(2)])
+    colour = colour_products(user, np.concatenate([long, others]), NEWEST + 1, NEWEST)
+    assert len(set(colour[1:].tolist())) == NEWEST  # paired: all differ
+    assert colour[0] == colour[NEWEST]  # not paired: the only one whose colour product 0 may share
 
 
 def test_an_owned_product_loses_by_hand() -> None:

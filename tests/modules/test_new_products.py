@@ -34,14 +34,14 @@ def known(rank: int = RANK, examples: int = 40, length: float = 0.6) -> tuple[Gr
         states = states.with_memory(Memory(torch.randn(40, rank), unit(40, rank, 1) * 0.8))
     text = unit(40, TEXT_DIM, 2)
     text[examples:] = 0
-    return model, states, Readable(text.half(), Welcome(length=length))
+    return model, states, Readable(text.half(), torch.ones(40, dtype=torch.bool), Welcome(length=length))
 
 
 def test_the_nearest_text_counts_and_its_memory_is_recalled() -> None:
     model, states, readable = known()
     new = NewProducts(model.product_tower, states, readable).eval()
     far = functional.normalize(torch.eye(TEXT_DIM)[:1] * 1.0, dim=1)
-    only = Readable(torch.zeros(40, TEXT_DIM).half(), readable.welcome)
+    only = Readable(torch.zeros(40, TEXT_DIM).half(), readable.known, readable.welcome)
     only.text[7] = far[0].half()
     one = NewProducts(model.product_tower, states, only).eval()
     with torch.no_grad():
@@ -64,7 +64,9 @@ def test_the_nearest_text_counts_and_its_memory_is_recalled() -> None:
 def test_without_text_or_examples_a_product_is_what_the_tower_says() -> None:
     model, states, readable = known()
     nothing = torch.zeros(2, TEXT_DIM)
-    none = NewProducts(model.product_tower, states, Readable(torch.zeros(40, TEXT_DIM).half(), readable.welcome)).eval()
+    none = NewProducts(
+        model.product_tower, states, Readable(torch.zeros(40, TEXT_DIM).half(), readable.known, readable.welcome)
+    ).eval()
     with torch.no_grad():
         torch.testing.assert_close(
             vars(none.describe(unit(3, TEXT_DIM))), vars(model.product_tower.of_text(unit(3, TEXT_DIM)))
@@ -86,7 +88,7 @@ def test_a_batch_equals_its_parts_and_an_example_can_be_left_out() -> None:
             torch.testing.assert_close(alone.target, together.target[[place]], atol=1e-6, rtol=1e-5)
         asked = readable.text[[3, 8]].float()
         parts = new.parts(asked, leave_out=torch.tensor([3, 8]))
-        others = Readable(readable.text.clone(), readable.welcome)
+        others = Readable(readable.text.clone(), readable.known, readable.welcome)
         others.text[3] = 0
         without = NewProducts(model.product_tower, states, others).eval()
         torch.testing.assert_close(parts[1][:1], without.parts(asked[:1])[1])

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from rec_sys.dataset.data import Data
@@ -14,7 +15,7 @@ from rec_sys.evaluation.protocol import evaluate
 from rec_sys.modules.checkpoint import load_checkpoint, save_checkpoint
 from rec_sys.modules.memory import MemoryMix
 from rec_sys.recommenders.graph import GraphRecommender
-from rec_sys.train.remember import SHARES, remember
+from rec_sys.train.remember import PUSHES, SHARES, remember
 from tests.embedded_toy import Toy, toy
 
 RANK = 8
@@ -68,10 +69,31 @@ def test_the_test_reviews_are_not_looked_at(tmp_path: Path) -> None:
     product[data.split.test] = 0
     others = replace(data, table=replace(data.table, product=product))
     found, same = (
-        remember(saved(tmp_path / name, data), data_of(each), data.split, data.split.valid, RANK, 0)
+        remember(saved(tmp_path / name, data), data_of(each), data.split, data.split.valid, RANK, 8)
         for name, each in (("a", data), ("b", others))
     )
     assert found == same
+
+
+def test_the_push_is_the_best_unmasked_one_that_costs_little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = toy(num_users=60)
+    chosen = {}
+    for cost in (0.0, 0.05, 1.0):
+        monkeypatch.setattr("rec_sys.train.remember.COST", cost)
+        path = saved(tmp_path / str(cost), data)
+        found = remember(path, data_of(data), data.split, data.split.valid, RANK, 16)
+        kept = load_checkpoint(path)
+        recommender = GraphRecommender(kept.model, kept.states, data.table, data.review_text)
+        report = evaluate(recommender, data.table, data.split.valid)
+        assert found.mix is not None
+        assert report.unmasked["ndcg@10"] == max(found.unmasked.values()) == found.unmasked[found.mix.push]
+        assert report.masked["ndcg@10"] >= (1 - cost) * max(found.ndcg.values())
+        chosen[cost] = found
+    assert list(chosen[1.0].unmasked) == [0.0, *PUSHES]  # whatever it costs, all are tried
+    assert len(chosen[0.0].unmasked) < len(chosen[1.0].unmasked)
+    assert chosen[1.0].mix is not None
+    assert chosen[1.0].mix.push > 0
+    assert chosen[1.0].unmasked[chosen[1.0].mix.push] > 1.2 * chosen[1.0].unmasked[0.0]
 
 
 def test_where_the_graph_alone_is_as_good_nothing_is_written(tmp_path: Path) -> None:

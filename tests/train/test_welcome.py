@@ -16,7 +16,8 @@ from rec_sys.modules.checkpoint import load_checkpoint, save_checkpoint
 from rec_sys.modules.memory import MemoryMix, make_memory
 from rec_sys.modules.new_products import NewProducts, Readable, Welcome
 from rec_sys.recommenders.graph import GraphRecommender
-from rec_sys.train.welcome import Trial, welcome
+from rec_sys.train.remember import remember
+from rec_sys.train.welcome import HISTORY, Trial, length_for, welcome
 from tests.embedded_toy import Toy, toy
 from tests.train.test_remember import INFO, RANK, data_of, saved
 
@@ -39,6 +40,8 @@ def test_new_products_cost_no_more_than_allowed_and_nothing_else_changes(tmp_pat
     for cost in (0.0, 0.1, 0.5):
         found = welcome(path, data_of(data), data.split, data.split.valid, data.product_text, cost)
         assert found is not None
+        assert found.ndcg is not None
+        assert found.ndcg_as_known is not None
         assert found.ndcg >= (1 - cost) * found.ndcg_as_known - 1e-9
         assert f"length {found.length:.3f} are recommended {found.exposure:.1f} times" in found.note
         lengths.append(found.length)
@@ -54,15 +57,20 @@ def test_new_products_cost_no_more_than_allowed_and_nothing_else_changes(tmp_pat
 
 def test_the_figure_is_that_of_the_protocol(tmp_path: Path) -> None:
     """One fold put into the states as if it were new, judged by the protocol on everybody else's target."""
-    data = toy(num_users=60, num_products=120)
+    data = toy(num_users=60, num_products=120, likes=28)
     kept = load_checkpoint(with_memory(tmp_path, data))
     text = torch.nn.functional.normalize(torch.from_numpy(data.product_text), dim=1)
-    new = NewProducts(kept.model.product_tower, kept.states, Readable(text, Welcome(length=1.0))).eval()
+    new = NewProducts(
+        kept.model.product_tower, kept.states, Readable(text, torch.ones(120, dtype=torch.bool), Welcome(length=1.0))
+    ).eval()
     ours = GraphRecommender(kept.model, kept.states, data.table, data.review_text)
     valid = data.split.valid
-    histories = histories_before(data.table, valid, data.split.in_histories, 20)
+    histories = histories_before(data.table, valid, data.split.in_histories)
+    assert histories.lengths.max() > HISTORY  # what is owned is masked however old
     with torch.inference_mode():
-        trial = Trial(new, kept.states, ours.user_vectors(histories), histories, data.table.product[valid], text)
+        trial = Trial(
+            new, kept.states, ours.user_vectors(histories.last(HISTORY)), histories, data.table.product[valid], text
+        )
         figures = []
         for place in trial.places:
             target = kept.states.target.clone()
@@ -72,6 +80,9 @@ def test_the_figure_is_that_of_the_protocol(tmp_path: Path) -> None:
             asked = replace(ours, states=replace(kept.states, target=target))
             figures.append(evaluate(asked, data.table, others, among=data.split.in_histories).masked["ndcg@10"])
         assert trial.ndcg(0.4) == pytest.approx(np.mean(figures), abs=1e-6)
+        assert trial.ndcg(1.0) < 0.9 * trial.as_known
+        longest = length_for(trial, 0.1)
+        assert trial.ndcg(longest) >= 0.9 * trial.as_known > trial.ndcg(longest + 0.01)
 
 
 def test_products_kept_out_of_training_are_placed_by_their_texts_and_are_no_examples(tmp_path: Path) -> None:
@@ -85,7 +96,8 @@ def test_products_kept_out_of_training_are_placed_by_their_texts_and_are_no_exam
     assert found is not None
     assert found.count == len(new) > 0
     assert after.readable is not None
-    assert not after.readable.text[new].any()
+    np.testing.assert_array_equal(after.readable.placed, new)
+    assert not np.isin(after.readable.examples, new).any()
     with torch.no_grad():
         described = after.describe_new(torch.from_numpy(data.product_text[new]))
     torch.testing.assert_close(after.states.target[new], described.target)
@@ -100,3 +112,44 @@ def test_without_texts_nothing_is_done(tmp_path: Path) -> None:
     described = with_texts_from(data.table, data.split.train[:0], data.review_text, nothing)
     assert welcome(path, data_of(data), data.split, data.split.valid, described, 0.05) is None
     assert path.read_bytes() == before
+
+
+def test_without_anything_beside_the_graph_nothing_is_chosen_and_the_note_says_so(tmp_path: Path) -> None:
+    data = toy()
+    path = saved(tmp_path, data)
+    found = welcome(path, data_of(data), data.split, data.split.valid, data.product_text, 0.02)
+    assert found is not None
+    assert (found.length, found.exposure, found.ndcg, found.ndcg_as_known) == (1.0, None, None, None)
+    assert found.note.startswith("new products stand among the known at full length")
+
+
+def test_going_on_starts_from_what_the_network_says(tmp_path: Path) -> None:
+    """Memory, colours and places of new products are made again; none is made from what they were before."""
+    data = toy(num_users=60, num_products=40)
+    split = split_by_time(data.table, SplitSettings(new_products=0.3))
+    kept_out = Toy(data.table, split, data.review_text, data.product_text)
+    path = saved(tmp_path, kept_out)
+    plain = load_checkpoint(path).states
+    found = []
+    for _ in range(2):
+        remembered = remember(path, data_of(kept_out), split, split.valid, RANK, 8)
+        welcomed = welcome(path, data_of(kept_out), split, split.valid, data.product_text, 0.1)
+        alone = load_checkpoint(path).graph_alone()
+        torch.testing.assert_close(vars(alone), vars(plain), atol=2e-3, rtol=0)  # texts are kept in half precision
+        found.append((remembered, welcomed))
+    assert found[0][1] is not None
+    assert found[0][1].count > 0
+    np.testing.assert_allclose(list(found[1][0].ndcg.values()), list(found[0][0].ndcg.values()), atol=1e-3)
+    assert found[1][0].mix == found[0][0].mix
+
+
+def test_the_test_reviews_are_not_looked_at(tmp_path: Path) -> None:
+    data = toy(num_users=60, num_products=120)
+    product = data.table.product.copy()
+    product[data.split.test] = 0
+    others = replace(data, table=replace(data.table, product=product))
+    found, same = (
+        welcome(with_memory(tmp_path / name, data), data_of(each), data.split, data.split.valid, data.product_text, 0.1)
+        for name, each in (("a", data), ("b", others))
+    )
+    assert found == same
