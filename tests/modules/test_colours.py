@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from torch.nn import functional
 
@@ -30,14 +31,13 @@ def test_with_too_few_colours_those_taken_together_least_share_one() -> None:
     assert colour[0] == colour[2] != colour[1]
 
 
-def test_only_the_newest_reviews_of_a_person_are_paired() -> None:
-    """Product 0 is the oldest of one too many; two others take 0 with each product but the last."""
-    long = np.arange(NEWEST + 1)
-    others = np.array([[0, product] for product in range(1, NEWEST)]).ravel()
-    user = np.concatenate([np.zeros(NEWEST + 1, dtype=np.int64), 1 + np.arange(NEWEST - 1).repeat(2)])
-    colour = colour_products(user, np.concatenate([long, others]), NEWEST + 1, NEWEST)
-    assert len(set(colour[1:].tolist())) == NEWEST  # paired: all differ
-    assert colour[0] == colour[NEWEST]  # not paired: the only one whose colour product 0 may share
+@pytest.mark.parametrize(("times", "shared"), [(NEWEST - 1, False), (NEWEST, True)])
+def test_only_the_newest_reviews_of_a_person_are_paired(times: int, shared: bool) -> None:
+    """Somebody took 2, then 1 many times; another took 1 and 0. A 2 too old to be paired may share 1's colour."""
+    user, product = np.array([0] * (times + 1) + [1, 1]), np.array([2] + [1] * times + [1, 0])
+    colour = colour_products(user, product, 3, 2)
+    assert colour[1] != colour[0]
+    assert bool(colour[2] == colour[1]) == shared
 
 
 def test_an_owned_product_loses_by_hand() -> None:
