@@ -14,21 +14,23 @@ from rec_sys.errors import CheckpointError
 from rec_sys.files import sha256_of
 from rec_sys.inference.onnx_towers import OnnxTowers
 from rec_sys.inference.people import Person, Review
-from rec_sys.inference.recommend import ReviewRecommender
+from rec_sys.inference.recommend import Answer, ReviewRecommender
 from rec_sys.inference.served import Served, load_served, save_served
 from rec_sys.inference.torch_towers import TorchTowers, all_history
 from rec_sys.modules.checkpoint import Checkpoint
 from rec_sys.modules.config_pbtxt import MODEL_FILE, ONNX_MODELS, Target
-from rec_sys.modules.model_export import TOLERANCE, export_graph_model, export_new_products
+from rec_sys.modules.export_check import NEARLY_EQUAL, TOLERANCE
+from rec_sys.modules.model_export import export_graph_model, export_new_products
 from rec_sys.modules.signature import GRAPH_MODEL, NEW_PRODUCTS, RECOMMEND, TEXT_ENCODER
 from rec_sys.paths import Paths
-from rec_sys.vector_database.index import VectorBase
+from rec_sys.vector_database.index import NONE, VectorBase
 from rec_sys.vector_database.text_encoder import NoTexts, TextEncoder
 from rec_sys.vector_database.trained_encoder import encoder_of
 from triton_utils.repository import Shape, write_model_py
 
 SAMPLE_PEOPLE = 20  # of the whole way that is compared with torch
-SAMPLE_K = 10
+SAMPLE_K = 10  # ranks that are compared
+SAMPLE_MORE = 16  # ranks below them from which a product of nearly the same score may come up
 
 
 def shape_of(checkpoint: Checkpoint) -> Shape:
@@ -124,7 +126,7 @@ def verify(folder: Path, version: int, checkpoint: Checkpoint) -> None:
     """Read a version back as a server does, and compare whole answers with torch.
 
     Raises:
-        CheckpointError: they differ by more than TOLERANCE.
+        CheckpointError: other products, reasons or notes, or numbers that differ by more than TOLERANCE.
         RepositoryError: a file of the version is damaged.
     """
     number = str(version)
@@ -136,18 +138,47 @@ def verify(folder: Path, version: int, checkpoint: Checkpoint) -> None:
     if onnx.checkpoint != checkpoint.fingerprint:
         raise CheckpointError(f"{folder / GRAPH_MODEL} was exported from {onnx.checkpoint[:12]}; deploy again")
     people = sample_people(whole.base, served.max_history)
-    answers = [
-        ReviewRecommender(towers, whole.base, whole.history, encoder).answer(people, SAMPLE_K)
+    ours, torchs = (
+        ReviewRecommender(towers, whole.base, whole.history, encoder).answer(people, SAMPLE_K + SAMPLE_MORE)
         for towers in (onnx, TorchTowers(checkpoint))
-    ]
-    pairs = [(getattr(answers[0], name), getattr(answers[1], name)) for name in ("score", "stars")]
-    pairs += list(zip(answers[0].attention, answers[1].attention, strict=True))
-    error = max(float(np.nanmax(np.abs(ours - torchs), initial=0)) for ours, torchs in pairs)
-    if not error <= TOLERANCE:
-        raise CheckpointError(
-            f"what was exported from checkpoint {checkpoint.path.name} recommends otherwise than torch does: scores, "
-            f"stars or attention differ by {error:.1e}; expected at most {TOLERANCE:.0e}. Nothing was deployed"
-        )
+    )
+    for row, person in enumerate(people):
+        if wrong := difference(ours, torchs, row):
+            raise CheckpointError(
+                f"what was exported from checkpoint {checkpoint.path.name} recommends otherwise than torch does to "
+                f"{person.user_id!r}: {wrong}. Nothing was deployed"
+            )
+
+
+def difference(ours: Answer, torchs: Answer, row: int) -> str:
+    """What tells one person's first SAMPLE_K products, reasons and note apart, in words; "" where nothing does.
+
+    Products whose scores in torch are closer than NEARLY_EQUAL may change places.
+    """
+    if ours.note[row] != torchs.note[row]:
+        return f"the note is {ours.note[row]!r}; expected {torchs.note[row]!r}"
+    if not np.array_equal(ours.reviewed[row], torchs.reviewed[row]):
+        return "other products are taken for the reviewed ones"
+    rank_of = {number: rank for rank, number in enumerate(torchs.number[row].tolist()) if number != NONE}
+    ranks = []  # in torch, of what we recommend
+    for rank, number in enumerate(ours.number[row, :SAMPLE_K].tolist()):
+        place = rank if number == NONE else rank_of.get(number)
+        near = place is not None and abs(torchs.score[row, place] - torchs.score[row, rank]) <= NEARLY_EQUAL
+        if place is None or not (place == rank or near):
+            return f"rank {rank + 1} is product {number}; expected {torchs.number[row, rank]}"
+        ranks.append(place)
+    its = slice(len(ranks))
+    for name, mine, expected in (
+        ("scores", ours.score[row, its], torchs.score[row, ranks]),
+        ("stars", ours.stars[row, its], torchs.stars[row, ranks]),
+        ("attention", ours.attention[row], torchs.attention[row]),
+    ):
+        if not np.array_equal(np.isnan(mine), np.isnan(expected)):
+            return f"{name} are no numbers at other places"
+        error = float(np.abs(mine - expected)[~np.isnan(expected)].max(initial=0))
+        if not error <= TOLERANCE:
+            return f"{name} differ by {error:.1e}; expected at most {TOLERANCE:.0e}"
+    return ""
 
 
 def sample_people(base: VectorBase, max_history: int) -> list[Person]:
