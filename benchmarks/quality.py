@@ -33,8 +33,12 @@ from rec_sys.files import write_json
 RESULTS = Path(__file__).parent / "results"
 SETS = ("musical_instruments_2014", "scientific_2018", "instruments_2018")
 STEPS = ("known", "baselines", "strangers", "ablation")
-BASELINES = ("ease", "popularity", "item_knn", "als", "bpr", "sasrec", "text_cosine")
-STRANGERS = ("split.new_people=0.1", "split.new_products=0.05", "train.baselines=[popularity,ease,text_cosine]")
+BASELINES = ("ease", "text_ease", "popularity", "item_knn", "als", "bpr", "sasrec", "text_cosine")
+STRANGERS = (
+    "split.new_people=0.1",
+    "split.new_products=0.05",
+    "train.baselines=[popularity,ease,text_ease,text_cosine]",
+)
 STAR = ("model.hops=0", "model.texts=false")
 ABLATION: dict[str, tuple[str, ...]] = {
     "as it is": (),

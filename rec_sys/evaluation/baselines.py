@@ -24,6 +24,7 @@ from rec_sys.recommenders.item_knn import ItemKNN, ItemKNNSettings
 from rec_sys.recommenders.popularity import Popularity
 from rec_sys.recommenders.sasrec import SASRec, SASRecSettings
 from rec_sys.recommenders.text_cosine import TextCosine, TextCosineSettings
+from rec_sys.recommenders.text_ease import TextEASE, TextEASESettings
 
 PEOPLE = 25_000  # at most so many are looked at while settings are chosen, evenly picked
 PEOPLE_PER_EPOCH = 5_000  # and so many after each epoch of SASRec
@@ -57,6 +58,13 @@ class Job:
     seed: int
     product_text: Vectors | None
 
+    @property
+    def texts(self) -> Vectors:
+        """Raises DataError where there are none."""
+        if self.product_text is None:
+            raise DataError("no vectors of product texts were given")
+        return self.product_text
+
     def value(self, model: Scorer, people: int = PEOPLE) -> float:
         """ndcg@10 on validation, masked."""
         valid = self.split.valid
@@ -78,7 +86,7 @@ def fit_baselines(
         split: `train` is learned from, `valid` chooses, the rest is not looked at.
         names: of `BASELINES`; None: the three that are fast and need nothing else, `DEFAULT`.
         seed: of the models that are random.
-        product_text: (num_products, text_dim), for text_cosine.
+        product_text: (num_products, text_dim), for text_cosine and text_ease.
 
     Raises:
         ConfigError: a name is unknown.
@@ -135,7 +143,7 @@ def choose(make: Callable[[dict[str, float]], ModelT], learned: Grid, asked: Gri
                 best = (value, model)
     assert best is not None  # noqa: S101
     settings = best[1].settings
-    said = {"regularisation": "lambda", "learning_rate": "learning rate"}
+    said = {"regularisation": "lambda", "learning_rate": "learning rate", "text_weight": "texts"}
     chosen = ", ".join(f"{said.get(name, name)} {getattr(settings, name):g}" for name in (*learned, *asked))
     return best[1], chosen
 
@@ -190,10 +198,21 @@ def _sasrec(job: Job) -> tuple[Recommender, str]:
     return model, f"{model.best_epoch} epochs"
 
 
+def _text_ease(job: Job) -> tuple[Recommender, str]:
+    text, small = job.texts, job.table.num_products <= 3_000
+    return choose(
+        lambda values: TextEASE(text, TextEASESettings.read(values)),
+        {
+            "text_weight": (1, 3, 10, 30) if small else (3, 10, 30),
+            "regularisation": (50, 100, 200) if small else (50, 100),
+        },
+        {"recency": RECENCIES},
+        job,
+    )
+
+
 def _text_cosine(job: Job) -> tuple[Recommender, str]:
-    if job.product_text is None:
-        raise DataError("no vectors of product texts were given")
-    text = job.product_text
+    text = job.texts
     return choose(lambda values: TextCosine(text, TextCosineSettings.read(values)), {}, {"recency": RECENCIES}, job)
 
 
@@ -206,5 +225,6 @@ BASELINES: dict[str, tuple[str, Fit]] = {
     "bpr": (BPR.name, _bpr),
     "sasrec": (SASRec.name, _sasrec),
     "text_cosine": (TextCosine.name, _text_cosine),
+    "text_ease": (TextEASE.name, _text_ease),
 }
 DEFAULT = ("popularity", "item_knn", "ease")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from tqdm import tqdm
@@ -24,6 +24,7 @@ from rec_sys.evaluation.ranking import (
     first_products,
     metrics_of_ranks,
     rank_both_ways,
+    rank_targets,
     values_of_ranks,
 )
 from rec_sys.evaluation.tables import short, text_table
@@ -38,6 +39,13 @@ class Scorer(Protocol):
     def name(self) -> str: ...
 
     def score(self, histories: Histories) -> Floats: ...
+
+
+@runtime_checkable
+class ScorerOfOthers(Scorer, Protocol):
+    """A model that is asked otherwise where what a person has is taken out afterwards: for the masked figures."""
+
+    def score_others(self, histories: Histories) -> Floats: ...
 
 
 @dataclass(frozen=True)
@@ -127,20 +135,27 @@ def evaluate(
     starts = range(0, len(targets), batch_size)
     for start in tqdm(starts, desc=f"ranking: {model.name}", unit="batch", disable=None if progress else True):
         batch = histories.part(start, start + batch_size)
-        scores = model.score(batch.last(history_limit))
-        if scores.shape != (len(batch), table.num_products):
-            raise RecSysError(
-                f"{model.name} gave scores of shape {scores.shape}, expected {(len(batch), table.num_products)} "
-                f"(people, products); was it fitted on another table?"
-            )
+        recent = batch.last(history_limit)
+        scores = model.score(recent)
+        to_mask = model.score_others(recent) if isinstance(model, ScorerOfOthers) else scores
+        for each in (scores, to_mask):
+            if each.shape != (len(batch), table.num_products):
+                raise RecSysError(
+                    f"{model.name} gave scores of shape {each.shape}, expected {(len(batch), table.num_products)} "
+                    f"(people, products); was it fitted on another table?"
+                )
         held_out = table.product[targets[start : start + batch_size]]
         owned = batch.matrix(table.num_products)
         try:
-            ranks[:, start : start + batch_size] = rank_both_ways(scores, held_out, owned)
+            if to_mask is scores:
+                both = rank_both_ways(scores, held_out, owned)
+            else:
+                both = rank_targets(to_mask, held_out, owned), rank_targets(scores, held_out)
         except RecSysError as error:
             raise RecSysError(f"{model.name}: {error}") from error
-        for kind, taken_out in enumerate((owned, None)):
-            shown[kind, first_products(scores, COVERAGE_AT, taken_out)] = True
+        ranks[:, start : start + batch_size] = both
+        shown[0, first_products(to_mask, COVERAGE_AT, owned)] = True
+        shown[1, first_products(scores, COVERAGE_AT)] = True
     seconds = time.perf_counter() - started
     person = table.user[targets]
     masked, unmasked = (

@@ -130,7 +130,8 @@ class ReviewRecommender:
         if k < 1:
             raise ConfigError(f"k={k}: at least one product must be asked for; give k=1 or more")
         read = self._read(people)
-        vectors, weights = self.towers.people(read.products, read.stars)
+        away, weights = self.towers.people(read.products, read.stars)
+        vectors = self.base.without_colours(away)
         numbers, inner = self.base.search(vectors, k, [self._owned(person) for person in people])
         found = numbers != NONE
         stars = np.clip(predicted_stars(inner, self.history[numbers.clip(min=0), 0]), 0, 5)

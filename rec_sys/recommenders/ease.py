@@ -69,15 +69,19 @@ class EASE(Recommender):
         Raises:
             ConfigError: the catalogue is larger than `max_products`.
         """
-        self.for_catalogue(table.num_products, self.settings)
+        EASE.for_catalogue(table.num_products, self.settings)
         seen = training_matrix(table, train)
         gram = (seen.T @ seen).toarray(order="F")  # (num_products, num_products), symmetric
+        self._tell(gram)
         gram[np.diag_indices_from(gram)] += self.settings.regularisation
         weights = _inverse(gram)
         weights /= -np.diag(weights).copy()  # column j by -P_jj
         np.fill_diagonal(weights, 0)
         self.weights: Floats = weights  # row: product of a history, column: product scored
         return self
+
+    def _tell(self, gram: Floats) -> None:
+        """Add what else is known of products to how often each two were taken together."""
 
     def score(self, histories: Histories) -> Floats:
         scores: Floats = histories.matrix(len(self.weights), self.settings.recency) @ self.weights

@@ -38,8 +38,14 @@ class GraphRecommender:
         return replace(self, model=alone, states=states, name=GRAPH_ALONE)
 
     @torch.inference_mode()
-    def user_vectors(self, histories: Histories) -> Floats:
-        """(len(histories), dim) unit vectors; only the newest `max_history` reviews are looked at."""
+    def user_vectors(self, histories: Histories, away: bool = False) -> Floats:
+        """(len(histories), dim) vectors; only the newest `max_history` reviews are looked at.
+
+        Args:
+            histories: what people have.
+            away: unit vectors that point away from it, for a search that cannot leave it out by number; otherwise the
+                same ones without their colours.
+        """
         training = self.model.training
         self.model.eval()
         recent = histories.last(self.model.settings.max_history)
@@ -47,10 +53,18 @@ class GraphRecommender:
         device = self.states.history.device
         vectors: Floats = self.model.user_tower(self.states.history, stars.to(device)).vector.cpu().numpy()
         self.model.train(training)
+        colours = self.model.memory.colours if self.model.memory else 0
+        if colours and not away:
+            vectors[:, -colours:] = 0
         return vectors
 
     def score(self, histories: Histories) -> Floats:
-        """(len(histories), num_products) inner products."""
+        """(len(histories), num_products) inner products with vectors that point away from what people have."""
+        scores: Floats = self.user_vectors(histories, away=True) @ self.states.target.cpu().numpy().T
+        return scores
+
+    def score_others(self, histories: Histories) -> Floats:
+        """(len(histories), num_products) inner products, for where what people have is left out by number."""
         scores: Floats = self.user_vectors(histories) @ self.states.target.cpu().numpy().T
         return scores
 

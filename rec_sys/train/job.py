@@ -164,12 +164,12 @@ def train(cfg: DictConfig) -> TrainResult:
         facts["fit_seconds"] = round(time.perf_counter() - fit_started, 1)
         facts["epochs"] = len(best.history)
         beside = (model_settings.memory, model_settings.colours)
+        described = with_texts_from(data.table, split.train, data.review_text, product_text)
         if not trial and settings.ranking_weight and any(beside):
-            remembered = remember(checkpoint, data, split, task.valid, *beside)
+            remembered = remember(checkpoint, data, split, task.valid, *beside, described if text_dim else None)
             facts["memory"] = remembered.facts
             print(remembered.note)
         if not trial and settings.ranking_weight:
-            described = with_texts_from(data.table, split.train, data.review_text, product_text)
             cost = model_settings.new_product_cost
             if welcomed := welcome(checkpoint, data, split, task.valid, described, cost):
                 facts["new_products"] = asdict(welcomed)

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from rec_sys.dataset.data import Data
 from rec_sys.dataset.splits import Split
-from rec_sys.dataset.table import Ints
+from rec_sys.dataset.table import Ints, Vectors
 from rec_sys.errors import ConfigError
 from rec_sys.evaluation.protocol import RankingReport, evaluate
 from rec_sys.modules.checkpoint import load_checkpoint, save_checkpoint
@@ -21,11 +21,12 @@ from rec_sys.modules.memory import Memory, MemoryMix, make_memory
 from rec_sys.modules.product_tower import ProductStates
 from rec_sys.recommenders.ease import EASE, EASESettings
 from rec_sys.recommenders.graph import GraphRecommender
+from rec_sys.recommenders.text_ease import TextEASE, TextEASESettings
 
 REGULARISATION = 100.0
-SHARES = (0.0, 0.2, 0.5, 0.8, 0.94)  # 0, 1/2, 1, 2, 4 times the weight of the taste
-PUSHES = (0.03, 0.06, 0.1, 0.15, 0.2, 0.25)
-COST = 0.02  # of masked ndcg@10, that keeping from what is owned may cost at most
+TEXT_WEIGHTS = (1.0, 3.0, 10.0, 30.0)
+SHARES = (0.0, 0.2, 0.5, 0.8, 0.94, 0.98)  # 0, 1/2, 1, 2, 4, 7 times the weight of the taste
+PUSHES = (0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4)
 
 
 @dataclass(frozen=True)
@@ -33,14 +34,16 @@ class Remembered:
     """What stands beside the graph now."""
 
     mix: MemoryMix | None  # None: nothing
+    text_weight: float  # of the texts in the memory
     ndcg: dict[float, float]  # masked ndcg@10 on validation by share of the memory; empty where it cannot be made
-    unmasked: dict[float, float]  # unmasked ndcg@10 on validation by push of the colours, as far as they were tried
+    unmasked: dict[float, float]  # unmasked ndcg@10 on validation by push of the colours, up to the first that is worse
     note: str  # a line for a person
 
     @property
     def facts(self) -> dict[str, Any]:
         """For a report."""
         return {
+            "text_weight": self.text_weight,
             "share": self.mix.share if self.mix else 0.0,
             "push": self.mix.push if self.mix else 0.0,
             "ndcg@10": _texts(self.ndcg),
@@ -48,12 +51,20 @@ class Remembered:
         }
 
 
-def remember(checkpoint: Path, data: Data, split: Split, valid: Ints, rank: int, colours: int) -> Remembered:
+def remember(
+    checkpoint: Path,
+    data: Data,
+    split: Split,
+    valid: Ints,
+    rank: int,
+    colours: int,
+    product_text: Vectors | None = None,
+) -> Remembered:
     """Put memory and colours of the training reviews beside the graph of a checkpoint; validation says how much.
 
-    The memory's share is the one with the best masked ndcg@10. The colours' push is the one with the best unmasked
-    ndcg@10 among those that cost no more than COST of the masked one. The checkpoint is replaced in one step, or left
-    as it is where neither helps.
+    The memory's share is the one with the best masked ndcg@10, which colours do not touch: who takes out by number what
+    people have asks without them. Their push is the one with the best unmasked ndcg@10. The checkpoint is replaced in
+    one step, or left as it is where neither helps.
 
     Args:
         checkpoint: of the trained network.
@@ -62,6 +73,7 @@ def remember(checkpoint: Path, data: Data, split: Split, valid: Ints, rank: int,
         valid: the validation reviews to choose by.
         rank: dimensions of the memory; 0: none.
         colours: how many; 0: none.
+        product_text: (num_products, text_dim) that the memory reads too, zero where there is none; None: it does not.
     """
     table, train = data.table, split.train
     kept = load_checkpoint(checkpoint)
@@ -73,10 +85,10 @@ def remember(checkpoint: Path, data: Data, split: Split, valid: Ints, rank: int,
         return evaluate(recommender, table, valid, among=split.in_histories)
 
     nothing = plain.target.new_zeros(table.num_products, 0)
-    memory, share, ndcg, notes = Memory(nothing, nothing), 0.0, {}, []
+    memory, share, text_weight, ndcg, notes = Memory(nothing, nothing), 0.0, 0.0, {}, []
     if rank:
         try:
-            full = _memory(data, split, rank)
+            full, text_weight = _memory(data, split, valid, rank, product_text)
         except ConfigError as error:
             notes.append(f"no memory: {error}")
         else:
@@ -88,7 +100,8 @@ def remember(checkpoint: Path, data: Data, split: Split, valid: Ints, rank: int,
             memory = full if share else memory
             figures = ", ".join(f"{each:g}: {value:.4f}" for each, value in ndcg.items())
             notes.append(
-                ("" if share else "no memory: ") + f"memory of {full.target.shape[1]} dimensions, share {share:g} "
+                ("" if share else "no memory: ")
+                + f"memory of {full.target.shape[1]} dimensions, texts {text_weight:g}, share {share:g} "
                 f"(validation ndcg@10 by share: {figures})"
             )
     mix = MemoryMix(rank=memory.target.shape[1], share=share) if share else None
@@ -97,38 +110,48 @@ def remember(checkpoint: Path, data: Data, split: Split, valid: Ints, rank: int,
     if colours:
         number = colour_products(table.user[train], table.product[train], table.num_products, colours)
         colour = functional.one_hot(torch.from_numpy(number), colours).float()
-        report = judge(mix, states)
-        least = (1 - COST) * report.masked["ndcg@10"]
-        unmasked[0.0], best = report.unmasked["ndcg@10"], (mix, states)
+        unmasked[0.0], best = judge(mix, states).unmasked["ndcg@10"], (mix, states)
         for push in PUSHES:
             tried = MemoryMix(rank=memory.target.shape[1], share=share, colours=colours, push=push)
             pushed = plain.with_memory(memory, colour, push)
-            report = judge(tried, pushed)
-            if report.masked["ndcg@10"] < least:
+            figure = judge(tried, pushed).unmasked["ndcg@10"]
+            better = figure > max(unmasked.values())
+            unmasked[push] = figure
+            if not better:
                 break
-            if report.unmasked["ndcg@10"] > max(unmasked.values()):
-                best = (tried, pushed)
-            unmasked[push] = report.unmasked["ndcg@10"]
+            best = (tried, pushed)
         mix, states = best
         figures = ", ".join(f"{each:g}: {value:.4f}" for each, value in unmasked.items())
         push = mix.push if mix else 0.0
         notes.append(f"{colours} colours, push {push:g} (unmasked validation ndcg@10 by push: {figures})")
     note = "\n".join(notes)
     if mix is None and before is None:
-        return Remembered(None, ndcg, unmasked, note)
+        return Remembered(None, text_weight, ndcg, unmasked, note)
     kept.model.memory = mix
-    found = Remembered(mix, ndcg, unmasked, note)
+    found = Remembered(mix, text_weight, ndcg, unmasked, note)
     info = kept.info | {"memory": found.facts}
     save_checkpoint(checkpoint, kept.model, states, kept.products, kept.names, info)
     return found
 
 
-def _memory(data: Data, split: Split, rank: int) -> Memory:
-    num_products = data.table.num_products
-    ease = EASE.for_catalogue(num_products, EASESettings(regularisation=REGULARISATION))
-    weights = ease.fit(data.table, split.train).weights
-    reads = torch.from_numpy(np.bincount(data.table.product[split.train], minlength=num_products))
-    return make_memory(torch.from_numpy(weights), reads, rank)
+def _memory(data: Data, split: Split, valid: Ints, rank: int, product_text: Vectors | None) -> tuple[Memory, float]:
+    """The matrix of EASE cut to vectors, and the weight of the texts in it that validation chose for the whole matrix."""
+    table, train = data.table, split.train
+    plain = EASE.for_catalogue(table.num_products, EASESettings(regularisation=REGULARISATION)).fit(table, train)
+    weights, text_weight = plain.weights, 0.0
+    if product_text is not None and np.any(product_text):
+
+        def judge(model: EASE) -> float:
+            return evaluate(model, table, valid, among=split.in_histories).masked["ndcg@10"]
+
+        best = judge(plain)
+        for each in TEXT_WEIGHTS:
+            settings = TextEASESettings(regularisation=REGULARISATION, text_weight=each)
+            reader = TextEASE(product_text, settings).fit(table, train)
+            if (figure := judge(reader)) > best:
+                best, weights, text_weight = figure, reader.weights, each
+    reads = torch.from_numpy(np.bincount(table.product[train], minlength=table.num_products))
+    return make_memory(torch.from_numpy(weights), reads, rank), text_weight
 
 
 def _texts(figures: dict[float, float]) -> dict[str, float]:

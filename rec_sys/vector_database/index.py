@@ -130,6 +130,16 @@ class VectorBase:
         vectors: Floats = self.index.reconstruct_batch(np.ascontiguousarray(numbers, dtype=np.int64))
         return vectors
 
+    def without_colours(self, people: Floats) -> Floats:
+        """People's vectors, (n, dim), for a search that leaves out by number what they have.
+
+        The colours, which push it down, push down what shares a colour with it as well.
+        """
+        vectors = people.copy()
+        if self.origin.likeness:
+            vectors[:, 1 + self.origin.likeness :] = 0
+        return vectors
+
     def search(self, vectors: Floats, k: int, exclude: Sequence[Ints] | None = None) -> tuple[Ints, Floats]:
         """The products with the largest inner products, largest first, the lower number first where equal.
 

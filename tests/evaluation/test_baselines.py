@@ -24,6 +24,7 @@ NAMES = {
     "als": r"ALS \(lambda (20|100), alpha (20|50), recency (1|0\.9|0\.8)\)",
     "bpr": r"BPR \(learning rate 0\.0[25], bias (1|0\.25), recency (1|0\.9|0\.8)\)",
     "sasrec": r"SASRec \(\d+ epochs\)",
+    "text_ease": r"EASE with texts \(texts (1|3|10|30), lambda (50|100|200), recency (1|0\.9|0\.8)\)",
     "text_cosine": r"text cosine \(recency (1|0\.9|0\.8)\)",
 }
 
@@ -72,11 +73,12 @@ def test_without_the_library_it_is_left_out(name: str, table: ReviewTable, monke
     assert isinstance(second, Fitted)
 
 
-def test_without_texts_their_cosine_is_left_out(table: ReviewTable) -> None:
+@pytest.mark.parametrize(("name", "title"), [("text_cosine", "text cosine"), ("text_ease", "EASE with texts")])
+def test_without_texts_what_reads_them_is_left_out(table: ReviewTable, name: str, title: str) -> None:
     split = split_by_time(table)
-    [none] = fit_baselines(table, split, ["text_cosine"])
-    [empty] = fit_baselines(table, split, ["text_cosine"], product_text=np.zeros((40, 3), dtype=np.float16))
-    assert none == LeftOut("text cosine", "no vectors of product texts were given")
+    [none] = fit_baselines(table, split, [name])
+    [empty] = fit_baselines(table, split, [name], product_text=np.zeros((40, 3), dtype=np.float16))
+    assert none == LeftOut(title, "no vectors of product texts were given")
     assert isinstance(empty, LeftOut)
     assert "none of 40 products has a text" in empty.reason
 

@@ -102,6 +102,26 @@ def test_batches_do_not_matter(batch_size: int) -> None:
     assert parts.unmasked == whole.unmasked
 
 
+@dataclass
+class AskedTwice(Fixed):
+    """Says something else where owned products are taken out."""
+
+    others: Floats = field(default_factory=lambda: np.zeros(4, dtype=np.float32))
+
+    def score_others(self, histories: Histories) -> Floats:
+        return np.tile(self.others, (len(histories), 1))
+
+
+def test_a_model_may_answer_otherwise_where_owned_products_are_taken_out() -> None:
+    one, two = (np.array(scores, dtype=np.float32) for scores in ((5, 4, 3, 2), (2, 3, 4, 5)))
+    both = evaluate(AskedTwice(one, others=two), TABLE, LAST)
+    assert both.unmasked == evaluate(Fixed(one), TABLE, LAST).unmasked
+    assert both.masked == evaluate(Fixed(two), TABLE, LAST).masked
+    assert both.masked != evaluate(Fixed(one), TABLE, LAST).masked
+    with pytest.raises(RecSysError, match=r"fixed gave scores of shape \(2, 3\), expected \(2, 4\)"):
+        evaluate(AskedTwice(one, others=two[:3]), TABLE, LAST)
+
+
 def test_bad_scores_are_refused_with_the_name_of_the_model() -> None:
     with pytest.raises(RecSysError, match=r"fixed: 2 of 8 scores are not finite"):
         evaluate(fixed(1, 2, np.nan, 3), TABLE, LAST)

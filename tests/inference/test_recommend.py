@@ -95,7 +95,7 @@ def test_the_path_of_the_evaluation_gives_the_same(toy: Toy) -> None:
     judged = GraphRecommender(checkpoint.model, checkpoint.states, table, toy.review_text)
     last = table.indptr()[1:] - 1
     histories = histories_before(table, last)
-    scores = judged.score(histories)
+    scores = judged.score_others(histories)
     vectors, products = judged.user_vectors(histories)[:, 1:], checkpoint.states.target.numpy()[:, 1:]
     tastes = unit(vectors) @ unit(products).T
     people = [replace(person, reviews=person.reviews[:-1]) for person in everybody(toy)]
