@@ -135,7 +135,7 @@ def remember(
 
 
 def _memory(data: Data, split: Split, valid: Ints, rank: int, product_text: Vectors | None) -> tuple[Memory, float]:
-    """The matrix of EASE cut to vectors, and the weight of the texts in it that validation chose for the whole matrix."""
+    """The matrix of EASE cut to vectors, and the weight of the texts in it: validation chose it for the whole matrix."""
     table, train = data.table, split.train
     plain = EASE.for_catalogue(table.num_products, EASESettings(regularisation=REGULARISATION)).fit(table, train)
     weights, text_weight = plain.weights, 0.0
