@@ -16,7 +16,7 @@ from rec_sys.dataset.histories import Histories
 from rec_sys.dataset.table import Floats, Ints, ReviewTable
 from rec_sys.errors import ConfigError
 from rec_sys.recommenders.base import Recommender
-from rec_sys.recommenders.training_matrix import training_matrix
+from rec_sys.recommenders.training_matrix import pair_matrix, training_matrix
 from rec_sys.settings import Settings
 
 
@@ -24,6 +24,7 @@ class EASESettings(Settings):
     """Settings of EASE."""
 
     regularisation: float = Field(50.0, gt=0, description="lambda: larger values trust rarely seen pairs less")
+    pairs: float = Field(0.0, ge=0, description="people that a product and the next one of its person count as besides")
     recency: float = Field(0.9, gt=0, le=1, description="weight of a history entry is recency ** age, at scoring only")
     max_products: int = Field(30_000, ge=1, description="catalogues above it are refused: memory grows with its square")
 
@@ -71,7 +72,11 @@ class EASE(Recommender):
         """
         EASE.for_catalogue(table.num_products, self.settings)
         seen = training_matrix(table, train)
-        gram = (seen.T @ seen).toarray(order="F")  # (num_products, num_products), symmetric
+        together = seen.T @ seen
+        if self.settings.pairs:
+            pairs = pair_matrix(table, train)
+            together = together + self.settings.pairs * (pairs.T @ pairs)
+        gram = together.toarray(order="F")  # (num_products, num_products), symmetric
         self._tell(gram)
         gram[np.diag_indices_from(gram)] += self.settings.regularisation
         weights = _inverse(gram)

@@ -15,3 +15,15 @@ def training_matrix(table: ReviewTable, train: Ints) -> sp.csr_matrix:
     matrix = sp.csr_matrix((ones, (table.user[train], table.product[train])), shape=shape)  # sums repeated pairs
     matrix.data[:] = 1
     return matrix
+
+
+def pair_matrix(table: ReviewTable, train: Ints) -> sp.csr_matrix:
+    """(num_pairs, num_products) 1 for a product and the next one that the same person reviewed."""
+    user, product = table.user[train], table.product[train]
+    first = np.flatnonzero(user[1:] == user[:-1])
+    pairs = np.stack([product[first], product[first + 1]], axis=1).reshape(-1)
+    row = np.repeat(np.arange(len(first)), 2)
+    ones = np.ones(len(pairs), dtype=np.float32)
+    matrix = sp.csr_matrix((ones, (row, pairs)), shape=(len(first), table.num_products))
+    matrix.data[:] = 1  # the same product twice
+    return matrix
