@@ -34,6 +34,7 @@ from triton_utils.client import TritonClient
 
 PATIENCE = CallSettings(deadline=120, tries=1)  # seconds; each refusal is counted, none is tried again
 PAUSE = 1.0  # seconds that a client waits after an error: what the web app asks for (Retry-After)
+IDLE = 4.0  # seconds after which a connection is made anew; uvicorn closes it after five
 MIB = 2**20
 
 Kind = Literal["graph_model", "recommend", "http", "encode"]
@@ -282,8 +283,13 @@ def http_asker(address: str) -> Callable[[bytes], bytes]:
     """Ask the web app over one connection that is kept."""
     connection = http.client.HTTPConnection(address, timeout=PATIENCE.deadline)
     connection.connect()
+    used = time.monotonic()
 
     def ask(body: bytes) -> bytes:
+        nonlocal used
+        if time.monotonic() - used > IDLE:
+            connection.close()
+            connection.connect()
         try:
             connection.request("POST", f"/reviews/?k={K}", body, {"Content-Type": "application/json"})
             response = connection.getresponse()
@@ -291,6 +297,8 @@ def http_asker(address: str) -> Callable[[bytes], bytes]:
         except (OSError, http.client.HTTPException):
             connection.close()  # the next question makes a new one
             raise
+        finally:
+            used = time.monotonic()
         if response.status != 200:
             raise HttpError(f"{response.status} {orjson.loads(content)['error']['cause']}")
         return content
