@@ -130,9 +130,7 @@ class Answered:
     body: Any
 
 
-def test_killed_under_load_behind_the_web_app(
-    command: subprocess.Popen[str], repository: Path, tmp_path: Path
-) -> None:
+def test_killed_under_load_behind_the_web_app(command: subprocess.Popen[str], repository: Path, tmp_path: Path) -> None:
     """503 at once while it is away, right answers within 5 s of its return, and nobody waits for ever."""
     found = addresses_of(repository)
     assert found is not None
@@ -229,8 +227,10 @@ def test_what_is_asked_while_it_stops_is_answered_or_refused_at_once(
 
 
 def test_served_twice_ports_taken_and_nothing_there(served: Served, tmp_path: Path, toy: ServedToy) -> None:
-    with pytest.raises(ServeError, match=rf"is served already at {served.server.addresses.http} \(HTTP\)"):
-        TritonServer(toy.server_settings).start()
+    already = rf"is served already at {served.server.addresses.http} \(HTTP\)"
+    with pytest.raises(ServeError, match=already), TritonServer(toy.server_settings):
+        pass
+    assert addresses_of(toy.repository) == served.server.addresses, "deployments must still find the first"
     port = int(served.server.addresses.grpc.rpartition(":")[2])
     copy = tmp_path / "copy"
     shutil.copytree(toy.repository, copy, ignore=shutil.ignore_patterns(".*"), copy_function=os.link)
