@@ -41,7 +41,7 @@ from rec_sys.vector_database.trained_encoder import encoder_of
 from triton_utils.backend.settings import RecommendSettings
 from triton_utils.backend.text_cache import CachedEncoder
 from triton_utils.deploy import DeploySettings, deploy
-from triton_utils.server import PROJECT, ServerSettings, TritonServer
+from triton_utils.server import LAUNCHER, PROJECT, ServerSettings, TritonServer
 
 SET = "musical_instruments_2014"
 RAW = f"{SET}/Musical_instruments_reviews.csv.gz"
@@ -236,7 +236,8 @@ def web_app(repository: Path, triton: str, log: Path) -> Iterator[tuple[str, int
         port = place.getsockname()[1]
     settings = {"TRITON": triton, "TRITON_METRICS": "", "MODEL_REPOSITORY": str(repository.resolve()), "RATE": "0"}
     environment = {**os.environ, **{f"REC_SYS_{name}": value for name, value in settings.items()}}
-    command = [sys.executable, "-m", "uvicorn", "triton_utils.web_app:app", "--port", str(port), "--no-access-log"]
+    command = [sys.executable, str(LAUNCHER), str(os.getpid()), sys.executable, "-m", "uvicorn"]
+    command += ["triton_utils.web_app:app", "--port", str(port), "--no-access-log"]
     with log.open("wb") as file:
         process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=file, stderr=file)
     try:
