@@ -51,8 +51,9 @@ def alive(pids: set[int]) -> set[int]:
     return {pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE}
 
 
-def shared_memory() -> set[str]:
-    return {path.name for path in Path("/dev/shm").glob("rec_sys_triton_*")}
+def shared_memory(process: subprocess.Popen[str]) -> set[str]:
+    """Of the servers that this command started; another server on this machine has its own."""
+    return {path.name for path in Path("/dev/shm").glob(f"rec_sys_triton_{process.pid}_*")}
 
 
 @pytest.fixture
@@ -66,7 +67,6 @@ def repository(served: Served, tmp_path: Path) -> Path:
 @pytest.fixture
 def command(repository: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """`triton_utils.serve` as somebody would run it, ready."""
-    before = shared_memory()
     words = [f"repository={repository}", "http_port=0", "grpc_port=0", "metrics_port=0", "threads=1"]
     words += ["max_restarts=1", f"paths.work_dir={tmp_path}"]
     process = subprocess.Popen(
@@ -81,10 +81,11 @@ def command(repository: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]
     with process:
         try:
             assert "ready: graph_model, new_products, recommend, text_encoder" in process.stdout.readline()
+            assert shared_memory(process)
             yield process
         finally:
             process.kill()
-    eventually(lambda: shared_memory() <= before)
+    eventually(lambda: not shared_memory(process))
 
 
 def family(process: subprocess.Popen[str]) -> set[int]:
