@@ -8,16 +8,17 @@ Reviews are read from $REC_SYS_SHARED_DATA (default ../shared/data), or generate
 good it is does not matter), deployed, and served by the real Triton server and uvicorn. Steps:
 
     ways       every way to ask with so many clients each: requests/s, percentiles, errors, CPU, memory
-    targets    the ways that are compared take turns, question by question, so that whatever else the machine does hits
-               all of them; one client
-    overload   more clients than the queues hold: the rest must be refused at once
-    batching   the text encoder with and without dynamic batching
+    targets    one client; the ways that are compared take turns, so that whatever else the machine does hits all of
+               them; questions back to back, which the targets are about, and with pauses
+    overload   64 clients, and more clients than the queues hold: these must be refused at once
+    batching   the text encoder without dynamic batching, with it, and waiting 2 ms for company
     soak       two minutes of everything at once: does memory grow?
 
 Who is asked about has ten reviews. New texts are mixed from sentences of real reviews, as long as real ones, and none
 is sent twice; seen ones are 640 real texts that the server knows by then. The server remembers few texts here
 (--cached-texts), so that its cache is full before the soak begins and does not pass for a leak. Rows with new texts
-are measured longer with more than 16 clients.
+are measured longer with more than 16 clients, and only once the queue is as long as it gets. A client that was refused
+comes again after a second, as the web app asks for.
 
 In process the clients are threads of this process. Those of a server are threads of as many processes as there are
 cores (at most one per client), which share the cores with the server: the figures of a server are those of server and
@@ -79,7 +80,7 @@ def main() -> None:
         if "ways" in args.steps:
             rows += through_servers(deployed, servers, args.clients, args.seconds, cores)
         if "targets" in args.steps:
-            found["targets"] = targets(deployed, servers, 3 * args.seconds)
+            found["targets"] = targets(deployed, servers, 18 * args.seconds)
         if "overload" in args.steps:
             found["overload"], reached = overload(deployed, servers, args.seconds, cores)
             found["targets"] = found.get("targets", []) + reached
@@ -112,8 +113,9 @@ def in_process(deployed: Deployed, clients: list[int], seconds: float) -> Iterat
     ways = ways_in_process(deployed)
     for count in clients:
         for (what, way), make in ways.items():
-            window = long_enough(seconds, count) if what in (TEXTS, NEW) else seconds
-            yield told(in_threads([make(number) for number in range(count)], window), what, way)
+            new = what in (TEXTS, NEW)
+            window = long_enough(seconds, count) if new else seconds
+            yield told(in_threads([make(number) for number in range(count)], window, new), what, way)
 
 
 def ways_in_process(deployed: Deployed) -> dict[tuple[str, str], Callable[[int], Client]]:

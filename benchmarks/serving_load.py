@@ -34,6 +34,8 @@ from triton_utils.client import TritonClient
 
 PATIENCE = CallSettings(deadline=120, tries=1)  # seconds; each refusal is counted, none is tried again
 PAUSE = 1.0  # seconds that a client waits after an error: what the web app asks for (Retry-After)
+EACH, FULL = 0.22, 80  # seconds that ten new texts take on two cores, about; most who wait in a queue
+IDLE = 4.0  # seconds after which a connection is made anew; uvicorn closes it after five
 MIB = 2**20
 
 Kind = Literal["graph_model", "recommend", "http", "encode"]
@@ -151,14 +153,14 @@ def long_enough(seconds: float, clients: int) -> float:
     return seconds * max(1, clients / 16)
 
 
-def warm_up(seconds: float) -> float:
-    """Seconds that clients ask before it counts."""
-    return max(0.5, seconds / 4)
+def warm_up(seconds: float, clients: int, new: bool) -> float:
+    """Seconds that clients ask before it counts: until the queue is full; nobody who found it short is counted."""
+    return max(0.5, seconds / 4, new * min(clients, FULL) * EACH)
 
 
-def in_threads(clients: Sequence[Client], seconds: float) -> Measured:
-    """Clients that ask something in this process."""
-    begin = time.monotonic() + warm_up(seconds)
+def in_threads(clients: Sequence[Client], seconds: float, new: bool) -> Measured:
+    """Clients that ask something in this process; `new`: with texts that must be embedded."""
+    begin = time.monotonic() + warm_up(seconds, len(clients), new)
     found: list[Seen] = []
     runner = threading.Thread(target=lambda: found.append(ask_until(clients, begin + seconds)))
     runner.start()
@@ -203,7 +205,7 @@ def in_processes(job: Job, seconds: float, asked: Processes, processes: int) -> 
         processes: how many the clients are spread over, as threads.
     """
     with started(job, processes) as workers:
-        begin = time.monotonic() + warm_up(seconds)
+        begin = time.monotonic() + warm_up(seconds, job.clients, job.new and job.kind != "graph_model")
         asking = Processes(*(worker.pid for worker in workers))
         go(workers, begin + seconds)
         _sleep_until(begin)
@@ -282,8 +284,13 @@ def http_asker(address: str) -> Callable[[bytes], bytes]:
     """Ask the web app over one connection that is kept."""
     connection = http.client.HTTPConnection(address, timeout=PATIENCE.deadline)
     connection.connect()
+    used = time.monotonic()
 
     def ask(body: bytes) -> bytes:
+        nonlocal used
+        if time.monotonic() - used > IDLE:
+            connection.close()
+            connection.connect()
         try:
             connection.request("POST", f"/reviews/?k={K}", body, {"Content-Type": "application/json"})
             response = connection.getresponse()
@@ -291,6 +298,8 @@ def http_asker(address: str) -> Callable[[bytes], bytes]:
         except (OSError, http.client.HTTPException):
             connection.close()  # the next question makes a new one
             raise
+        finally:
+            used = time.monotonic()
         if response.status != 200:
             raise HttpError(f"{response.status} {orjson.loads(content)['error']['cause']}")
         return content

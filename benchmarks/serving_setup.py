@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from rec_sys.dataset.star_arrays import StarArrays
 from rec_sys.dataset.table import Floats
 from rec_sys.errors import CheckpointError
 from rec_sys.inference.infer import data_of
-from rec_sys.inference.onnx_towers import OnnxTowers, graph_model_inputs
+from rec_sys.inference.onnx_towers import OnnxTowers, graph_model_inputs, open_session
 from rec_sys.inference.people import Person, known_people
 from rec_sys.inference.recommend import ReviewRecommender
 from rec_sys.inference.torch_towers import TorchTowers, all_history
@@ -40,7 +41,7 @@ from rec_sys.vector_database.trained_encoder import encoder_of
 from triton_utils.backend.settings import RecommendSettings
 from triton_utils.backend.text_cache import CachedEncoder
 from triton_utils.deploy import DeploySettings, deploy
-from triton_utils.server import PROJECT, ServerSettings, TritonServer
+from triton_utils.server import LAUNCHER, PROJECT, ServerSettings, TritonServer
 
 SET = "musical_instruments_2014"
 RAW = f"{SET}/Musical_instruments_reviews.csv.gz"
@@ -80,6 +81,11 @@ class Deployed:
     def onnx_towers(self) -> OnnxTowers:
         graph_model, new_products = (self._folder(name) / MODEL_FILE for name in (GRAPH_MODEL, NEW_PRODUCTS))
         return OnnxTowers(graph_model, new_products, self.torch_towers.max_history, threads=1)  # as in the server
+
+    @cached_property
+    def onnx_all_cores(self) -> Any:
+        """The session of graph_model with a thread per core, ONNX Runtime's own default."""
+        return open_session(self._folder(GRAPH_MODEL) / MODEL_FILE)
 
     @cached_property
     def torch_encoder(self) -> Encoder:
@@ -230,7 +236,8 @@ def web_app(repository: Path, triton: str, log: Path) -> Iterator[tuple[str, int
         port = place.getsockname()[1]
     settings = {"TRITON": triton, "TRITON_METRICS": "", "MODEL_REPOSITORY": str(repository.resolve()), "RATE": "0"}
     environment = {**os.environ, **{f"REC_SYS_{name}": value for name, value in settings.items()}}
-    command = [sys.executable, "-m", "uvicorn", "triton_utils.web_app:app", "--port", str(port), "--no-access-log"]
+    command = [sys.executable, str(LAUNCHER), str(os.getpid()), sys.executable, "-m", "uvicorn"]
+    command += ["triton_utils.web_app:app", "--port", str(port), "--no-access-log"]
     with log.open("wb") as file:
         process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=file, stderr=file)
     try:

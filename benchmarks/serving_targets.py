@@ -35,11 +35,14 @@ from triton_utils.server import ask
 from triton_utils.web.settings import settings_of
 
 SEED = 100
-BREATH = 0.01  # seconds between two turns: threads of ONNX Runtime and torch look for work a while after theirs
-BLOCK = 20  # questions of a turn where each takes a few milliseconds
+BREATH = 0.01  # seconds between two ways: threads of ONNX Runtime and torch look for work a while after theirs
+BLOCK = 20  # questions that one way is asked back to back where each takes a few milliseconds
+PAUSE = 0.05  # seconds before each question of somebody who asks now and then: by then everything has gone to sleep
 MORE = 64  # clients beyond what a queue holds
-MARGIN = 1.5  # of the time that a full queue takes
-WARM, EDGE = 20.0, 5.0  # seconds of a soak before its memory counts, and of the two ends that are compared
+MARGIN = 1.25  # of the time that a full queue should take by what 64 clients wait
+WINDOW = 30.0  # most seconds of a row with more clients than the queue holds
+DELAYS = {"batching off": None, "batching, no delay": 0, "batching, 2 ms": 2_000}  # microseconds
+WARM, EDGE = 5.0, 5.0  # seconds of a soak before its memory counts, and of the two ends that are compared
 SOAKED: tuple[tuple[Kind, bool, int], ...] = (
     ("recommend", True, 4),
     ("recommend", False, 2),
@@ -50,8 +53,10 @@ SOAKED: tuple[tuple[Kind, bool, int], ...] = (
 Rows = list[dict[str, Any]]
 
 
-def target(what: str, measured: float, wanted: float, unit: str) -> dict[str, Any]:
-    """A line of the table; less is better."""
+def target(what: str, measured: float, wanted: float | None, unit: str) -> dict[str, Any]:
+    """A line of the table; less is better; without a wanted figure it stands beside the targets."""
+    if wanted is None:
+        return {"target": what, "measured": f"{measured:,.3g} {unit}".strip(), "wanted": "-", "met": "-"}
     return {
         "target": what,
         "measured": f"{measured:,.3g} {unit}".strip(),
@@ -61,7 +66,11 @@ def target(what: str, measured: float, wanted: float, unit: str) -> dict[str, An
 
 
 def in_turns(
-    ways: Mapping[str, Callable[[Any], object]], questions: Callable[[], Any], seconds: float, block: int = 1
+    ways: Mapping[str, Callable[[Any], object]],
+    questions: Callable[[], Any],
+    seconds: float,
+    block: int = 1,
+    pause: float = 0.0,
 ) -> dict[str, npt.NDArray[np.float64]]:
     """Milliseconds of each way for each question; (num_questions,) each. The way that begins changes from turn to turn.
 
@@ -69,7 +78,8 @@ def in_turns(
         ways: by name; each is asked every question.
         questions: makes the next one.
         seconds: how long; at least five turns are taken.
-        block: questions in a turn, asked without pause, as a client that has more to ask would.
+        block: questions in a turn.
+        pause: seconds before each question; 0: back to back, as a load generator asks.
     """
     took: dict[str, list[float]] = {name: [] for name in ways}
     names = list(ways)
@@ -79,6 +89,7 @@ def in_turns(
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
             time.sleep(BREATH)
             for question in drawn:
+                time.sleep(pause)
                 start = time.perf_counter()
                 ways[name](question)
                 took[name].append(1000 * (time.perf_counter() - start))
@@ -87,53 +98,75 @@ def in_turns(
 
 
 def targets(deployed: Deployed, servers: Running, seconds: float) -> Rows:
-    """One client, ways that are compared side by side; `seconds` for all of it."""
+    """One client, ways that are compared side by side, back to back and with pauses; `seconds` for all of it."""
     arrays = load_arrays(deployed.arrays_file)
     generator = np.random.default_rng(SEED)
     questions = deployed.questions(SEED)
-    onnx = deployed.onnx_towers
+    sessions = {"ONNX, one thread": deployed.onnx_towers.graph_model, "ONNX, all cores": deployed.onnx_all_cores}
     encoders: dict[str, TextEncoder] = {"ONNX Runtime": deployed.onnx_encoder, **deployed.torch_encoders}
     web = http_asker(servers.web)
+
+    def running_in(session: Any) -> Callable[[Any], object]:
+        return lambda call: session.run(["vector", "attention"], call)
+
+    def embedding(encoder: TextEncoder) -> Callable[[Person], object]:
+        return lambda person: encoder.encode([review.text for review in person.reviews])
+
     with TritonClient(servers.triton, PATIENCE) as client:
-        graph = in_turns(
-            {"onnx": lambda call: onnx.graph_model.run(["vector", "attention"], call), "triton": client.graph_model},
-            lambda: arrays[generator.integers(len(arrays))],
-            seconds / 3,
-            BLOCK,
-        )
 
-        def texts(person: Person) -> list[str]:
-            return [review.text for review in person.reviews]
+        def recommend(person: Person) -> object:
+            return client.recommend([person], K)
 
-        def embedding(encoder: TextEncoder) -> Callable[[Person], object]:
-            return lambda person: encoder.encode(texts(person))
+        def http(person: Person) -> object:
+            return web(body_of(person))
 
+        ways: dict[str, tuple[dict[str, Callable[[Any], object]], Callable[[], Any], int]] = {
+            "graph_model": (
+                {**{name: running_in(session) for name, session in sessions.items()}, "Triton": client.graph_model},
+                lambda: arrays[generator.integers(len(arrays))],
+                BLOCK,
+            ),
+            "ten new texts": (
+                {**{name: embedding(encoder) for name, encoder in encoders.items()}, "Triton": recommend},
+                lambda: questions.next(new=True),
+                1,
+            ),
+            "ten seen texts": ({"Triton": recommend, "HTTP": http}, lambda: questions.next(new=False), BLOCK),
+        }
         for encoder in encoders.values():
-            encoder.encode(texts(questions.next(new=True)))  # loads its weights
-        new = in_turns(
-            {
-                **{name: embedding(encoder) for name, encoder in encoders.items()},
-                "triton": lambda person: client.recommend([person], K),
-            },
-            lambda: questions.next(new=True),
-            seconds / 3,
-        )
+            embedding(encoder)(questions.next(new=True))  # loads its weights
         remember(deployed, servers)
-        seen = in_turns(
-            {"triton": lambda person: client.recommend([person], K), "http": lambda person: web(body_of(person))},
-            lambda: questions.next(new=False),
-            seconds / 3,
-            BLOCK,
-        )
-    added = np.median(graph["triton"]) - np.median(graph["onnx"])
-    rows = [target("graph_model: gRPC adds to ONNX Runtime in process, p50", float(added), 1.5, "ms")]
+        rows = []
+        for pause in (0.0, PAUSE):
+            its = seconds / len(ways) / 2
+            took = {what: in_turns(asked, draw, its, block, pause) for what, (asked, draw, block) in ways.items()}
+            rows += _told(took, list(sessions), list(encoders), pause)
+    return rows
+
+
+def _told(
+    took: Mapping[str, Mapping[str, npt.NDArray[np.float64]]], sessions: list[str], encoders: list[str], pause: float
+) -> Rows:
+    """Lines of the table; the targets hold for questions back to back."""
+    how = f", {1000 * pause:g} ms between questions" if pause else ""
+
+    def wanted(figure: float) -> float | None:
+        return None if pause else figure
+
+    for what, ways in took.items():
+        each = ", ".join(f"{way} {np.median(values):.2f} ms" for way, values in ways.items())
+        print(f"in turns{how}, {what}, p50 of {len(next(iter(ways.values()))):,}: {each}", flush=True)
+    graph, new, seen = (took[what] for what in ("graph_model", "ten new texts", "ten seen texts"))
+    quickest = min(sessions, key=lambda name: float(np.median(graph[name])))
+    added = float(np.median(graph["Triton"]) - np.median(graph[quickest]))
+    rows = [
+        target(f"graph_model: gRPC adds to ONNX Runtime in process ({quickest}), p50{how}", added, wanted(1.5), "ms")
+    ]
     for name in encoders:
-        ratio = float(np.median(new["triton"] / new[name]))
-        rows.append(target(f"recommend, ten new texts / embedding them in process ({name})", ratio, 1.3, ""))
-    rows.append(target("recommend, ten seen texts: p50 over gRPC", float(np.median(seen["triton"])), 6, "ms"))
-    for name, took in (("graph_model", graph), ("ten new texts", new), ("ten seen texts", seen)):
-        ways = ", ".join(f"{way} {np.median(values):.2f} ms" for way, values in took.items())
-        print(f"in turns, {name}, p50 of {len(next(iter(took.values()))):,}: {ways}", flush=True)
+        ratio = float(np.median(new["Triton"] / new[name]))
+        rows.append(target(f"ten new texts: recommend / embedding in process ({name}){how}", ratio, wanted(1.3), ""))
+    rows.append(target(f"ten seen texts: recommend, p50{how}", float(np.median(seen["Triton"])), wanted(6), "ms"))
+    rows.append(target(f"ten seen texts: the same over HTTP, p50{how}", float(np.median(seen["HTTP"])), None, "ms"))
     return rows
 
 
@@ -145,35 +178,35 @@ def remember(deployed: Deployed, servers: Running) -> None:
 
 
 def overload(deployed: Deployed, servers: Running, seconds: float, cores: int) -> tuple[Rows, Rows]:
-    """64 clients, which the queues hold, and more than they hold; the table, and the targets."""
+    """64 clients, and more than the queues hold; the table, and the targets.
+
+    Where a queue is bounded, clients that it does not hold are told to come later, and those who are answered wait as
+    long as a full queue takes and no longer.
+    """
     triton, web = RecommendSettings(), settings_of()  # as the web app reads them too
-    limits: tuple[tuple[str, Kind, int, int, float], ...] = (
-        ("Triton gRPC", "recommend", triton.workers, triton.max_waiting, float("inf")),
-        ("HTTP", "http", web.running, web.waiting, web.wait_seconds),
+    limits: tuple[tuple[str, Kind, int], ...] = (
+        ("Triton gRPC", "recommend", triton.workers + triton.max_waiting),
+        ("HTTP", "http", web.running + web.waiting),
     )
     rows, reached = [], []
-    for way, kind, running, waiting, longest in limits:
+    for way, kind, holds in limits:
         address, asked = (servers.web, servers.both) if kind == "http" else (servers.triton, servers.server)
-        for clients in (64, running + waiting + MORE):
+        found = []
+        for clients in (64, holds + MORE):
             job = Job(kind, address, clients, str(deployed.people_file.resolve()), True, SEED + clients)
-            window = long_enough(seconds, clients)
-            measured = in_processes(job, window, asked, cores)
-            rows.append(measured.row("recommend, new texts", way))
-            fits = clients <= running + waiting
-            if fits:
-                errors = measured.errors.total()
-                reached.append(target(f"{clients} clients, {way}: errors", errors, 0, ""))
-            else:
-                refused = sum(count for cause, count in measured.errors.items() if is_refusal(cause))
-                others = measured.errors.total() - refused
-                reached.append(target(f"{clients} clients, {way}: errors that are no 'come later'", others, 0, ""))
-                line = {"measured": f"{refused:,}", "wanted": ">= 1", "met": "yes" if refused else "no"}
-                reached.append({"target": f"{clients} clients, {way}: told to come later", **line})
-            rate = max(len(measured.milliseconds) / window, 1e-9)
-            whole = MARGIN * (min(waiting / rate, longest) + running / rate)
-            p99 = measured.percentile(99) / 1000
-            reached.append(target(f"{clients} clients, {way}: p99, a full queue's time", p99, whole, "s"))
+            found.append(in_processes(job, min(long_enough(seconds, clients), WINDOW), asked, cores))
+            rows.append(found[-1].row("recommend, new texts", way))
             print(*(f"{name}={value}" for name, value in rows[-1].items()), sep="  ", flush=True)
+        fits, more = found
+        reached.append(target(f"64 clients, {way}: errors", fits.errors.total(), 0, ""))
+        reached.append(target(f"64 clients, {way}: p99", fits.percentile(99) / 1000, None, "s"))
+        refused = sum(count for cause, count in more.errors.items() if is_refusal(cause))
+        line = {"measured": f"{refused:,}", "wanted": ">= 1", "met": "yes" if refused else "no"}
+        reached.append({"target": f"{holds + MORE} clients, {way}: told to come later", **line})
+        reached.append(target(f"{holds + MORE} clients, {way}: other errors", more.errors.total() - refused, 0, ""))
+        bound = MARGIN * fits.percentile(99) / 1000 * holds / 64
+        what = f"{holds + MORE} clients, {way}: p99, a full queue ({holds}) by what 64 wait, and a quarter"
+        reached.append(target(what, more.percentile(99) / 1000, bound, "s"))
     return rows, reached
 
 
@@ -183,31 +216,33 @@ def is_refusal(cause: str) -> bool:
 
 
 def batching(deployed: Deployed, servers: Running, seconds: float, cores: int) -> Rows:
-    """The text encoder as it is configured, and without dynamic batching; one text and ten."""
+    """The text encoder without dynamic batching, with it, and with a delay in which it waits for company."""
     path = f"/v2/models/{TEXT_ENCODER}"
-    config = ask(servers.triton_http, "GET", f"{path}/config")
-    without = {name: value for name, value in config.items() if name != "dynamic_batching"}
+    deployed_config = ask(servers.triton_http, "GET", f"{path}/config")
     load = f"/v2/repository/models/{TEXT_ENCODER}/load"
     rows = []
     seed = SEED + 10_000
-    for way, used in (("batching on", config), ("batching off", without)):
-        ask(servers.triton_http, "POST", load, {"parameters": {"config": orjson.dumps(used).decode()}}, timeout=60)
-        _check_batching(servers, path, used is config)
+
+    def use(config: dict[str, Any]) -> None:
+        words = {"parameters": {"config": orjson.dumps(config).decode()}}
+        ask(servers.triton_http, "POST", load, words, timeout=60)
+        taken = ask(servers.triton_http, "GET", f"{path}/config").get("dynamic_batching")
+        if taken != config.get("dynamic_batching"):
+            raise SystemExit(f"stopped: the text encoder runs with dynamic_batching {taken}")
+
+    for way, delay in DELAYS.items():
+        config = {name: value for name, value in deployed_config.items() if name != "dynamic_batching"}
+        if delay is not None:
+            config["dynamic_batching"] = {**deployed_config["dynamic_batching"], "max_queue_delay_microseconds": delay}
+        use(config)
         for what, kind in (("embed one text", "encode"), ("recommend, new texts", "recommend")):
             for clients in (1, 16):
                 seed += 1
                 job = Job(kind, servers.triton, clients, str(deployed.people_file.resolve()), True, seed)  # type: ignore[arg-type]
                 rows.append(in_processes(job, seconds, servers.server, cores).row(what, way))
                 print(*(f"{name}={value}" for name, value in rows[-1].items()), sep="  ", flush=True)
-    # As it was deployed; without a config the server would keep the last one it was given.
-    ask(servers.triton_http, "POST", load, {"parameters": {"config": orjson.dumps(config).decode()}}, timeout=60)
-    _check_batching(servers, path, True)
+    use(deployed_config)  # without one the server would keep the last it was given
     return rows
-
-
-def _check_batching(servers: Running, path: str, expected: bool) -> None:
-    if ("dynamic_batching" in ask(servers.triton_http, "GET", f"{path}/config")) != expected:
-        raise SystemExit("stopped: the server did not take the other config of its text encoder")
 
 
 def soak(deployed: Deployed, servers: Running, seconds: float) -> tuple[dict[str, Any], Rows]:

@@ -183,7 +183,8 @@ class TritonServer:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(self.settings.stop_timeout + 2)
         self.kill()
-        (self.repository / ADDRESSES).unlink(missing_ok=True)
+        if self._ports:  # else the repository was never ours, and the addresses are those of whoever serves it
+            (self.repository / ADDRESSES).unlink(missing_ok=True)
         self._ports = ()
         self._held.close()
 

@@ -19,6 +19,7 @@ from benchmarks.serving_load import (
     ask_until,
     body_of,
     in_threads,
+    warm_up,
 )
 from benchmarks.serving_questions import Questions, load_arrays, people_of, save_arrays, save_people
 from benchmarks.serving_setup import chosen_data
@@ -103,7 +104,7 @@ def test_what_counts_is_what_was_answered_in_the_time() -> None:
         while time.process_time() < end:
             pass
 
-    measured = in_threads([Client(lambda: None, busy)], 0.5)
+    measured = in_threads([Client(lambda: None, busy)], 0.5, new=False)
     row = measured.row("nothing", "here")
     assert row["requests/s"] == len(measured.milliseconds) / 0.5 > 1
     assert row["errors"] == "none"
@@ -112,12 +113,19 @@ def test_what_counts_is_what_was_answered_in_the_time() -> None:
     assert row["clients' CPU"] is None
 
 
+def test_nobody_is_counted_before_the_queue_is_full() -> None:
+    assert warm_up(4, 1, new=True) == warm_up(4, 64, new=False) == 1
+    assert warm_up(4, 64, new=True) > 64 / 6.8, "answers a second on two cores with nothing else to do"
+    assert warm_up(4, 144, new=True) == warm_up(4, 80, new=True), "a queue does not get longer than it may"
+
+
 def test_rows_of_figures() -> None:
     measured = Measured(4, 2.0, np.arange(1, 101, dtype=float), Counter(), 0.5, 0.1, 7.0)
     row = measured.row("a", "b")
     assert (row["requests/s"], row["p50, ms"], row["CPU, ms each"], row["clients' CPU"]) == (50, 50.5, 5, 1)
     assert target("x", 1.2, 1.3, "ms") == {"target": "x", "measured": "1.2 ms", "wanted": "<= 1.3 ms", "met": "yes"}
     assert target("x", float("nan"), 1.3, "")["met"] == "no"
+    assert target("x", 1.2, None, "ms") == {"target": "x", "measured": "1.2 ms", "wanted": "-", "met": "-"}
     causes = ("Overloaded", "503 queue_full", "503 overloaded", "503 not_ready", "DeadlineExceeded", "504 deadline")
     assert [is_refusal(cause) for cause in causes] == [True, True, True, False, False, False]
 
@@ -135,6 +143,9 @@ def test_ways_take_turns_with_the_same_questions() -> None:
     asked.clear()
     in_turns({"a": way("a"), "b": way("b")}, lambda: next(numbers), 0, block=2)
     assert asked[:6] == [("a", 5), ("a", 6), ("b", 5), ("b", 6), ("b", 7), ("b", 8)]
+    start = time.monotonic()
+    in_turns({"a": way("a")}, lambda: next(numbers), 0, block=2, pause=0.01)
+    assert time.monotonic() - start >= 10 * 0.01, "five turns of two questions, a pause before each"
 
 
 def test_data_is_a_name_or_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import httpx
 import orjson
 import psutil
 import pytest
@@ -20,6 +23,7 @@ from rec_sys.errors import ServeError
 from rec_sys.inference.people import Person, Review
 from tests.triton_utils.conftest import Served
 from tests.triton_utils.served_toy import ServedToy
+from tests.triton_utils.test_uvicorn import uvicorn, wait_for
 from triton_utils.attempts import CallSettings
 from triton_utils.client import TritonClient
 from triton_utils.errors import NotReady, TritonError, Unreachable
@@ -47,8 +51,9 @@ def alive(pids: set[int]) -> set[int]:
     return {pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE}
 
 
-def shared_memory() -> set[str]:
-    return {path.name for path in Path("/dev/shm").glob("rec_sys_triton_*")}
+def shared_memory(process: subprocess.Popen[str]) -> set[str]:
+    """Of the servers that this command started; another server on this machine has its own."""
+    return {path.name for path in Path("/dev/shm").glob(f"rec_sys_triton_{process.pid}_*")}
 
 
 @pytest.fixture
@@ -62,9 +67,8 @@ def repository(served: Served, tmp_path: Path) -> Path:
 @pytest.fixture
 def command(repository: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """`triton_utils.serve` as somebody would run it, ready."""
-    before = shared_memory()
     words = [f"repository={repository}", "http_port=0", "grpc_port=0", "metrics_port=0", "threads=1"]
-    words += ["max_restarts=2", f"paths.work_dir={tmp_path}"]
+    words += ["max_restarts=1", f"paths.work_dir={tmp_path}"]
     process = subprocess.Popen(
         [sys.executable, "-m", "triton_utils.serve", *words],
         cwd=PROJECT,
@@ -77,10 +81,11 @@ def command(repository: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]
     with process:
         try:
             assert "ready: graph_model, new_products, recommend, text_encoder" in process.stdout.readline()
+            assert shared_memory(process)
             yield process
         finally:
             process.kill()
-    eventually(lambda: shared_memory() <= before)
+    eventually(lambda: not shared_memory(process))
 
 
 def family(process: subprocess.Popen[str]) -> set[int]:
@@ -99,22 +104,88 @@ def test_a_killed_server_comes_back_and_gives_up_after_so_many_times(
     assert found is not None
     with TritonClient(found.grpc, CallSettings(tries=1)) as client:
         expected = client.recommend([PERSON], 3)
-        for _ in range(2):
-            old, everybody = served_pid(repository), family(command)
-            assert len(everybody) == 5
-            os.kill(old, signal.SIGKILL)
-            start = time.monotonic()
-            with pytest.raises(TritonError):
-                client.recommend([PERSON], 3)
-            assert time.monotonic() - start < 2, "a dead server must be noticed at once"
-            eventually(client.ready)
-            assert client.recommend([PERSON], 3) == expected
-            assert served_pid(repository) != old
-            assert alive(everybody) == set()
+        old, everybody = served_pid(repository), family(command)
+        assert len(everybody) == 5
+        os.kill(old, signal.SIGKILL)
+        start = time.monotonic()
+        with pytest.raises(TritonError):
+            client.recommend([PERSON], 3)
+        assert time.monotonic() - start < 2, "a dead server must be noticed at once"
+        eventually(client.ready)
+        assert client.recommend([PERSON], 3) == expected
+        assert served_pid(repository) != old
+        assert alive(everybody) == set()
     os.kill(served_pid(repository), signal.SIGKILL)
     output, _ = command.communicate(timeout=WITHIN)
     assert command.returncode == 2
-    assert "error: tritonserver died 3 times within 300 s, the last time with SIGKILL; see " in output
+    assert "error: tritonserver died 2 times within 300 s, the last time with SIGKILL; see " in output
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One request through the web app."""
+
+    sent: float
+    came: float
+    status: int
+    body: Any
+
+
+def test_killed_under_load_behind_the_web_app(command: subprocess.Popen[str], repository: Path, tmp_path: Path) -> None:
+    """503 at once while it is away, right answers within 5 s of its return, and nobody waits for ever."""
+    found = addresses_of(repository)
+    assert found is not None
+    reviews = [{"reviewerID": "somebody", "asin": "p1", "score": 5, "comment": "good"}]
+    answers: list[Answered] = []
+    enough = threading.Event()
+    settings = {"triton": found.grpc, "triton_metrics": "", "model_repository": str(repository)}
+
+    def ask_on(http: httpx.Client, client: int) -> None:
+        """Half of the clients send texts that are new each time, so that some are being read when the server dies."""
+        number = 0
+        while not enough.is_set():
+            number += 1
+            more = [{"reviewerID": "other", "comment": f"text {number} of {client}"}] if client % 2 else []
+            sent = time.monotonic()
+            answer = http.post("/reviews/?k=3", json=reviews + more)
+            answers.append(Answered(sent, time.monotonic(), answer.status_code, answer.json()))
+
+    with uvicorn(tmp_path / "web.log", **settings) as (address, process):
+        wait_for(address, process, tmp_path / "web.log")
+        with httpx.Client(base_url=address, timeout=20) as http, TritonClient(found.grpc) as probe:
+            expected = http.post("/reviews/?k=3", json=reviews).json()["recommendations"][0]
+            clients = [threading.Thread(target=ask_on, args=(http, number)) for number in range(8)]
+            try:
+                for client in clients:
+                    client.start()
+                eventually(lambda: len(answers) >= 40)
+                old = served_pid(repository)
+                killed = time.monotonic()
+                os.kill(old, signal.SIGKILL)
+                eventually(lambda: served_pid(repository) != old)
+                eventually(probe.ready)
+                back = time.monotonic()
+                eventually(lambda: sum(each.sent > back and each.status == 200 for each in answers[-200:]) >= 40)
+            finally:
+                enough.set()
+                for client in clients:
+                    client.join(20)
+        assert not any(client.is_alive() for client in clients)
+        assert process.poll() is None
+    assert {each.status for each in answers} == {200, 503}
+    for each in answers:
+        if each.status == 200:
+            assert each.body["recommendations"][0] == expected
+        else:
+            error = each.body["error"]
+            assert error["cause"] in ("unreachable", "not_ready")
+            assert error["what_to_do"] == "send the request again a little later"
+            assert each.came - each.sent < 2, "told at once"
+    refused = [each for each in answers if each.status == 503]
+    assert min(each.came for each in refused) - killed < 2
+    assert max(each.came for each in refused) - back < 5
+    assert max(each.came - each.sent for each in answers) < 10
+    assert "Traceback" not in (tmp_path / "web.log").read_text()
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130), (signal.SIGKILL, -9)])
@@ -157,8 +228,10 @@ def test_what_is_asked_while_it_stops_is_answered_or_refused_at_once(
 
 
 def test_served_twice_ports_taken_and_nothing_there(served: Served, tmp_path: Path, toy: ServedToy) -> None:
-    with pytest.raises(ServeError, match=rf"is served already at {served.server.addresses.http} \(HTTP\)"):
-        TritonServer(toy.server_settings).start()
+    already = rf"is served already at {served.server.addresses.http} \(HTTP\)"
+    with pytest.raises(ServeError, match=already), TritonServer(toy.server_settings):
+        pass
+    assert addresses_of(toy.repository) == served.server.addresses, "deployments must still find the first"
     port = int(served.server.addresses.grpc.rpartition(":")[2])
     copy = tmp_path / "copy"
     shutil.copytree(toy.repository, copy, ignore=shutil.ignore_patterns(".*"), copy_function=os.link)

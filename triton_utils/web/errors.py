@@ -81,7 +81,7 @@ class ErrorDetail(BaseModel):
     """What went wrong."""
 
     cause: str = Field(description="one word, for programs", examples=["queue_full"])
-    message: str = Field(description="what happened", examples=["128 requests are waiting already"])
+    message: str = Field(description="what happened", examples=["64 requests are waiting already"])
     what_to_do: str = Field(description="what helps", examples=[LATER])
 
 
