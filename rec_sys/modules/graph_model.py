@@ -41,7 +41,11 @@ class GraphModelSettings(Settings):
     )
     texts: bool = Field(True, description="read texts of products and reviews, where there are any")
     memory: int = Field(
-        512, ge=0, le=4096, description="dimensions of the item-item memory beside the graph's; 0: none"
+        512,
+        ge=0,
+        le=2048,
+        description="dimensions of the item-item memory beside the graph's, up to twice as many for "
+        "many products; 0: none",
     )
     colours: int = Field(
         64, ge=0, le=1024, description="dimensions that keep from recommending what somebody has already; 0: none"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,11 @@ from rec_sys.recommenders.graph import GraphRecommender
 from rec_sys.recommenders.text_ease import TextEASE, TextEASESettings
 
 REGULARISATION = 100.0
+PAIRS = 1.0  # people that a product and the next one of its person count as besides
 TEXT_WEIGHTS = (1.0, 3.0, 10.0, 30.0)
-SHARES = (0.0, 0.2, 0.5, 0.8, 0.94, 0.98)  # 0, 1/2, 1, 2, 4, 7 times the weight of the taste
+SHARES = (0.2, 0.5, 0.8, 0.9, 0.94, 0.98, 0.995)
+RECENCIES = (0.9, 0.8)
+PER_PRODUCT = 8  # a dimension of the memory for so many products, from `rank` to twice as many
 PUSHES = (0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4)
 
 
@@ -35,8 +39,8 @@ class Remembered:
 
     mix: MemoryMix | None  # None: nothing
     text_weight: float  # of the texts in the memory
-    ndcg: dict[float, float]  # masked ndcg@10 on validation by share of the memory; empty where it cannot be made
-    unmasked: dict[float, float]  # unmasked ndcg@10 on validation by push of the colours, up to the first that is worse
+    ndcg: dict[float, float]  # masked ndcg@10 on validation by share of the memory, best recency; empty: no memory
+    unmasked: dict[float, float]  # unmasked ndcg@10 on validation by push of the colours
     note: str  # a line for a person
 
     @property
@@ -44,7 +48,9 @@ class Remembered:
         """For a report."""
         return {
             "text_weight": self.text_weight,
+            "rank": self.mix.rank if self.mix else 0,
             "share": self.mix.share if self.mix else 0.0,
+            "recency": self.mix.recency if self.mix else 1.0,
             "push": self.mix.push if self.mix else 0.0,
             "ndcg@10": _texts(self.ndcg),
             "unmasked_ndcg@10": _texts(self.unmasked),
@@ -62,16 +68,16 @@ def remember(
 ) -> Remembered:
     """Put memory and colours of the training reviews beside the graph of a checkpoint; validation says how much.
 
-    The memory's share is the one with the best masked ndcg@10, which colours do not touch: who takes out by number what
-    people have asks without them. Their push is the one with the best unmasked ndcg@10. The checkpoint is replaced in
-    one step, or left as it is where neither helps.
+    The memory's share and recency are those with the best masked ndcg@10, which colours do not touch: who takes out by
+    number what people have asks without them. Their push is the one with the best unmasked ndcg@10. The checkpoint is
+    replaced in one step, or left as it is where neither helps.
 
     Args:
         checkpoint: of the trained network.
         data: what it was trained on.
         split: its parts; only `train` and `valid` are looked at.
         valid: the validation reviews to choose by.
-        rank: dimensions of the memory; 0: none.
+        rank: dimensions of the memory, up to twice as many where there are many products; 0: none.
         colours: how many; 0: none.
         product_text: (num_products, text_dim) that the memory reads too, zero where there is none; None: it does not.
     """
@@ -85,42 +91,44 @@ def remember(
         return evaluate(recommender, table, valid, among=split.in_histories)
 
     nothing = plain.target.new_zeros(table.num_products, 0)
-    memory, share, text_weight, ndcg, notes = Memory(nothing, nothing), 0.0, 0.0, {}, []
+    memory, text_weight = Memory(nothing, nothing), 0.0
+    mix: MemoryMix | None = None
+    ndcg: dict[float, float] = {}
+    notes: list[str] = []
     if rank:
         try:
             full, text_weight = _memory(data, split, valid, rank, product_text)
         except ConfigError as error:
             notes.append(f"no memory: {error}")
         else:
-            with_memory = plain.with_memory(full)
-            for each in SHARES:
-                mix = MemoryMix(rank=full.target.shape[1], share=each) if each else None
-                ndcg[each] = judge(mix, with_memory if each else plain).masked["ndcg@10"]
-            share = max(SHARES, key=lambda each: (ndcg[each], -each))
-            memory = full if share else memory
+            with_memory, dim = plain.with_memory(full), full.target.shape[1]
+            best = ndcg[0.0] = judge(None, plain).masked["ndcg@10"]
+            for share, recency in product(SHARES, RECENCIES):
+                each = MemoryMix(rank=dim, share=share, recency=recency)
+                figure = judge(each, with_memory).masked["ndcg@10"]
+                ndcg[share] = max(figure, ndcg.get(share, 0.0))
+                if figure > best:
+                    best, mix, memory = figure, each, full
             figures = ", ".join(f"{each:g}: {value:.4f}" for each, value in ndcg.items())
             notes.append(
-                ("" if share else "no memory: ")
-                + f"memory of {full.target.shape[1]} dimensions, texts {text_weight:g}, share {share:g} "
-                f"(validation ndcg@10 by share: {figures})"
+                ("" if mix else "no memory: ")
+                + f"memory of {dim} dimensions, texts {text_weight:g}, share {mix.share if mix else 0:g}, recency "
+                f"{mix.recency if mix else 1:g} (validation ndcg@10 by share: {figures})"
             )
-    mix = MemoryMix(rank=memory.target.shape[1], share=share) if share else None
-    states = plain.with_memory(memory) if share else plain
+    states = plain.with_memory(memory) if mix else plain
     unmasked: dict[float, float] = {}
     if colours:
         number = colour_products(table.user[train], table.product[train], table.num_products, colours)
         colour = functional.one_hot(torch.from_numpy(number), colours).float()
-        unmasked[0.0], best = judge(mix, states).unmasked["ndcg@10"], (mix, states)
+        unmasked[0.0] = judge(mix, states).unmasked["ndcg@10"]
+        before_push = mix or MemoryMix(rank=0, share=0.0)
         for push in PUSHES:
-            tried = MemoryMix(rank=memory.target.shape[1], share=share, colours=colours, push=push)
-            pushed = plain.with_memory(memory, colour, push)
-            figure = judge(tried, pushed).unmasked["ndcg@10"]
-            better = figure > max(unmasked.values())
+            pushed = before_push.model_copy(update={"colours": colours, "push": push})
+            with_colours = plain.with_memory(memory, colour, push)
+            figure = judge(pushed, with_colours).unmasked["ndcg@10"]
+            if figure > max(unmasked.values()):
+                mix, states = pushed, with_colours
             unmasked[push] = figure
-            if not better:
-                break
-            best = (tried, pushed)
-        mix, states = best
         figures = ", ".join(f"{each:g}: {value:.4f}" for each, value in unmasked.items())
         push = mix.push if mix else 0.0
         notes.append(f"{colours} colours, push {push:g} (unmasked validation ndcg@10 by push: {figures})")
@@ -135,9 +143,10 @@ def remember(
 
 
 def _memory(data: Data, split: Split, valid: Ints, rank: int, product_text: Vectors | None) -> tuple[Memory, float]:
-    """The matrix of EASE cut to vectors, and the weight of the texts in it: validation chose it for the whole matrix."""
+    """The matrix of EASE cut to vectors, and the weight of the texts in it, chosen on validation by the whole."""
     table, train = data.table, split.train
-    plain = EASE.for_catalogue(table.num_products, EASESettings(regularisation=REGULARISATION)).fit(table, train)
+    settings = EASESettings(regularisation=REGULARISATION, pairs=PAIRS)
+    plain = EASE.for_catalogue(table.num_products, settings).fit(table, train)
     weights, text_weight = plain.weights, 0.0
     if product_text is not None and np.any(product_text):
 
@@ -146,11 +155,12 @@ def _memory(data: Data, split: Split, valid: Ints, rank: int, product_text: Vect
 
         best = judge(plain)
         for each in TEXT_WEIGHTS:
-            settings = TextEASESettings(regularisation=REGULARISATION, text_weight=each)
-            reader = TextEASE(product_text, settings).fit(table, train)
+            reading = TextEASESettings(**settings.model_dump(), text_weight=each)
+            reader = TextEASE(product_text, reading).fit(table, train)
             if (figure := judge(reader)) > best:
                 best, weights, text_weight = figure, reader.weights, each
     reads = torch.from_numpy(np.bincount(table.product[train], minlength=table.num_products))
+    rank = min(max(rank, table.num_products // PER_PRODUCT), 2 * rank)
     return make_memory(torch.from_numpy(weights), reads, rank), text_weight
 
 
