@@ -24,6 +24,7 @@ from rec_sys.inference.recommend import (
 )
 from rec_sys.inference.torch_towers import TorchTowers, recommender_of
 from rec_sys.modules.checkpoint import Checkpoint
+from rec_sys.modules.memory import Memory, MemoryMix
 from rec_sys.recommenders.graph import GraphRecommender
 from rec_sys.vector_database.create_vectorbase import add_products
 from rec_sys.vector_database.index import NONE, VectorBase
@@ -85,21 +86,31 @@ def test_a_stranger_with_the_same_reviews_gets_the_same(toy: Toy) -> None:
     check_same(toy.recommender.recommend(people, 7), toy.recommender.recommend(as_strangers(people), 7))
 
 
-def test_the_path_of_the_evaluation_gives_the_same(toy: Toy) -> None:
+@pytest.mark.parametrize("colours", [0, 5])
+def test_the_path_of_the_evaluation_gives_the_same(toy: Toy, colours: int) -> None:
     """What the protocol judges is what people get: whole histories through GraphRecommender, masked by hand."""
     table = toy.table
-    states = toy.checkpoint.states
+    states, model = toy.checkpoint.states, copy.deepcopy(toy.checkpoint.model)
     history = states.history.clone()
     history[:, 0] = torch.randn(len(history), generator=torch.manual_seed(0))  # some products are liked better
-    checkpoint = replace(toy.checkpoint, states=replace(states, history=history))
-    judged = GraphRecommender(checkpoint.model, checkpoint.states, table, toy.review_text)
+    states = replace(states, history=history)
+    if colours:
+        nothing = torch.zeros(len(history), 0)
+        colour = torch.eye(colours)[torch.arange(len(history)) % colours]
+        states = states.with_memory(Memory(nothing, nothing), colour, 0.4)
+        model.memory = MemoryMix(rank=0, share=0.0, colours=colours, push=0.4)
+    checkpoint = replace(toy.checkpoint, model=model, states=states)
+    judged = GraphRecommender(model, states, table, toy.review_text)
     last = table.indptr()[1:] - 1
     histories = histories_before(table, last)
     scores = judged.score_others(histories)
-    vectors, products = judged.user_vectors(histories)[:, 1:], checkpoint.states.target.numpy()[:, 1:]
-    tastes = unit(vectors) @ unit(products).T
+    if colours:
+        assert not np.allclose(scores, judged.score(histories))
+    levels, others = judged.user_vectors(histories)[:, :1], judged.user_vectors(histories)[:, 1:]
+    products = states.target.numpy()
+    tastes = others @ products[:, 1:].T / np.sqrt((1 - levels**2) * (1 - products[:, 0] ** 2))
     people = [replace(person, reviews=person.reviews[:-1]) for person in everybody(toy)]
-    results = recommender_of(checkpoint, toy.recommender.base, ToyEncoder()).recommend(people, 6)
+    results = recommender_of(checkpoint, VectorBase.of_checkpoint(checkpoint), ToyEncoder()).recommend(people, 6)
     for user, result in enumerate(results):
         seen = histories.product[histories.indptr[user] : histories.indptr[user + 1]]
         scores[user, seen] = -np.inf

@@ -11,6 +11,7 @@ from rec_sys.dataset.splits import histories_before
 from rec_sys.dataset.stars import make_stars
 from rec_sys.modules.colours import NEWEST, colour_products
 from rec_sys.modules.memory import Memory, MemoryMix, beside, recall
+from rec_sys.recommenders.graph import GraphRecommender
 from tests.embedded_toy import toy
 
 
@@ -75,3 +76,26 @@ def test_the_user_tower_turns_away_from_what_its_people_have() -> None:
     torch.testing.assert_close(after, expected, atol=1e-5, rtol=1e-4)
     back = states.graph_alone(16)
     torch.testing.assert_close(vars(back), vars(plain), atol=1e-5, rtol=1e-5)
+
+
+def test_where_owned_products_are_left_out_by_number_nobody_is_pushed() -> None:
+    """Without the colours a person's order is the one before there were any; with them owned products fall."""
+    data = toy()
+    model, colours = data.model(level=0.0), 40
+    with torch.no_grad():
+        plain = model.product_tower(data.sums())
+    histories = histories_before(data.table, data.split.test)
+    before = GraphRecommender(model, plain, data.table, data.review_text).score(histories)
+    nothing = Memory(torch.zeros(40, 0), torch.zeros(40, 0))
+    model.memory = MemoryMix(rank=0, share=0.0, colours=colours, push=0.5)
+    coloured = GraphRecommender(
+        model, plain.with_memory(nothing, torch.eye(colours), 0.5), data.table, data.review_text
+    )
+    others = coloured.score_others(histories)
+    factor = others / before
+    np.testing.assert_allclose(
+        factor, np.broadcast_to(np.median(factor, axis=1, keepdims=True), factor.shape), rtol=1e-2
+    )
+    assert (factor > 0).all()
+    rows = (histories.row, histories.product)
+    assert (coloured.score(histories)[rows] < others[rows]).all()

@@ -5,7 +5,7 @@ import pytest
 
 from rec_sys.errors import ConfigError
 from rec_sys.recommenders.ease import EASE, EASESettings
-from rec_sys.recommenders.training_matrix import training_matrix
+from rec_sys.recommenders.training_matrix import pair_matrix, training_matrix
 from tests.contracts.recommender import RecommenderContract
 from tests.toy import checkerboard, histories_of, table_of
 
@@ -66,3 +66,24 @@ def test_a_catalogue_too_large_is_refused_before_any_work() -> None:
     assert isinstance(EASE.for_catalogue(30_000), EASE)
     with pytest.raises(ConfigError, match="limited to 39"):
         EASE(EASESettings(max_products=39)).fit(checkerboard(num_products=40), np.arange(10))
+
+
+def test_neighbouring_reviews_count_as_people_of_their_own() -> None:
+    """a took x, y, z: with pairs 2 that is as if two more people had taken x and y, and two more y and z."""
+    table = table_of([("a", "x", 5, 1), ("a", "y", 5, 2), ("a", "z", 5, 3), ("b", "x", 5, 1)])
+    told = [("a", "x", 5, 1), ("a", "y", 5, 2), ("a", "z", 5, 3), ("b", "x", 5, 1)]
+    told += [(person, product, 5, 1) for person in ("c", "d") for product in ("x", "y")]
+    told += [(person, product, 5, 1) for person in ("e", "f") for product in ("y", "z")]
+    settings = EASESettings(regularisation=1, pairs=2)
+    weights = EASE(settings).fit(table, np.arange(4)).weights
+    as_people = EASE(EASESettings(regularisation=1)).fit(table_of(told), np.arange(len(told))).weights
+    np.testing.assert_allclose(weights, as_people, atol=1e-6)
+    without_z = (
+        EASE(settings).fit(table, np.array([0, 1, 3])).weights
+    )  # a review that is not trained on is no neighbour
+    np.testing.assert_array_equal(without_z[2], 0)
+
+
+def test_the_same_product_twice_in_a_row_is_no_pair_of_two() -> None:
+    table = table_of([("a", "x", 5, 1), ("a", "x", 5, 2), ("a", "y", 5, 3)])
+    np.testing.assert_array_equal(pair_matrix(table, np.arange(3)).toarray(), [[1, 0], [1, 1]])

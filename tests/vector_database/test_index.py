@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -141,3 +142,13 @@ def test_the_base_of_a_checkpoint_holds_its_products(tmp_path: Path) -> None:
 def test_settings_have_limits() -> None:
     with pytest.raises(ConfigError, match=r"vector_db\.hnsw_m=1"):
         VectorBaseSettings.read({"hnsw_m": 1}, "vector_db")
+
+
+def test_people_without_colours_keep_what_says_what_they_like() -> None:
+    base = base_of(unit(30))
+    people = unit(3, seed=1)
+    whole = people.copy()
+    np.testing.assert_array_equal(base.without_colours(people), whole)  # no likeness: nothing stands beside the taste
+    some = replace(base, origin=base.origin.model_copy(update={"likeness": 9}))
+    np.testing.assert_array_equal(some.without_colours(people), np.pad(whole[:, :10], ((0, 0), (0, DIM - 10))))
+    np.testing.assert_array_equal(people, whole)
