@@ -33,7 +33,7 @@ from rec_sys.files import write_json
 RESULTS = Path(__file__).parent / "results"
 SETS = ("musical_instruments_2014", "scientific_2018", "instruments_2018")
 STEPS = ("known", "baselines", "strangers", "ablation")
-BASELINES = ("ease", "text_ease", "popularity", "item_knn", "als", "bpr", "sasrec", "text_cosine")
+BASELINES = ("ease", "ease_pairs", "text_ease", "popularity", "item_knn", "als", "bpr", "sasrec", "text_cosine")
 STRANGERS = (
     "split.new_people=0.1",
     "split.new_products=0.05",
@@ -47,6 +47,7 @@ ABLATION: dict[str, tuple[str, ...]] = {
     "texts, no learned vectors": ("model.min_reviews=1000000",),
     "texts, no two hops": ("model.hops=0",),
     "GATv2 instead of TransformerConv": ("model.conv=gat",),
+    "memory without texts": ("model.memory_texts=false",),
     "learned from earlier reviews only": ("train.context=before",),
     "ranking loss alone": ("train.rating_weight=0",),
     "rating loss alone": ("train.ranking_weight=0", "train.rating_weight=1", "model.level=0"),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rec_sys.recommenders.graph import GRAPH_MODEL
+from rec_sys.train.remember import NEARLY_ALONE
 
 Report = Mapping[str, Any]
 Row = dict[str, Any]
@@ -101,12 +102,15 @@ def _plains(reports: Mapping[str, Report]) -> dict[str, Report]:
 
 
 def ablation_rows(variants: Mapping[str, Sequence[Report]]) -> list[Row]:
-    """Masked figures on validation: the graph alone, and with the memory beside it."""
+    """Masked figures on validation: the graph alone, with the memory beside it, and the memory nearly alone."""
     rows = []
     for change, runs in variants.items():
         best = [run["epochs"][run["best_epoch"] - 1] for run in runs]
         tried = [run["facts"].get("memory", {}).get("ndcg@10") for run in runs]
-        with_memory = [max(figures.values()) for figures in tried if figures]
+        with_memory = [
+            max(v for share, v in figures.items() if share != str(NEARLY_ALONE)) for figures in tried if figures
+        ]
+        alone = [figures[str(NEARLY_ALONE)] for figures in tried if figures]
         loss = [figures["valid/rating_loss"] for figures in best if "valid/rating_loss" in figures]
         rows.append(
             {
@@ -114,6 +118,7 @@ def ablation_rows(variants: Mapping[str, Sequence[Report]]) -> list[Row]:
                 "R@10": mean([figures["valid/recall_at_10"] for figures in best]),
                 "N@10": mean([figures["valid/ndcg_at_10"] for figures in best]),
                 "N@10 with memory": mean(with_memory) if with_memory else "-",
+                "N@10 memory alone": mean(alone) if alone else "-",
                 "rating loss": mean(loss) if loss else "-",
                 "seeds": len(runs),
             }

@@ -19,7 +19,7 @@ from rec_sys.evaluation.protocol import evaluate
 from rec_sys.recommenders.als import ALS, ALSSettings
 from rec_sys.recommenders.base import Recommender, Scorer
 from rec_sys.recommenders.bpr import BPR, BPRSettings
-from rec_sys.recommenders.ease import EASE, EASESettings
+from rec_sys.recommenders.ease import EASE, EASESettings, NeighbourEASE
 from rec_sys.recommenders.item_knn import ItemKNN, ItemKNNSettings
 from rec_sys.recommenders.popularity import Popularity
 from rec_sys.recommenders.sasrec import SASRec, SASRecSettings
@@ -164,10 +164,19 @@ def _item_knn(job: Job) -> tuple[Recommender, str]:
 def _ease(job: Job) -> tuple[Recommender, str]:
     """One fit takes under a second for 3,000 products, half a minute for 10,000, and eight times that for 20,000."""
     num_products = job.table.num_products
-    lambdas: Sequence[float] = (20, 50, 100, 200, 500) if num_products <= 3_000 else (50, 200)
+    lambdas: Sequence[float] = (20, 50, 100, 200, 500) if num_products <= 3_000 else (50, 100, 200)
     return choose(
-        lambda values: EASE.for_catalogue(num_products, EASESettings.read(values)),
+        lambda values: EASE(EASESettings.read(values)),
         {"regularisation": lambdas if num_products <= 10_000 else (50,)},
+        {"recency": RECENCIES},
+        job,
+    )
+
+
+def _ease_pairs(job: Job) -> tuple[Recommender, str]:
+    return choose(
+        lambda values: NeighbourEASE(EASESettings.read(values)),
+        {"pairs": (0.5, 1) if job.table.num_products <= 10_000 else (1,), "regularisation": (100,)},
         {"recency": RECENCIES},
         job,
     )
@@ -199,13 +208,11 @@ def _sasrec(job: Job) -> tuple[Recommender, str]:
 
 
 def _text_ease(job: Job) -> tuple[Recommender, str]:
-    text, small = job.texts, job.table.num_products <= 3_000
+    """As much as the memory of the graph model has: texts and neighbours."""
+    text = job.texts
     return choose(
         lambda values: TextEASE(text, TextEASESettings.read(values)),
-        {
-            "text_weight": (1, 3, 10, 30) if small else (3, 10, 30),
-            "regularisation": (50, 100, 200) if small else (50, 100),
-        },
+        {"text_weight": (3, 10, 30, 100), "pairs": (0, 1), "regularisation": (50, 100)},
         {"recency": RECENCIES},
         job,
     )
@@ -221,6 +228,7 @@ BASELINES: dict[str, tuple[str, Fit]] = {
     "popularity": (Popularity.name, _popularity),
     "item_knn": (ItemKNN.name, _item_knn),
     "ease": (EASE.name, _ease),
+    "ease_pairs": (NeighbourEASE.name, _ease_pairs),
     "als": (ALS.name, _als),
     "bpr": (BPR.name, _bpr),
     "sasrec": (SASRec.name, _sasrec),

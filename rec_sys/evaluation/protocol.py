@@ -8,14 +8,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from rec_sys.dataset.histories import Histories
 from rec_sys.dataset.splits import histories_before
-from rec_sys.dataset.table import Floats, Ints, ReviewTable
+from rec_sys.dataset.table import Ints, ReviewTable
 from rec_sys.errors import DataError, RecSysError
 from rec_sys.evaluation.groups import BY_HISTORY, BY_TRAINING, Groups, group_figures, mean_of_groups, one_vote_each
 from rec_sys.evaluation.ranking import (
@@ -28,24 +27,9 @@ from rec_sys.evaluation.ranking import (
     values_of_ranks,
 )
 from rec_sys.evaluation.tables import short, text_table
+from rec_sys.recommenders.base import Scorer, TwoWayScorer
 
 COVERAGE_AT = 10
-
-
-class Scorer(Protocol):
-    """What is judged: a fitted `Recommender`, or anything else that scores all products for histories."""
-
-    @property
-    def name(self) -> str: ...
-
-    def score(self, histories: Histories) -> Floats: ...
-
-
-@runtime_checkable
-class ScorerOfOthers(Scorer, Protocol):
-    """A model that is asked otherwise where what a person has is taken out afterwards: for the masked figures."""
-
-    def score_others(self, histories: Histories) -> Floats: ...
 
 
 @dataclass(frozen=True)
@@ -136,8 +120,10 @@ def evaluate(
     for start in tqdm(starts, desc=f"ranking: {model.name}", unit="batch", disable=None if progress else True):
         batch = histories.part(start, start + batch_size)
         recent = batch.last(history_limit)
-        scores = model.score(recent)
-        to_mask = model.score_others(recent) if isinstance(model, ScorerOfOthers) else scores
+        if isinstance(model, TwoWayScorer):
+            to_mask, scores = model.score_both_ways(recent)
+        else:
+            to_mask = scores = model.score(recent)
         for each in (scores, to_mask):
             if each.shape != (len(batch), table.num_products):
                 raise RecSysError(

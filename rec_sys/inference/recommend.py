@@ -266,11 +266,12 @@ def taste_cosine(inner: Floats, person: Floats, products: Floats) -> Floats:
 
     Args:
         inner: (n,) inner products of the vectors.
-        person: (dim,) vector of the person.
+        person: (dim,) vector of the person; its taste may be shorter than a unit vector's.
         products: (n, dim) vectors of the products.
     """
     levels = products[:, 0].astype(np.float64)
-    rest = np.sqrt((1 - float(person[0]) ** 2) * (1 - levels**2))
+    length = max(float(np.linalg.norm(person[1:].astype(np.float64))), 1e-12)  # 0: there is no taste
+    rest = length * np.sqrt(1 - levels**2)
     cosine: Floats = np.clip((inner - float(person[0]) * levels) / rest, -1, 1).astype(np.float32)
     return cosine
 

@@ -47,8 +47,12 @@ class GraphModelSettings(Settings):
         description="dimensions of the item-item memory beside the graph's, up to twice as many for "
         "many products; 0: none",
     )
+    memory_texts: bool = Field(True, description="let the memory read texts too, where texts are read")
     colours: int = Field(
-        64, ge=0, le=1024, description="dimensions that keep from recommending what somebody has already; 0: none"
+        64,
+        ge=0,
+        le=1024,
+        description="dimensions that keep searches from what somebody has, where it cannot be left out; 0: none",
     )
     temperature: float = Field(0.07, gt=0, description="of the softmax over products, where learning starts")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from rec_sys.dataset.histories import Histories
 from rec_sys.dataset.table import Floats, Ints, ReviewTable
@@ -17,6 +17,14 @@ class Scorer(Protocol):
 
     def score(self, histories: Histories) -> Floats:
         """(len(histories), num_products): higher is better. Products already had are not masked here."""
+
+
+@runtime_checkable
+class TwoWayScorer(Scorer, Protocol):
+    """A scorer that is asked otherwise where what a person has is taken out afterwards."""
+
+    def score_both_ways(self, histories: Histories) -> tuple[Floats, Floats]:
+        """Scores of which owned products will be taken out, and `score`'s; may be the same array."""
 
 
 class Recommender(ABC):

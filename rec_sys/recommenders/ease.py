@@ -33,8 +33,8 @@ class EASE(Recommender):
     """Steck's linear item-item model, the strongest of the plain ones on review data.
 
     Learned from the training reviews only, also when the test is scored (validation reviews enter as history, not as
-    training). X holds plain ones; recency weighs the history at scoring, 1 for the newest product, recency for the
-    one before it, and so on over the last 20.
+    training). X holds plain ones; with `pairs` it has more rows, of two ones each. Recency weighs the history at
+    scoring, 1 for the newest product, recency for the one before it, and so on over the last 20.
 
     R@10 / N@10 on the test reviews:
     instruments_2018 (lambda 50, recency .9): .1338 / .1034 masked, .1197 / .0884 unmasked;
@@ -47,22 +47,19 @@ class EASE(Recommender):
     def __init__(self, settings: EASESettings | None = None) -> None:
         self.settings = settings or EASESettings()
 
-    @classmethod
-    def for_catalogue(cls, num_products: int, settings: EASESettings | None = None) -> Self:
-        """The model, if a catalogue of this size fits in memory.
+    def check_size(self, num_products: int) -> None:
+        """Refuse a catalogue whose matrix does not fit.
 
         Raises:
-            ConfigError: it does not; leave the model out of the comparison and give the message as the reason.
+            ConfigError: it is larger than `max_products`.
         """
-        model = cls(settings)
-        limit = model.settings.max_products
+        limit = self.settings.max_products
         if num_products > limit:
             raise ConfigError(
-                f"EASE needs a dense matrix of {num_products:,} x {num_products:,} products "
+                f"{self.name} needs a dense matrix of {num_products:,} x {num_products:,} products "
                 f"({num_products**2 * 4 / 2**30:.1f} GiB, about twice that while fitting) and is limited to {limit:,} "
                 f"products; leave it out, filter the data, or raise max_products"
             )
-        return model
 
     def fit(self, table: ReviewTable, train: Ints) -> Self:
         """See the base class.
@@ -70,13 +67,13 @@ class EASE(Recommender):
         Raises:
             ConfigError: the catalogue is larger than `max_products`.
         """
-        EASE.for_catalogue(table.num_products, self.settings)
+        self.check_size(table.num_products)
         seen = training_matrix(table, train)
         together = seen.T @ seen
         if self.settings.pairs:
             pairs = pair_matrix(table, train)
             together = together + self.settings.pairs * (pairs.T @ pairs)
-        gram = together.toarray(order="F")  # (num_products, num_products), symmetric
+        gram = together.toarray(order="F")  # (num_products, num_products), symmetric until told more
         self._tell(gram)
         gram[np.diag_indices_from(gram)] += self.settings.regularisation
         weights = _inverse(gram)
@@ -86,11 +83,17 @@ class EASE(Recommender):
         return self
 
     def _tell(self, gram: Floats) -> None:
-        """Add what else is known of products to how often each two were taken together."""
+        """Add what else is known of products to how often each two were taken together; the lower half will do."""
 
     def score(self, histories: Histories) -> Floats:
         scores: Floats = histories.matrix(len(self.weights), self.settings.recency) @ self.weights
         return scores
+
+
+class NeighbourEASE(EASE):
+    """EASE with `pairs`, under a name of its own: not the textbook's."""
+
+    name = "EASE with neighbours"
 
 
 def _inverse(matrix: Floats) -> Floats:

@@ -44,7 +44,7 @@ class GraphRecommender:
         Args:
             histories: what people have.
             away: unit vectors that point away from it, for a search that cannot leave it out by number; otherwise the
-                same ones without their colours.
+                same ones with zeros for their colours, which makes them shorter.
         """
         training = self.model.training
         self.model.eval()
@@ -53,20 +53,27 @@ class GraphRecommender:
         device = self.states.history.device
         vectors: Floats = self.model.user_tower(self.states.history, stars.to(device)).vector.cpu().numpy()
         self.model.train(training)
-        colours = self.model.memory.colours if self.model.memory else 0
-        if colours and not away:
-            vectors[:, -colours:] = 0
+        if self.colours and not away:
+            vectors[:, -self.colours :] = 0
         return vectors
+
+    @property
+    def colours(self) -> int:
+        """Last coordinates of every vector that are colours."""
+        return self.model.memory.colours if self.model.memory else 0
 
     def score(self, histories: Histories) -> Floats:
         """(len(histories), num_products) inner products with vectors that point away from what people have."""
-        scores: Floats = self.user_vectors(histories, away=True) @ self.states.target.cpu().numpy().T
-        return scores
+        return self.score_both_ways(histories)[1]
 
-    def score_others(self, histories: Histories) -> Floats:
-        """(len(histories), num_products) inner products, for where what people have is left out by number."""
-        scores: Floats = self.user_vectors(histories) @ self.states.target.cpu().numpy().T
-        return scores
+    def score_both_ways(self, histories: Histories) -> tuple[Floats, Floats]:
+        """Inner products without the colours, for where what people have is left out by number, and `score`'s."""
+        vectors, target = self.user_vectors(histories, away=True), self.states.target.cpu().numpy()
+        if not self.colours:
+            scores: Floats = vectors @ target.T
+            return scores, scores
+        alike: Floats = vectors[:, : -self.colours] @ target[:, : -self.colours].T
+        return alike, alike + vectors[:, -self.colours :] @ target[:, -self.colours :].T
 
     def predict_stars(self, targets: Ints, among: Ints | None = None) -> Floats:
         """Predicted rating of some reviews, (len(targets),) of 0 to 5, from what their authors wrote before them.

@@ -10,6 +10,7 @@ from typing import Self
 
 import numpy as np
 from pydantic import Field
+from scipy.linalg import blas
 
 from rec_sys.dataset.table import Floats, Ints, ReviewTable, Vectors
 from rec_sys.errors import DataError
@@ -41,7 +42,7 @@ class TextEASE(EASE):
 
     def __init__(self, product_text: Vectors, settings: TextEASESettings | None = None) -> None:
         super().__init__(settings or TextEASESettings())
-        EASE.for_catalogue(len(product_text), self.settings)
+        self.check_size(len(product_text))
         vectors = np.array(product_text, dtype=np.float32)
         has_text = vectors.any(axis=1)
         if not has_text.any():
@@ -51,7 +52,7 @@ class TextEASE(EASE):
             )
         vectors[has_text] -= vectors[has_text].mean(axis=0)  # what all texts share tells no two products apart
         length = np.linalg.norm(vectors, axis=1, keepdims=True)
-        self.vectors: Floats = vectors / np.maximum(length, np.finfo(np.float32).tiny)
+        self.vectors: Floats = np.asfortranarray(vectors / np.maximum(length, np.finfo(np.float32).tiny))
 
     def fit(self, table: ReviewTable, train: Ints) -> Self:
         """See the base class.
@@ -68,4 +69,5 @@ class TextEASE(EASE):
         return super().fit(table, train)
 
     def _tell(self, gram: Floats) -> None:
-        gram += self.settings.text_weight * (self.vectors @ self.vectors.T)
+        # in place: a product of its own would be another matrix of this size
+        blas.ssyrk(self.settings.text_weight, self.vectors, beta=1.0, c=gram, lower=1, overwrite_c=1)

@@ -18,7 +18,7 @@ def training_matrix(table: ReviewTable, train: Ints) -> sp.csr_matrix:
 
 
 def pair_matrix(table: ReviewTable, train: Ints) -> sp.csr_matrix:
-    """(num_pairs, num_products) 1 for a product and the next one that the same person reviewed."""
+    """(num_pairs, num_products) 1 for a product and the next one that the same person reviewed; `train` ascends."""
     user, product = table.user[train], table.product[train]
     first = np.flatnonzero(user[1:] == user[:-1])
     pairs = np.stack([product[first], product[first + 1]], axis=1).reshape(-1)

@@ -163,13 +163,14 @@ def train(cfg: DictConfig) -> TrainResult:
         trainer.fit(task, loader, ckpt_path=state.path if state else None, weights_only=True)
         facts["fit_seconds"] = round(time.perf_counter() - fit_started, 1)
         facts["epochs"] = len(best.history)
-        beside = (model_settings.memory, model_settings.colours)
-        described = with_texts_from(data.table, split.train, data.review_text, product_text)
-        if not trial and settings.ranking_weight and any(beside):
-            remembered = remember(checkpoint, data, split, task.valid, *beside, described if text_dim else None)
-            facts["memory"] = remembered.facts
-            print(remembered.note)
         if not trial and settings.ranking_weight:
+            described = with_texts_from(data.table, split.train, data.review_text, product_text)
+            if model_settings.memory or model_settings.colours:
+                read = described if text_dim and model_settings.memory_texts else None
+                beside = (model_settings.memory, model_settings.colours)
+                remembered = remember(checkpoint, data, split, task.valid, *beside, read)
+                facts["memory"] = remembered.facts
+                print(remembered.note)
             cost = model_settings.new_product_cost
             if welcomed := welcome(checkpoint, data, split, task.valid, described, cost):
                 facts["new_products"] = asdict(welcomed)

@@ -28,6 +28,7 @@ REGULARISATION = 100.0
 PAIRS = 1.0  # people that a product and the next one of its person count as besides
 TEXT_WEIGHTS = (1.0, 3.0, 10.0, 30.0)
 SHARES = (0.2, 0.5, 0.8, 0.9, 0.94, 0.98, 0.995)
+NEARLY_ALONE = 0.999  # a share that is looked at, and not chosen: what the memory is without the graph
 RECENCIES = (0.9, 0.8)
 PER_PRODUCT = 8  # a dimension of the memory for so many products, from `rank` to twice as many
 PUSHES = (0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4)
@@ -47,7 +48,7 @@ class Remembered:
     def facts(self) -> dict[str, Any]:
         """For a report."""
         return {
-            "text_weight": self.text_weight,
+            "text_weight": self.text_weight if self.mix and self.mix.rank else 0.0,
             "rank": self.mix.rank if self.mix else 0,
             "share": self.mix.share if self.mix else 0.0,
             "recency": self.mix.recency if self.mix else 1.0,
@@ -103,11 +104,11 @@ def remember(
         else:
             with_memory, dim = plain.with_memory(full), full.target.shape[1]
             best = ndcg[0.0] = judge(None, plain).masked["ndcg@10"]
-            for share, recency in product(SHARES, RECENCIES):
+            for share, recency in product((*SHARES, NEARLY_ALONE), RECENCIES):
                 each = MemoryMix(rank=dim, share=share, recency=recency)
                 figure = judge(each, with_memory).masked["ndcg@10"]
                 ndcg[share] = max(figure, ndcg.get(share, 0.0))
-                if figure > best:
+                if figure > best and share != NEARLY_ALONE:
                     best, mix, memory = figure, each, full
             figures = ", ".join(f"{each:g}: {value:.4f}" for each, value in ndcg.items())
             notes.append(
@@ -146,22 +147,24 @@ def _memory(data: Data, split: Split, valid: Ints, rank: int, product_text: Vect
     """The matrix of EASE cut to vectors, and the weight of the texts in it, chosen on validation by the whole."""
     table, train = data.table, split.train
     settings = EASESettings(regularisation=REGULARISATION, pairs=PAIRS)
-    plain = EASE.for_catalogue(table.num_products, settings).fit(table, train)
-    weights, text_weight = plain.weights, 0.0
+    chosen, text_weight = EASE(settings).fit(table, train), 0.0
     if product_text is not None and np.any(product_text):
 
         def judge(model: EASE) -> float:
             return evaluate(model, table, valid, among=split.in_histories).masked["ndcg@10"]
 
-        best = judge(plain)
+        best = judge(chosen)
         for each in TEXT_WEIGHTS:
-            reading = TextEASESettings(**settings.model_dump(), text_weight=each)
-            reader = TextEASE(product_text, reading).fit(table, train)
+            reader = TextEASE(product_text, TextEASESettings(**settings.model_dump(), text_weight=each))
+            try:
+                reader.fit(table, train)
+            except ConfigError:  # too much for float32
+                break
             if (figure := judge(reader)) > best:
-                best, weights, text_weight = figure, reader.weights, each
+                best, chosen, text_weight = figure, reader, each
     reads = torch.from_numpy(np.bincount(table.product[train], minlength=table.num_products))
     rank = min(max(rank, table.num_products // PER_PRODUCT), 2 * rank)
-    return make_memory(torch.from_numpy(weights), reads, rank), text_weight
+    return make_memory(torch.from_numpy(chosen.weights), reads, rank), text_weight
 
 
 def _texts(figures: dict[float, float]) -> dict[str, float]:

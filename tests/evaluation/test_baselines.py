@@ -24,7 +24,8 @@ NAMES = {
     "als": r"ALS \(lambda (20|100), alpha (20|50), recency (1|0\.9|0\.8)\)",
     "bpr": r"BPR \(learning rate 0\.0[25], bias (1|0\.25), recency (1|0\.9|0\.8)\)",
     "sasrec": r"SASRec \(\d+ epochs\)",
-    "text_ease": r"EASE with texts \(texts (1|3|10|30), lambda (50|100|200), recency (1|0\.9|0\.8)\)",
+    "ease_pairs": r"EASE with neighbours \(pairs (0\.5|1), lambda 100, recency (1|0\.9|0\.8)\)",
+    "text_ease": r"EASE with texts \(texts (3|10|30|100), pairs (0|1), lambda (50|100), recency (1|0\.9|0\.8)\)",
     "text_cosine": r"text cosine \(recency (1|0\.9|0\.8)\)",
 }
 

@@ -103,12 +103,10 @@ def test_the_path_of_the_evaluation_gives_the_same(toy: Toy, colours: int) -> No
     judged = GraphRecommender(model, states, table, toy.review_text)
     last = table.indptr()[1:] - 1
     histories = histories_before(table, last)
-    scores = judged.score_others(histories)
+    scores = judged.score_both_ways(histories)[0].copy()
     if colours:
         assert not np.allclose(scores, judged.score(histories))
-    levels, others = judged.user_vectors(histories)[:, :1], judged.user_vectors(histories)[:, 1:]
-    products = states.target.numpy()
-    tastes = others @ products[:, 1:].T / np.sqrt((1 - levels**2) * (1 - products[:, 0] ** 2))
+    tastes = unit(judged.user_vectors(histories)[:, 1:]) @ unit(states.target.numpy()[:, 1:]).T
     people = [replace(person, reviews=person.reviews[:-1]) for person in everybody(toy)]
     results = recommender_of(checkpoint, VectorBase.of_checkpoint(checkpoint), ToyEncoder()).recommend(people, 6)
     for user, result in enumerate(results):

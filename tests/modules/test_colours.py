@@ -91,11 +91,14 @@ def test_where_owned_products_are_left_out_by_number_nobody_is_pushed() -> None:
     coloured = GraphRecommender(
         model, plain.with_memory(nothing, torch.eye(colours), 0.5), data.table, data.review_text
     )
-    others = coloured.score_others(histories)
+    others, pushed = coloured.score_both_ways(histories)
     factor = others / before
     np.testing.assert_allclose(
         factor, np.broadcast_to(np.median(factor, axis=1, keepdims=True), factor.shape), rtol=1e-2
     )
     assert (factor > 0).all()
     rows = (histories.row, histories.product)
-    assert (coloured.score(histories)[rows] < others[rows]).all()
+    assert (pushed[rows] < others[rows]).all()
+    np.testing.assert_array_equal(pushed, coloured.score(histories))
+    vectors = coloured.user_vectors(histories, away=True)
+    np.testing.assert_allclose(pushed, vectors @ coloured.states.target.numpy().T, atol=1e-5)

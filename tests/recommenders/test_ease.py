@@ -62,8 +62,8 @@ def test_the_newest_product_of_a_history_weighs_most() -> None:
 
 def test_a_catalogue_too_large_is_refused_before_any_work() -> None:
     with pytest.raises(ConfigError, match=r"40,000 x 40,000 products \(6\.0 GiB.*limited to 30,000"):
-        EASE.for_catalogue(40_000)
-    assert isinstance(EASE.for_catalogue(30_000), EASE)
+        EASE().check_size(40_000)
+    EASE().check_size(30_000)
     with pytest.raises(ConfigError, match="limited to 39"):
         EASE(EASESettings(max_products=39)).fit(checkerboard(num_products=40), np.arange(10))
 
