@@ -18,6 +18,7 @@ from rec_sys.vector_database.index import NONE, VectorBase
 from rec_sys.vector_database.text_encoder import TextEncoder, embed
 
 REASONS = 3  # reviews shown as the reason, at most
+NO_TASTE = 1e-4  # a shorter vector is that of somebody of whom nothing is known
 EXCERPT = 120  # characters of a review shown
 HAS_ALL = "has reviewed everything in the catalogue"
 UNREAD = "the texts were not read: this model learned without any"
@@ -270,7 +271,9 @@ def taste_cosine(inner: Floats, person: Floats, products: Floats) -> Floats:
         products: (n, dim) vectors of the products.
     """
     levels = products[:, 0].astype(np.float64)
-    length = max(float(np.linalg.norm(person[1:].astype(np.float64))), 1e-12)  # 0: there is no taste
+    length = float(np.linalg.norm(person[1:].astype(np.float64)))
+    if length < NO_TASTE:  # what is left is rounding
+        return np.zeros_like(inner)
     rest = length * np.sqrt(1 - levels**2)
     cosine: Floats = np.clip((inner - float(person[0]) * levels) / rest, -1, 1).astype(np.float32)
     return cosine
