@@ -23,12 +23,13 @@ from rec_sys.errors import ConfigError
 from rec_sys.evaluation.baselines import BASELINES, DEFAULT, LeftOut, fit_baselines
 from rec_sys.evaluation.comparison import Comparison
 from rec_sys.evaluation.new_products import chance_of_recall, describe_new_products, with_texts_from
-from rec_sys.evaluation.protocol import RankingReport, Scorer, evaluate, mean_of_seeds
+from rec_sys.evaluation.protocol import RankingReport, evaluate, mean_of_seeds
 from rec_sys.evaluation.resources import measured
 from rec_sys.evaluation.trained_on import check_trained_on
 from rec_sys.files import write_json
 from rec_sys.modules.checkpoint import SUFFIX, find_checkpoint, load_checkpoint
 from rec_sys.paths import Paths
+from rec_sys.recommenders.base import Scorer
 from rec_sys.recommenders.graph import GRAPH_MODEL, GraphRecommender
 from rec_sys.settings import Settings, read_settings
 

@@ -16,7 +16,8 @@ from rec_sys.dataset.splits import Split, histories_before
 from rec_sys.dataset.table import Ints, ReviewTable, Vectors
 from rec_sys.errors import DataError
 from rec_sys.evaluation.groups import one_vote_each
-from rec_sys.evaluation.protocol import RankingReport, Scorer, evaluate
+from rec_sys.evaluation.protocol import RankingReport, evaluate
+from rec_sys.recommenders.base import Scorer
 
 CUTOFFS = (10, 50)
 AT_ONCE = 65_536  # reviews whose vectors are in memory at once
