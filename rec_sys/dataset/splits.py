@@ -111,7 +111,7 @@ def split_by_time(table: ReviewTable, settings: SplitSettings | None = None) -> 
     new_products = np.flatnonzero(~shown & (shown_before > 0))
     _check_new_products(settings.new_products, is_new_product, len(new_products), split)
     return replace(
-        split, new_products=new_products, described_by=_first_reviews(table, ~shown), in_histories=np.flatnonzero(shown)
+        split, new_products=new_products, described_by=first_reviews(table, np.flatnonzero(~shown)), in_histories=np.flatnonzero(shown)
     )
 
 
@@ -130,9 +130,8 @@ def _earlier(shown: Flags, indptr: Ints) -> Ints:
     return earlier
 
 
-def _first_reviews(table: ReviewTable, of: Flags) -> Ints:
-    """The first three reviews in time, ties in the order of the file, of each product of the reviews `of`."""
-    reviews = np.flatnonzero(of)
+def first_reviews(table: ReviewTable, reviews: Ints) -> Ints:
+    """Those of some reviews that are the first three of their product in time, ties in the order of the file."""
     order = reviews[np.lexsort((table.row[reviews], table.timestamp[reviews], table.product[reviews]))]
     product = table.product[order]
     place = np.arange(len(order)) - np.searchsorted(product, product)

@@ -164,15 +164,16 @@ def train(cfg: DictConfig) -> TrainResult:
         facts["fit_seconds"] = round(time.perf_counter() - fit_started, 1)
         facts["epochs"] = len(best.history)
         if not trial and settings.ranking_weight:
-            described = with_texts_from(data.table, split.train, data.review_text, product_text)
             if model_settings.memory or model_settings.colours:
-                read = described if text_dim and model_settings.memory_texts else None
+                read = None
+                if text_dim and model_settings.memory_texts:
+                    read = with_texts_from(data.table, split.train, data.review_text, product_text)
                 beside = (model_settings.memory, model_settings.colours)
                 remembered = remember(checkpoint, data, split, task.valid, *beside, read)
                 facts["memory"] = remembered.facts
                 print(remembered.note)
             cost = model_settings.new_product_cost
-            if welcomed := welcome(checkpoint, data, split, task.valid, described, cost):
+            if welcomed := welcome(checkpoint, data, split, task.valid, product_text, cost):
                 facts["new_products"] = asdict(welcomed)
                 print(welcomed.note)
         facts["train_seconds"] = round(time.perf_counter() - fit_started, 1)

@@ -1,7 +1,7 @@
 """After the memory: new products get a place among the known ones, as bold as is wanted.
 
 Known products are asked for as if they were new, a twentieth of them at a time, each from its text and its neighbours
-without itself. The length of such vectors is the largest that costs the other products no more than a given part of
+without itself; one that has no text of its own from its first reviews alone, since a new one has no more. The length of such vectors is the largest that costs the other products no more than a given part of
 their ndcg@10 on validation: the longer, the more often new products are recommended, and in the place of others.
 """
 
@@ -13,18 +13,20 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from rec_sys.dataset.data import Data
 from rec_sys.dataset.histories import Histories
-from rec_sys.dataset.splits import Split, histories_before
+from rec_sys.dataset.splits import Split, first_reviews, histories_before
 from rec_sys.dataset.table import Floats, Ints, Vectors
+from rec_sys.evaluation.new_products import with_texts_from
 from rec_sys.evaluation.ranking import values_of_ranks
 from rec_sys.modules.checkpoint import load_checkpoint, save_checkpoint
 from rec_sys.modules.new_products import NewProducts, Readable, Welcome
 from rec_sys.modules.product_tower import ProductStates
 from rec_sys.recommenders.graph import GraphRecommender
 
-PARTS, FOLDS = 20, 4  # a twentieth at a time, four times
+PARTS = 20  # a twentieth at a time
 SCORES = 40_000_000  # numbers in memory at once
 LIST = 50
 HISTORY = 20
@@ -64,7 +66,8 @@ def welcome(
         data: what it was trained on.
         split: its parts; only `train` and `valid` are looked at.
         valid: the validation reviews to choose by.
-        product_text: (num_products, text_dim) of all products, zero where there is none.
+        product_text: (num_products, text_dim) of all products, zero where there is none; those get the mean of their
+            training reviews.
         cost: part of the known products' masked ndcg@10 that may be lost.
 
     Returns:
@@ -72,8 +75,7 @@ def welcome(
     """
     table, kept = data.table, load_checkpoint(checkpoint)
     count = torch.from_numpy(np.bincount(table.product[split.train], minlength=table.num_products))
-    text = torch.from_numpy(np.array(product_text, dtype=np.float32))
-    text = torch.nn.functional.normalize(text, dim=1)
+    text = _unit(with_texts_from(table, split.train, data.review_text, product_text))
     readable = Readable(text.half(), count > 0, Welcome(length=1.0))
     new = NewProducts(kept.model.product_tower, kept.states, readable).eval()
     if not kept.model.text_dim or len(new.numbers) < 2:
@@ -85,7 +87,8 @@ def welcome(
             some = _some(valid, SCORES // table.num_products)
             histories = histories_before(table, some, split.in_histories)
             vectors = ours.user_vectors(histories.last(HISTORY))
-            trial = Trial(new, kept.states, vectors, histories, table.product[some], text)
+            as_new = _unit(texts_as_new(data, split, product_text))
+            trial = Trial(new, kept.states, vectors, histories, table.product[some], as_new)
             length = length_for(trial, cost)
             exposure, ndcg, as_known = trial.exposure(length), trial.ndcg(length), trial.as_known
         unseen = readable.placed
@@ -97,6 +100,11 @@ def welcome(
     return Welcomed(length, exposure, ndcg, as_known, len(unseen))
 
 
+def texts_as_new(data: Data, split: Split, product_text: Vectors) -> Vectors:
+    """What every product would be described by if it were new: its own text, or its first training reviews."""
+    return with_texts_from(data.table, first_reviews(data.table, split.train), data.review_text, product_text)
+
+
 class Trial:
     """What known products lose when some of the catalogue is asked for as if it were new, a twentieth at a time.
 
@@ -106,7 +114,7 @@ class Trial:
         people: (num_people, target_dim) vectors.
         histories: theirs.
         wanted: (num_people,) product numbers that they take next.
-        text: (num_products, text_dim) unit vectors.
+        text: (num_products, text_dim) unit vectors, what a new product would be described by.
     """
 
     def __init__(
@@ -119,7 +127,7 @@ class Trial:
         self.own = scores.gather(1, target[:, None])
         last = scores.topk(min(LIST, scores.shape[1]), dim=1).values[:, -1:]
         order = torch.randperm(len(new.numbers), generator=torch.Generator().manual_seed(0))
-        self.places = order[: FOLDS * -(-len(order) // PARTS)].chunk(FOLDS)  # of the examples
+        self.places = order.chunk(PARTS)  # of the examples
         self.folds = []
         for place in self.places:
             number = new.numbers[place]
@@ -182,6 +190,10 @@ def length_for(trial: Trial, cost: float) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if trial.ndcg(middle) >= least else (low, middle)
     return low
+
+
+def _unit(text: Vectors) -> Tensor:
+    return functional.normalize(torch.from_numpy(np.array(text, dtype=np.float32)), dim=1)
 
 
 def _some(numbers: Ints, count: int) -> Ints:

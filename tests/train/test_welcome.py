@@ -17,7 +17,7 @@ from rec_sys.modules.memory import MemoryMix, make_memory
 from rec_sys.modules.new_products import NewProducts, Readable, Welcome
 from rec_sys.recommenders.graph import GraphRecommender
 from rec_sys.train.remember import remember
-from rec_sys.train.welcome import HISTORY, Trial, length_for, welcome
+from rec_sys.train.welcome import HISTORY, Trial, length_for, texts_as_new, welcome
 from tests.embedded_toy import Toy, toy
 from tests.train.test_remember import INFO, RANK, data_of, saved
 
@@ -27,7 +27,7 @@ def with_memory(folder: Path, data: Toy) -> Path:
     kept = load_checkpoint(path)
     count = data.table.num_products
     memory = make_memory(torch.rand(count, count, generator=torch.Generator().manual_seed(0)), torch.ones(count), RANK)
-    kept.model.memory = MemoryMix(rank=RANK, share=0.5)
+    kept.model.memory = MemoryMix(rank=RANK, share=0.1)
     save_checkpoint(path, kept.model, kept.states.with_memory(memory), kept.products, kept.names, INFO)
     return path
 
@@ -105,13 +105,40 @@ def test_products_kept_out_of_training_are_placed_by_their_texts_and_are_no_exam
 
 
 def test_without_texts_nothing_is_done(tmp_path: Path) -> None:
-    data = toy()
+    data = replace(toy(), review_text=np.zeros_like(toy().review_text))
     path = with_memory(tmp_path, data)
     before = path.read_bytes()
     nothing = np.zeros_like(data.product_text)
-    described = with_texts_from(data.table, data.split.train[:0], data.review_text, nothing)
-    assert welcome(path, data_of(data), data.split, data.split.valid, described, 0.05) is None
+    assert welcome(path, data_of(data), data.split, data.split.valid, nothing, 0.05) is None
     assert path.read_bytes() == before
+
+
+def test_one_without_a_text_of_its_own_is_asked_for_by_its_first_reviews_as_a_new_one_would_be(tmp_path: Path) -> None:
+    data = toy(num_users=60, num_products=120)
+    own = data.product_text.copy()
+    own[::2] = 0
+    found = texts_as_new(data_of(data), data.split, own)
+    np.testing.assert_array_equal(found[1::2], own[1::2])
+    for product in range(0, 120, 2):
+        reviews = data.split.train[data.table.product[data.split.train] == product]
+        first = sorted(reviews, key=lambda review: (data.table.timestamp[review], data.table.row[review]))[:3]
+        mean = data.review_text[first].sum(axis=0)
+        np.testing.assert_allclose(found[product], mean / max(np.linalg.norm(mean), 1e-9), atol=1e-6)
+    path = with_memory(tmp_path, data)
+    kept = load_checkpoint(path)
+    welcomed = welcome(path, data_of(data), data.split, data.split.valid, own, 0.1)
+    assert welcomed is not None
+    ours = GraphRecommender(kept.model, kept.states, data.table, data.review_text)
+    histories = histories_before(data.table, data.split.valid)
+    people, wanted = ours.user_vectors(histories.last(HISTORY)), data.table.product[data.split.valid]
+    new = load_checkpoint(path).new_products
+    with torch.inference_mode():
+        figures = [
+            Trial(new, kept.states, people, histories, wanted, torch.from_numpy(text)).ndcg(welcomed.length)
+            for text in (found, with_texts_from(data.table, data.split.train, data.review_text, own))
+        ]
+    assert welcomed.ndcg == pytest.approx(figures[0], abs=1e-3)  # examples are kept in half precision
+    assert welcomed.ndcg != pytest.approx(figures[1], abs=1e-3)
 
 
 def test_without_anything_beside_the_graph_nothing_is_chosen_and_the_note_says_so(tmp_path: Path) -> None:
