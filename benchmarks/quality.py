@@ -5,7 +5,8 @@
 
 The sets are read from $REC_SYS_SHARED_DATA (default ../shared/data). Each training is a process of its own, run as a
 user would, and leaves its report and its MLflow run in the work folder; what is done is not done again, so a stopped
-benchmark goes on where it was (--fresh begins anew). Steps:
+benchmark goes on where it was (--fresh begins anew). A line says where a report comes from another state of the code;
+the result file tells the state behind every run. Steps:
 
     known      the graph model, one training per seed, judged on the test reviews
     baselines  every plain model on the same people, with bootstrap intervals of the differences
@@ -30,7 +31,8 @@ from benchmarks.quality_tables import ablation_rows, baseline_rows, graph_rows, 
 from benchmarks.report import machine, print_table
 from rec_sys.files import write_json
 
-RESULTS = Path(__file__).parent / "results"
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks/results"
 SETS = ("musical_instruments_2014", "scientific_2018", "instruments_2018")
 STEPS = ("known", "baselines", "strangers", "ablation")
 BASELINES = ("ease", "ease_pairs", "text_ease", "popularity", "item_knn", "als", "bpr", "sasrec", "text_cosine")
@@ -67,13 +69,16 @@ def main() -> None:
     args, extra = parser.parse_known_args()
     if wrong := [word for word in extra if "=" not in word or word.startswith("-")]:
         parser.error(f"{wrong[0]!r} is neither an option nor a setting (key=value)")
-    found = {name: run_set(name, args, extra) for name in args.sets}
+    made_by: dict[str, str] = {}
+    found = {name: run_set(name, args, extra, made_by) for name in args.sets}
     path = RESULTS / f"{args.name}.json"
-    known = json.loads(path.read_bytes()).get("sets", {}) if path.is_file() else {}
+    before = json.loads(path.read_bytes()) if path.is_file() else {}
+    known = before.get("sets", {})
     for name, steps in found.items():
         known[name] = known.get(name, {}) | steps
     result = {"name": args.name, "seeds": args.seeds, "baseline_seeds": args.baseline_seeds, "settings": extra}
-    write_json(path, {**result, "sets": known, **machine()})
+    states = before.get("code_of_runs", {}) | made_by
+    write_json(path, {**result, "sets": known, "code": code_digest(), "code_of_runs": states, **machine()})
     for name, steps in found.items():
         for step, rows in steps.items():
             print(f"\n{name}: {step}\n")
@@ -81,9 +86,19 @@ def main() -> None:
     print(f"\nwritten to {path}; reports and MLflow runs in {args.work_dir}")
 
 
-def run_set(name: str, args: argparse.Namespace, extra: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-    """All steps of one data set; the rows of its tables by step."""
-    runs = Runs(name, args.work_dir, args.fresh, extra)
+def code_digest() -> str:
+    """The state of the code that trains and judges: package and configuration, in eight digits."""
+    digest = hashlib.sha256()
+    for file in sorted([*ROOT.glob("rec_sys/**/*.py"), *ROOT.glob("config/**/*.yaml")]):
+        digest.update(f"{file.relative_to(ROOT)}\n".encode() + file.read_bytes())
+    return digest.hexdigest()[:8]
+
+
+def run_set(
+    name: str, args: argparse.Namespace, extra: Sequence[str], made_by: dict[str, str]
+) -> dict[str, list[dict[str, Any]]]:
+    """All steps of one data set; the rows of its tables by step. `made_by` gets the state of the code of each run."""
+    runs = Runs(name, args.work_dir, args.fresh, extra, made_by)
     tables: dict[str, list[dict[str, Any]]] = {}
     known = []
     if {"known", "baselines"} & set(args.steps):
@@ -110,8 +125,9 @@ def run_set(name: str, args: argparse.Namespace, extra: Sequence[str]) -> dict[s
 class Runs:
     """Trainings and evaluations of one set as processes of their own, each done once."""
 
-    def __init__(self, data: str, work_dir: Path, fresh: bool, extra: Sequence[str]) -> None:
+    def __init__(self, data: str, work_dir: Path, fresh: bool, extra: Sequence[str], made_by: dict[str, str]) -> None:
         self.data, self.work_dir, self.fresh, self.extra = data, work_dir, fresh, list(extra)
+        self.made_by = made_by
 
     def name(self, step: str, seed: int, words: Sequence[str]) -> str:
         """Of a run: the same words, the same name."""
@@ -133,10 +149,15 @@ class Runs:
         return self._once(self.work_dir / "reports" / name / "evaluation.json", command)
 
     def _once(self, file: Path, command: list[str]) -> dict[str, Any]:
+        code, name, now = file.with_name("code.txt"), file.parent.name, code_digest()
         if self.fresh or not file.is_file():
             command += [f"data={self.data}", f"paths.work_dir={self.work_dir}"]
             print(f"\n$ uv run -m {' '.join(command)}", flush=True)
             subprocess.run([sys.executable, "-m", *command], check=True)
+            code.write_text(now)
+        self.made_by[name] = code.read_text() if code.is_file() else "unknown"
+        if self.made_by[name] != now:
+            print(f"{name}: made by code {self.made_by[name]}, this is {now}; --fresh makes it again", flush=True)
         found: dict[str, Any] = json.loads(file.read_bytes())
         return found
 

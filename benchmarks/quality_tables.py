@@ -111,7 +111,10 @@ def ablation_rows(variants: Mapping[str, Sequence[Report]]) -> list[Row]:
             max(v for share, v in figures.items() if share != str(NEARLY_ALONE)) for figures in tried if figures
         ]
         alone = [figures[str(NEARLY_ALONE)] for figures in tried if figures]
-        loss = [figures["valid/rating_loss"] for figures in best if "valid/rating_loss" in figures]
+        ratings = {
+            key: [figures[f"valid/rating_{key}"] for figures in best if f"valid/rating_{key}" in figures]
+            for key in ("loss", "mse")
+        }
         rows.append(
             {
                 "change": change,
@@ -119,7 +122,8 @@ def ablation_rows(variants: Mapping[str, Sequence[Report]]) -> list[Row]:
                 "N@10": mean([figures["valid/ndcg_at_10"] for figures in best]),
                 "N@10 with memory": mean(with_memory) if with_memory else "-",
                 "N@10 memory alone": mean(alone) if alone else "-",
-                "rating loss": mean(loss) if loss else "-",
+                "rating loss": mean(ratings["loss"]) if ratings["loss"] else "-",
+                "rating MSE": mean(ratings["mse"]) if ratings["mse"] else "-",
                 "seeds": len(runs),
             }
         )

@@ -110,9 +110,8 @@ def split_by_time(table: ReviewTable, settings: SplitSettings | None = None) -> 
         return split
     new_products = np.flatnonzero(~shown & (shown_before > 0))
     _check_new_products(settings.new_products, is_new_product, len(new_products), split)
-    return replace(
-        split, new_products=new_products, described_by=first_reviews(table, np.flatnonzero(~shown)), in_histories=np.flatnonzero(shown)
-    )
+    described_by = first_reviews(table, np.flatnonzero(~shown))
+    return replace(split, new_products=new_products, described_by=described_by, in_histories=np.flatnonzero(shown))
 
 
 def _drawn(generator: np.random.Generator, part: float, total: int) -> Flags:

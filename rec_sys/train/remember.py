@@ -26,7 +26,7 @@ from rec_sys.recommenders.text_ease import TextEASE, TextEASESettings
 
 REGULARISATION = 100.0
 PAIRS = 1.0  # people that a product and the next one of its person count as besides
-TEXT_WEIGHTS = (1.0, 3.0, 10.0, 30.0)
+TEXT_WEIGHTS = (1.0, 3.0, 10.0, 30.0, 100.0)
 SHARES = (0.2, 0.5, 0.8, 0.9, 0.94, 0.98, 0.995)
 NEARLY_ALONE = 0.999  # a share that is looked at, and not chosen: what the memory is without the graph
 RECENCIES = (0.9, 0.8)

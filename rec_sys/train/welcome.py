@@ -1,8 +1,9 @@
 """After the memory: new products get a place among the known ones, as bold as is wanted.
 
 Known products are asked for as if they were new, a twentieth of them at a time, each from its text and its neighbours
-without itself; one that has no text of its own from its first reviews alone, since a new one has no more. The length of such vectors is the largest that costs the other products no more than a given part of
-their ndcg@10 on validation: the longer, the more often new products are recommended, and in the place of others.
+without itself; one that has no text of its own from its first reviews alone, since a new one has no more. The length of
+such vectors is the largest that costs the other products no more than a given part of their ndcg@10 on validation: the
+longer, the more often new products are recommended, and in the place of others.
 """
 
 from __future__ import annotations
