@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gc
 import logging
+import os
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,19 +61,31 @@ def start_run(
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("lightning.pytorch.loggers.mlflow").setLevel(logging.ERROR)
     paths.mlflow.parent.mkdir(parents=True, exist_ok=True)
-    logger = RunLogger(
-        experiment_name=EXPERIMENT,
-        run_name=run_name,
-        tracking_uri=f"sqlite:///{paths.mlflow.resolve()}",
-        artifact_location=(paths.work_dir / "mlruns").resolve().as_uri(),
-        run_id=run_id or None,
-        tags={**tags, "git_commit": git_commit(), "command": " ".join(sys.argv)},
-    )
-    if run_id:
-        logger.experiment.update_run(run_id, "RUNNING")
-    else:
-        logger.log_hyperparams(dict(parameters))
+    with _alone_in(paths.mlflow.parent):
+        logger = RunLogger(
+            experiment_name=EXPERIMENT,
+            run_name=run_name,
+            tracking_uri=f"sqlite:///{paths.mlflow.resolve()}",
+            artifact_location=(paths.work_dir / "mlruns").resolve().as_uri(),
+            run_id=run_id or None,
+            tags={**tags, "git_commit": git_commit(), "command": " ".join(sys.argv)},
+        )
+        if run_id:
+            logger.experiment.update_run(run_id, "RUNNING")
+        else:
+            logger.log_hyperparams(dict(parameters))
     return logger
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """One process at a time: two that begin together would both make the tables of a new store, and one would fail."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def log_figures(logger: MLFlowLogger, figures: Mapping[str, float], step: int | None = None) -> None:
