@@ -9,7 +9,8 @@ RecSysError                what a command prints as one line, without a tracebac
 ├── VectorBaseError        a vector base that is missing, damaged or belongs to another checkpoint
 ├── UnknownIdError         a person or product the table does not hold
 ├── RepositoryError        a model repository that is missing or damaged, or a deployment that came to nothing
-└── ServeError             a Triton server that cannot be started or does not stay up
+├── ServeError             a Triton server that cannot be started or does not stay up
+└── TrackingError          an MLflow store that cannot be opened
 """
 
 
@@ -51,3 +52,7 @@ class RepositoryError(RecSysError):
 
 class ServeError(RecSysError):
     """A Triton server cannot be started or does not stay up."""
+
+
+class TrackingError(RecSysError):
+    """An MLflow store cannot be opened."""

@@ -14,9 +14,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import mlflow  # noqa: F401  see start_run
 from lightning.pytorch.loggers import MLFlowLogger
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
+from rec_sys.errors import TrackingError
+from rec_sys.files import atomic_file
 from rec_sys.paths import Paths
 
 EXPERIMENT = "rec_sys"
@@ -55,26 +59,49 @@ def fail_run(logger: MLFlowLogger) -> None:
 def start_run(
     paths: Paths, run_name: str, parameters: Mapping[str, Any], tags: Mapping[str, str], run_id: str | None = None
 ) -> RunLogger:
-    """Open a run and write down its parameters (nested ones with slashes), or go on with the run `run_id`."""
+    """Open a run and write down its parameters (nested ones with slashes), or go on with the run `run_id`.
+
+    Raises:
+        TrackingError: the store cannot be opened.
+    """
     # Notes on how the store is made say nothing to whoever trains a model. MLflow sets its levels when it is imported.
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("lightning.pytorch.loggers.mlflow").setLevel(logging.ERROR)
     paths.mlflow.parent.mkdir(parents=True, exist_ok=True)
-    with _alone_in(paths.mlflow.parent):
-        logger = RunLogger(
-            experiment_name=EXPERIMENT,
-            run_name=run_name,
-            tracking_uri=f"sqlite:///{paths.mlflow.resolve()}",
-            artifact_location=(paths.work_dir / "mlruns").resolve().as_uri(),
-            run_id=run_id or None,
-            tags={**tags, "git_commit": git_commit(), "command": " ".join(sys.argv)},
-        )
-        if run_id:
-            logger.experiment.update_run(run_id, "RUNNING")
-        else:
-            logger.log_hyperparams(dict(parameters))
+    try:
+        with _alone_in(paths.mlflow.parent):
+            _make_store(paths.mlflow)
+            logger = RunLogger(
+                experiment_name=EXPERIMENT,
+                run_name=run_name,
+                tracking_uri=_address(paths.mlflow),
+                artifact_location=(paths.work_dir / "mlruns").resolve().as_uri(),
+                run_id=run_id or None,
+                tags={**tags, "git_commit": git_commit(), "command": " ".join(sys.argv)},
+            )
+            if run_id:
+                logger.experiment.update_run(run_id, "RUNNING")
+            else:
+                logger.log_hyperparams(dict(parameters))
+    except (MlflowException, SQLAlchemyError) as error:
+        reason = str(error.__cause__ or error).strip().splitlines()[0]
+        raise TrackingError(
+            f"the MLflow store {paths.mlflow} cannot be opened ({reason}); move it away and a new one is made, or name "
+            f"another folder with paths.work_dir=..."
+        ) from error
     return logger
+
+
+def _make_store(path: Path) -> None:
+    """Make a store where there is none: whole or not at all, since one left half made could never be opened again."""
+    if not path.exists():
+        with atomic_file(path) as temporary:
+            MlflowClient(_address(temporary)).search_experiments()
+
+
+def _address(store: Path) -> str:
+    return f"sqlite:///{store.resolve()}"
 
 
 @contextlib.contextmanager

@@ -7,6 +7,10 @@ import os
 import threading
 from pathlib import Path
 
+import pytest
+from mlflow import MlflowClient
+
+from rec_sys.errors import TrackingError
 from rec_sys.evaluation.tracking import start_run
 from rec_sys.paths import Paths
 
@@ -25,3 +29,25 @@ def test_a_new_store_is_made_by_one_process_at_a_time(tmp_path: Path) -> None:
     run = start_run(paths, "third", {}, {})
     names = [found.info.run_name for found in run.experiment.search_runs([run.experiment_id or "0"])]
     assert sorted(names) == ["second", "third"]
+
+
+def test_a_store_that_could_not_be_made_whole_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(self: MlflowClient) -> None:
+        assert list(tmp_path.glob(".mlflow.db.*.part"))
+        raise KeyboardInterrupt
+
+    paths = Paths(work_dir=tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "search_experiments", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            start_run(paths, "stopped", {}, {})
+    assert not list(tmp_path.iterdir())
+    assert start_run(paths, "again", {}, {}).run_id
+
+
+def test_a_damaged_store_is_named_in_one_line(tmp_path: Path) -> None:
+    paths = Paths(work_dir=tmp_path)
+    paths.mlflow.write_text("not a database, and longer than the header of one would be" * 9)
+    with pytest.raises(TrackingError, match=r"mlflow\.db cannot be opened \(.*not a database.*move it away") as caught:
+        start_run(paths, "run", {}, {})
+    assert "\n" not in str(caught.value)
