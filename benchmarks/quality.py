@@ -27,6 +27,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import rec_sys.command  # noqa: F401  silences what torch_geometric says at import
 from benchmarks.quality_tables import ablation_rows, baseline_rows, graph_rows, rating_rows, stranger_rows
 from benchmarks.report import machine, print_table
 from rec_sys.files import write_json
@@ -77,7 +78,8 @@ def main() -> None:
     for name, steps in found.items():
         known[name] = known.get(name, {}) | steps
     result = {"name": args.name, "seeds": args.seeds, "baseline_seeds": args.baseline_seeds, "settings": extra}
-    states = before.get("code_of_runs", {}) | made_by
+    again = tuple(f"{name}-{step}-" for name in args.sets for step in args.steps)
+    states = {run: code for run, code in before.get("code_of_runs", {}).items() if not run.startswith(again)} | made_by
     write_json(path, {**result, "sets": known, "code": code_digest(), "code_of_runs": states, **machine()})
     for name, steps in found.items():
         for step, rows in steps.items():
@@ -153,6 +155,7 @@ class Runs:
         if self.fresh or not file.is_file():
             command += [f"data={self.data}", f"paths.work_dir={self.work_dir}"]
             print(f"\n$ uv run -m {' '.join(command)}", flush=True)
+            code.unlink(missing_ok=True)
             subprocess.run([sys.executable, "-m", *command], check=True)
             code.write_text(now)
         self.made_by[name] = code.read_text() if code.is_file() else "unknown"

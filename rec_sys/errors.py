@@ -10,7 +10,7 @@ RecSysError                what a command prints as one line, without a tracebac
 ├── UnknownIdError         a person or product the table does not hold
 ├── RepositoryError        a model repository that is missing or damaged, or a deployment that came to nothing
 ├── ServeError             a Triton server that cannot be started or does not stay up
-└── TrackingError          an MLflow store that cannot be opened
+└── TrackingError          an MLflow store that cannot be used
 """
 
 
@@ -55,4 +55,4 @@ class ServeError(RecSysError):
 
 
 class TrackingError(RecSysError):
-    """An MLflow store cannot be opened."""
+    """An MLflow store cannot be used."""

@@ -130,7 +130,7 @@ def _earlier(shown: Flags, indptr: Ints) -> Ints:
 
 
 def first_reviews(table: ReviewTable, reviews: Ints) -> Ints:
-    """Those of some reviews that are the first three of their product in time, ties in the order of the file."""
+    """The first three in time of each product among some reviews, ties in the order of the file."""
     order = reviews[np.lexsort((table.row[reviews], table.timestamp[reviews], table.product[reviews]))]
     product = table.product[order]
     place = np.arange(len(order)) - np.searchsorted(product, product)

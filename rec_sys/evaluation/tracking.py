@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import gc
 import logging
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from alembic.util.exc import CommandError
 from lightning.pytorch.loggers import MLFlowLogger
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from rec_sys.errors import TrackingError
-from rec_sys.files import atomic_file
 from rec_sys.paths import Paths
+
+if sys.platform != "win32":
+    import fcntl
 
 EXPERIMENT = "rec_sys"
 FAIL_SECONDS = 5.0
@@ -61,43 +64,67 @@ def start_run(
 ) -> RunLogger:
     """Open a run and write down its parameters (nested ones with slashes), or go on with the run `run_id`.
 
+    Where the store no longer knows that run, because it was deleted meanwhile, another is opened.
+
     Raises:
-        TrackingError: the store cannot be opened.
+        TrackingError: the store cannot be used.
     """
     # Notes on how the store is made say nothing to whoever trains a model. MLflow sets its levels when it is imported.
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("lightning.pytorch.loggers.mlflow").setLevel(logging.ERROR)
     paths.mlflow.parent.mkdir(parents=True, exist_ok=True)
+    tags = {**tags, "git_commit": git_commit(), "command": " ".join(sys.argv)}
     try:
         with _alone_in(paths.mlflow.parent):
             _make_store(paths.mlflow)
+            known = run_id if run_id and _knows(paths.mlflow, run_id) else None
             logger = RunLogger(
                 experiment_name=EXPERIMENT,
                 run_name=run_name,
                 tracking_uri=_address(paths.mlflow),
                 artifact_location=(paths.work_dir / "mlruns").resolve().as_uri(),
-                run_id=run_id or None,
-                tags={**tags, "git_commit": git_commit(), "command": " ".join(sys.argv)},
+                run_id=known,
+                tags=tags,
             )
-            if run_id:
-                logger.experiment.update_run(run_id, "RUNNING")
+            if known:
+                logger.experiment.update_run(known, "RUNNING")
             else:
                 logger.log_hyperparams(dict(parameters))
-    except (MlflowException, SQLAlchemyError) as error:
+    except (MlflowException, SQLAlchemyError, CommandError) as error:
         reason = str(error.__cause__ or error).strip().splitlines()[0]
-        raise TrackingError(
-            f"the MLflow store {paths.mlflow} cannot be opened ({reason}); move it away and a new one is made, or name "
-            f"another folder with paths.work_dir=..."
-        ) from error
+        raise TrackingError(f"the MLflow store {paths.mlflow} cannot be used: {reason}; {_advice(reason)}") from error
     return logger
 
 
 def _make_store(path: Path) -> None:
     """Make a store where there is none: whole or not at all, since one left half made could never be opened again."""
-    if not path.exists():
-        with atomic_file(path) as temporary:
-            MlflowClient(_address(temporary)).search_experiments()
+    if path.exists():
+        return
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.", suffix=".part") as folder:
+        temporary = Path(folder) / path.name
+        MlflowClient(_address(temporary)).search_experiments()
+        if not path.exists():  # a program that knows nothing of our lock may have made one
+            os.replace(temporary, path)
+
+
+def _knows(store: Path, run_id: str) -> bool:
+    try:
+        MlflowClient(_address(store)).get_run(run_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return False
+    return True
+
+
+def _advice(reason: str) -> str:
+    """What to do; only a store that can hold nothing worth keeping is told to be moved away."""
+    if "locked" in reason:
+        return "close the other program that holds it, or wait for it, and run again"
+    if "not a database" in reason or "already exists" in reason:
+        return "move it away and a new one is made"
+    return "if it cannot be mended, name another folder with paths.work_dir=..."
 
 
 def _address(store: Path) -> str:
@@ -107,6 +134,9 @@ def _address(store: Path) -> str:
 @contextlib.contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
     """One process at a time: two that begin together would both make the tables of a new store, and one would fail."""
+    if sys.platform == "win32":
+        yield
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 FORMAT = "rec_sys graph model 3"
 SUFFIX = ".ckpt"
+UNWRITTEN_SHARE = 0.1  # `Welcome.memory_share` of files that do not tell it
 TORCH_FILE = b"PK\x03\x04"  # how the files of torch.save begin
 
 
@@ -126,7 +127,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
         states = ProductStates(tensors["states.history"], tensors["states.target"])
         readable = None
         if header["welcome"]:
-            welcome = Welcome.read(orjson.loads(header["welcome"]), "welcome")
+            kept = orjson.loads(header["welcome"])
+            welcome = Welcome.read({"memory_share": UNWRITTEN_SHARE, **kept}, "welcome")
             readable = Readable(tensors["readable.text"], tensors["readable.known"], welcome)
     except (ConfigError, SafetensorError, RuntimeError, KeyError, ValueError) as error:
         raise CheckpointError(

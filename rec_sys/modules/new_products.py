@@ -20,8 +20,8 @@ from rec_sys.settings import Settings
 
 NEIGHBOURS = 20
 SHARPNESS = 20.0  # a neighbour weighs by exp(SHARPNESS * cosine of the texts)
-# Of the squared length; the rest is taste. What neighbours remember puts a new product high for few people: at the same
-# cost to the first ten, less of it is shown to more people, and more of them want it.
+# Of the squared length; the rest is taste. With more memory a new product stands high for few people; with less, at the
+# same cost to the first ten, it is shown to more people, and more of those who take it have seen it.
 MEMORY_SHARE = 0.03
 
 
@@ -29,6 +29,7 @@ class Welcome(Settings):
     """How new products stand among the known."""
 
     length: float = Field(ge=0, le=1, description="squared length of taste and memory together")
+    memory_share: float = Field(MEMORY_SHARE, ge=0, le=1, description="part of that which is memory")
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class NewProducts(nn.Module):
         self.tower, self.mix = tower, tower.mix
         self.rank = self.mix.rank if self.mix else 0
         self.length = 1.0 if readable is None else readable.welcome.length
+        self.memory_share = MEMORY_SHARE if readable is None else readable.welcome.memory_share
         self.dim = tower.learned.embedding_dim
         text = torch.zeros(0, 1) if readable is None else readable.text
         self.numbers = torch.zeros(0, dtype=torch.int64) if readable is None else readable.examples
@@ -125,7 +127,7 @@ class NewProducts(nn.Module):
         level = own.target[:, :1]
         colour = level.new_zeros(len(level), self.mix.colours if self.mix else 0)
         if self.mix:
-            share = MEMORY_SHARE * memory.square().sum(dim=1, keepdim=True)  # 0 or MEMORY_SHARE
+            share = self.memory_share * memory.square().sum(dim=1, keepdim=True)  # of no text: 0
             rest = torch.full_like(level, 1 - length).sqrt()
             inner = torch.cat(
                 [taste * (length * (1 - share)).sqrt(), memory * (length * share).sqrt(), rest, colour], dim=1

@@ -140,14 +140,9 @@ class Study:
 
     def track(self, paths: Paths) -> MLFlowLogger:
         """The MLflow run that the trials' runs are grouped under."""
-        from mlflow.exceptions import MlflowException
-
         name, run = self.settings.name, self._study.user_attrs.get(MLFLOW_RUN)
         about = (paths, f"search-{name}", {"search": self.settings.model_dump()}, {"search": name})
-        try:
-            logger = start_run(*about, run)
-        except MlflowException:  # the tracking store was deleted meanwhile
-            logger = start_run(*about)
+        logger = start_run(*about, run)
         self._study.set_user_attr(MLFLOW_RUN, logger.run_id)
         return logger
 

@@ -65,21 +65,23 @@ def welcome(
     Args:
         checkpoint: of the trained network, its memory chosen; it is replaced in one step.
         data: what it was trained on.
-        split: its parts; only `train` and `valid` are looked at.
+        split: its parts; only `train` and what histories may hold are looked at.
         valid: the validation reviews to choose by.
-        product_text: (num_products, text_dim) of all products, zero where there is none; those get the mean of their
-            training reviews.
+        product_text: (num_products, text_dim) of all products, zero where there is none; those are what all of their
+            training reviews say, and while they stand for new ones what the first of these say.
         cost: part of the known products' masked ndcg@10 that may be lost.
 
     Returns:
         None where there are no texts to compare: the checkpoint stays as it is.
     """
     table, kept = data.table, load_checkpoint(checkpoint)
+    if not kept.model.text_dim:
+        return None
     count = torch.from_numpy(np.bincount(table.product[split.train], minlength=table.num_products))
     text = _unit(with_texts_from(table, split.train, data.review_text, product_text))
     readable = Readable(text.half(), count > 0, Welcome(length=1.0))
     new = NewProducts(kept.model.product_tower, kept.states, readable).eval()
-    if not kept.model.text_dim or len(new.numbers) < 2:
+    if len(new.numbers) < 2:
         return None
     length, exposure, ndcg, as_known = 1.0, None, None, None
     with torch.inference_mode():
@@ -90,8 +92,9 @@ def welcome(
             vectors = ours.user_vectors(histories.last(HISTORY))
             as_new = _unit(texts_as_new(data, split, product_text))
             trial = Trial(new, kept.states, vectors, histories, table.product[some], as_new)
-            length = length_for(trial, cost)
-            exposure, ndcg, as_known = trial.exposure(length), trial.ndcg(length), trial.as_known
+            if trial.folds:
+                length = length_for(trial, cost)
+                exposure, ndcg, as_known = trial.exposure(length), trial.ndcg(length), trial.as_known
         unseen = readable.placed
         placed = new.of_parts(*_parts(new, text[unseen]), length)
         states = ProductStates(kept.states.history.clone(), kept.states.target.clone())
@@ -106,11 +109,25 @@ def texts_as_new(data: Data, split: Split, product_text: Vectors) -> Vectors:
     return with_texts_from(data.table, first_reviews(data.table, split.train), data.review_text, product_text)
 
 
+@dataclass(frozen=True)
+class Fold:
+    """Products that are asked for as if they were new, and the people who take another one next."""
+
+    place: Tensor  # (num_new,) by their places among the examples
+    others: Tensor  # (num_others,) numbers of these people
+    above: Tensor  # (num_others,) products that stand above the one they take, these left out
+    flat: Tensor  # (num_people, 1) score of a new product of length 0
+    gain: Tensor  # (num_people, num_new) what the root of the length adds; -inf where owned
+    known: Tensor  # (num_people, num_new) their scores as known products; -inf where owned
+
+
 class Trial:
     """What known products lose when some of the catalogue is asked for as if it were new, a twentieth at a time.
 
+    Parts that no text describes or that everybody takes next are left out; `folds` may be empty.
+
     Args:
-        new: the known products as examples.
+        new: the known products as examples, with something beside the graph.
         states: of all products.
         people: (num_people, target_dim) vectors.
         histories: theirs.
@@ -121,37 +138,42 @@ class Trial:
     def __init__(
         self, new: NewProducts, states: ProductStates, people: Floats, histories: Histories, wanted: Ints, text: Tensor
     ) -> None:
-        self.new, self.people, target = new, torch.from_numpy(people), torch.from_numpy(wanted)
+        vectors, target = torch.from_numpy(people), torch.from_numpy(wanted)
         owned = torch.from_numpy(histories.matrix(len(states.target)).toarray() > 0)
         owned[torch.arange(len(target)), target] = False
-        scores = (self.people @ states.target.T).masked_fill(owned, -torch.inf)
+        scores = (vectors @ states.target.T).masked_fill(owned, -torch.inf)
         self.own = scores.gather(1, target[:, None])
-        last = scores.topk(min(LIST, scores.shape[1]), dim=1).values[:, -1:]
+        above = (scores > self.own).sum(dim=1)
+        self.last = scores.topk(min(LIST, scores.shape[1]), dim=1).values[:, -1:]
         order = torch.randperm(len(new.numbers), generator=torch.Generator().manual_seed(0))
-        self.places = order.chunk(PARTS)  # of the examples
-        self.folds = []
-        for place in self.places:
+        order = order[text[new.numbers[order]].any(dim=1)]
+        self.folds: list[Fold] = []
+        for place in order.chunk(PARTS) if len(order) else ():
             number = new.numbers[place]
-            others = ~torch.isin(target, number)
-            above = (scores > self.own).sum(dim=1) - (scores[:, number] > self.own).sum(dim=1)
-            self.folds.append((_parts(new, text[number], place), owned[:, number], above, others, last))
-        self.as_known = self._ndcg([scores[:, new.numbers[place]] for place in self.places])
+            others = (~torch.isin(target, number)).nonzero()[:, 0]
+            if not len(others):
+                continue
+            described = new.of_parts(*_parts(new, text[number], place), 1.0).target
+            flat = vectors[:, :1] * described[:1, 0]  # one level for all, whatever the length
+            gain = (vectors @ described.T - flat).masked_fill(owned[:, number], -torch.inf)
+            known = scores[:, number]
+            rest = above[others] - (known > self.own).sum(dim=1)[others]
+            self.folds.append(Fold(place, others, rest, flat, gain, known))
+        self.as_known = self._ndcg([fold.known for fold in self.folds])
         self.all = scores.shape[1]
 
     def _scores(self, length: float) -> list[Tensor]:
         """(num_people, num_new) for each fold; -inf where owned."""
-        return [
-            (self.people @ self.new.of_parts(*parts, length).target.T).masked_fill(owned, -torch.inf)
-            for parts, owned, *_ in self.folds
-        ]
+        no = -torch.inf  # also of no length
+        return [fold.flat + (fold.gain * length**0.5).nan_to_num(nan=no, neginf=no) for fold in self.folds]
 
     def _ndcg(self, scores: list[Tensor]) -> float:
         """Masked ndcg@10 of the known products, mean over the folds."""
         figures = []
-        for (_, _, above, others, _), new in zip(self.folds, scores, strict=True):
-            rank = 1 + above + (new > self.own).sum(dim=1)
-            figures.append(float(values_of_ranks(rank[others].double().numpy(), "ndcg@10").mean()))
-        return sum(figures) / len(figures)
+        for fold, new in zip(self.folds, scores, strict=True):
+            rank = 1 + fold.above + (new > self.own).sum(dim=1)[fold.others]
+            figures.append(float(values_of_ranks(rank.double().numpy(), "ndcg@10").mean()))
+        return sum(figures) / max(len(figures), 1)
 
     def ndcg(self, length: float) -> float:
         """Masked ndcg@10 of the known products beside new ones of this length."""
@@ -160,8 +182,8 @@ class Trial:
     def exposure(self, length: float) -> float:
         """How often a new product is among the first LIST, beside an average product."""
         rates = []
-        for (_, owned, _, _, last), new in zip(self.folds, self._scores(length), strict=True):
-            rates.append((new > last).sum().item() / (~owned).sum().item())
+        for fold, new in zip(self.folds, self._scores(length), strict=True):
+            rates.append((new > self.last).sum().item() / (fold.known > -torch.inf).sum().item())
         return sum(rates) / len(rates) * self.all / LIST
 
 

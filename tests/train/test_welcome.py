@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from rec_sys.dataset.splits import SplitSettings, histories_before, split_by_time
+from rec_sys.dataset.splits import SplitSettings, first_reviews, histories_before, split_by_time
 from rec_sys.evaluation.new_products import with_texts_from
 from rec_sys.evaluation.protocol import evaluate
 from rec_sys.modules.checkpoint import load_checkpoint, save_checkpoint
@@ -72,14 +72,18 @@ def test_the_figure_is_that_of_the_protocol(tmp_path: Path) -> None:
             new, kept.states, ours.user_vectors(histories.last(HISTORY)), histories, data.table.product[valid], text
         )
         figures = []
-        for place in trial.places:
+        for place in [fold.place for fold in trial.folds]:
             target = kept.states.target.clone()
             parts = new.parts(text[new.numbers[place]], leave_out=place)
             target[new.numbers[place]] = new.of_parts(*parts, 0.4).target
             others = valid[~np.isin(data.table.product[valid], new.numbers[place])]
             asked = replace(ours, states=replace(kept.states, target=target))
             figures.append(evaluate(asked, data.table, others, among=data.split.in_histories).masked["ndcg@10"])
+        asked_for = torch.cat([fold.place for fold in trial.folds])
+        assert len(trial.folds) == 20
+        assert asked_for.sort().values.tolist() == list(range(120))
         assert trial.ndcg(0.4) == pytest.approx(np.mean(figures), abs=1e-6)
+        assert trial.ndcg(0.0) == pytest.approx(trial.ndcg(1e-12), abs=1e-6)
         assert trial.ndcg(1.0) < 0.9 * trial.as_known
         longest = length_for(trial, 0.1)
         assert trial.ndcg(longest) >= 0.9 * trial.as_known > trial.ndcg(longest + 0.01)
@@ -139,6 +143,37 @@ def test_one_without_a_text_of_its_own_is_asked_for_by_its_first_reviews_as_a_ne
         ]
     assert welcomed.ndcg == pytest.approx(figures[0], abs=1e-3)  # examples are kept in half precision
     assert welcomed.ndcg != pytest.approx(figures[1], abs=1e-3)
+
+
+def test_nothing_is_chosen_where_nobody_could_lose(tmp_path: Path) -> None:
+    """One person, who takes one of the only part that has products with first reviews that say something."""
+    data = toy(num_users=60, num_products=120)
+    one = data.split.valid[:1]
+    own = np.zeros_like(data.product_text)
+    text = data.review_text.copy()
+    first = first_reviews(data.table, data.split.train)
+    text[first[data.table.product[first] != data.table.product[one[0]]]] = 0
+    each = replace(data, review_text=text)
+    found = welcome(with_memory(tmp_path, each), data_of(each), data.split, one, own, 0.1)
+    assert found is not None
+    assert (found.length, found.exposure, found.ndcg) == (1.0, None, None)
+
+
+def test_parts_that_everybody_takes_next_do_not_spoil_the_figure(tmp_path: Path) -> None:
+    data = toy(num_users=60, num_products=120)
+    found = welcome(
+        with_memory(tmp_path, data), data_of(data), data.split, data.split.valid[:1], data.product_text, 0.1
+    )
+    assert found is not None
+    assert found.length > 0
+    assert found.ndcg is not None
+    assert found.ndcg >= 0.9 * (found.ndcg_as_known or 0)
+
+
+def test_a_set_without_product_texts_has_those_of_its_reviews(tmp_path: Path) -> None:
+    data = toy()
+    none = np.zeros((data.table.num_products, 0), dtype=np.float32)
+    assert welcome(with_memory(tmp_path, data), data_of(data), data.split, data.split.valid, none, 0.1) is not None
 
 
 def test_without_anything_beside_the_graph_nothing_is_chosen_and_the_note_says_so(tmp_path: Path) -> None:
