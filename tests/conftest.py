@@ -25,6 +25,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 PROJECT = Path(__file__).resolve().parents[1]
 SHARED_DATA = Path(os.environ.get("REC_SYS_SHARED_DATA") or PROJECT / "../shared/data").resolve()
 
+REAL_SETS = ("all_beauty_2018", "instruments_2018", "musical_instruments_2014", "scientific_2018")  # asked for by tests
+
 # The same examples every time, and no time limit on one: a busy machine must not turn a test red.
 settings.register_profile("project", deadline=None, derandomize=True)
 settings.load_profile("project")
@@ -46,6 +48,7 @@ def shared_data() -> Callable[[str], Path]:
     """Give the folder of a real data set by name; the test that asks is skipped where it is missing."""
 
     def folder(name: str) -> Path:
+        assert name in REAL_SETS  # a misspelt one would be skipped for ever
         path = SHARED_DATA / name
         if not path.is_dir():
             pytest.skip(f"no real data {name!r} in {SHARED_DATA} (set REC_SYS_SHARED_DATA)")

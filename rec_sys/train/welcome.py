@@ -49,7 +49,7 @@ class Welcomed:
         """One line for a person."""
         placed = f"; {self.count:,} of the catalogue placed by their texts" if self.count else ""
         if self.ndcg is None:
-            return f"new products stand among the known at full length: no memory, no colours to leave room{placed}"
+            return f"new products have length {self.length:.3f}, and nothing to choose another by{placed}"
         return (
             f"new products of length {self.length:.3f} are recommended {self.exposure:.1f} times as often as an "
             f"average one (validation ndcg@10 of the others {self.ndcg:.4f}, without them "
@@ -95,6 +95,8 @@ def welcome(
             if trial.folds:
                 length = length_for(trial, cost)
                 exposure, ndcg, as_known = trial.exposure(length), trial.ndcg(length), trial.as_known
+            else:
+                length = (1 - new.mix.push) / 2  # of a known product's taste
         unseen = readable.placed
         placed = new.of_parts(*_parts(new, text[unseen]), length)
         states = ProductStates(kept.states.history.clone(), kept.states.target.clone())
@@ -181,10 +183,9 @@ class Trial:
 
     def exposure(self, length: float) -> float:
         """How often a new product is among the first LIST, beside an average product."""
-        rates = []
-        for fold, new in zip(self.folds, self._scores(length), strict=True):
-            rates.append((new > self.last).sum().item() / (fold.known > -torch.inf).sum().item())
-        return sum(rates) / len(rates) * self.all / LIST
+        shown = sum(int((new > self.last).sum()) for new in self._scores(length))
+        possible = sum(int((fold.known > -torch.inf).sum()) for fold in self.folds)  # all but what people own
+        return shown / max(possible, 1) * self.all / min(LIST, self.all)
 
 
 def _parts(

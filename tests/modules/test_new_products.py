@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch.nn import functional
 
 from rec_sys.modules.checkpoint import load_checkpoint, save_checkpoint
@@ -115,3 +117,19 @@ def test_what_is_loaded_describes_like_what_was_saved(tmp_path: Path) -> None:
     np.testing.assert_array_equal(before.numbers, np.arange(12))
     with torch.no_grad():
         torch.testing.assert_close(vars(loaded.describe_new(text)), vars(before.describe(text)), atol=0, rtol=0)
+
+
+def test_a_file_that_does_not_tell_the_share_of_memory_is_of_a_tenth(tmp_path: Path) -> None:
+    model, states, readable = known()
+    path, older = tmp_path / "a.ckpt", tmp_path / "older.ckpt"
+    save_checkpoint(path, model, states, toy().table.products, [""] * 40, {}, readable)
+    with safe_open(path, framework="pt") as file:
+        header = file.metadata() | {"welcome": '{"length": 0.6}'}
+        save_file({key: file.get_tensor(key) for key in file.keys()}, older, metadata=header)  # noqa: SIM118
+    loaded = load_checkpoint(older)
+    assert loaded.readable is not None
+    assert loaded.readable.welcome == Welcome(length=0.6, memory_share=0.1)
+    with torch.no_grad():
+        found = loaded.describe_new(unit(3, TEXT_DIM, 4)).target[:, 1:]
+    taste, memory = found[:, :16].square().sum(dim=1), found[:, 16:20].square().sum(dim=1)
+    torch.testing.assert_close(memory / (taste + memory), torch.full((3,), 0.1))

@@ -156,7 +156,7 @@ def test_nothing_is_chosen_where_nobody_could_lose(tmp_path: Path) -> None:
     each = replace(data, review_text=text)
     found = welcome(with_memory(tmp_path, each), data_of(each), data.split, one, own, 0.1)
     assert found is not None
-    assert (found.length, found.exposure, found.ndcg) == (1.0, None, None)
+    assert (found.length, found.exposure, found.ndcg) == (0.5, None, None)  # as long as a known product's taste
 
 
 def test_parts_that_everybody_takes_next_do_not_spoil_the_figure(tmp_path: Path) -> None:
@@ -168,6 +168,43 @@ def test_parts_that_everybody_takes_next_do_not_spoil_the_figure(tmp_path: Path)
     assert found.length > 0
     assert found.ndcg is not None
     assert found.ndcg >= 0.9 * (found.ndcg_as_known or 0)
+
+
+def test_a_part_that_everybody_owns_is_never_shown(tmp_path: Path) -> None:
+    """One person owns all products but the next: in parts of one product each, some have nobody to be shown to."""
+    data = toy(num_users=10, num_products=8, likes=3)
+    path, one = with_memory(tmp_path, data), data.split.valid[:1]
+    found = welcome(path, data_of(data), data.split, one, data.product_text, 0.1)
+    assert found is not None
+    assert found.exposure is not None
+    assert 0 <= found.exposure <= 8
+
+
+def test_how_often_new_ones_are_shown_is_counted_by_hand(tmp_path: Path) -> None:
+    data = toy(num_users=60, num_products=120)
+    kept = load_checkpoint(with_memory(tmp_path, data))
+    text = torch.nn.functional.normalize(torch.from_numpy(data.product_text), dim=1)
+    readable = Readable(text, torch.ones(120, dtype=torch.bool), Welcome(length=1.0))
+    new = NewProducts(kept.model.product_tower, kept.states, readable).eval()
+    ours = GraphRecommender(kept.model, kept.states, data.table, data.review_text)
+    valid = data.split.valid
+    histories = histories_before(data.table, valid)
+    people = ours.user_vectors(histories.last(HISTORY))
+    shown = possible = 0
+    with torch.inference_mode():
+        trial = Trial(new, kept.states, people, histories, data.table.product[valid], text)
+        for fold in trial.folds:
+            number = new.numbers[fold.place]
+            asked = new.of_parts(*new.parts(text[number], leave_out=fold.place), 0.5).target.numpy()
+            for person, target in enumerate(data.table.product[valid]):
+                owned = set(histories.product[histories.indptr[person] : histories.indptr[person + 1]]) - {target}
+                free = [product for product in range(120) if product not in owned]
+                last = np.sort(kept.states.target.numpy()[free] @ people[person])[-50]
+                mine = [place for place, product in enumerate(number.tolist()) if product not in owned]
+                shown += int((asked[mine] @ people[person] > last).sum())
+                possible += len(mine)
+        assert trial.exposure(0.5) == pytest.approx(shown / possible * 120 / 50, rel=1e-3)
+    assert shown > 0
 
 
 def test_a_set_without_product_texts_has_those_of_its_reviews(tmp_path: Path) -> None:
@@ -182,7 +219,7 @@ def test_without_anything_beside_the_graph_nothing_is_chosen_and_the_note_says_s
     found = welcome(path, data_of(data), data.split, data.split.valid, data.product_text, 0.02)
     assert found is not None
     assert (found.length, found.exposure, found.ndcg, found.ndcg_as_known) == (1.0, None, None, None)
-    assert found.note.startswith("new products stand among the known at full length")
+    assert found.note.startswith("new products have length 1.000, and nothing to choose another by")
 
 
 def test_going_on_starts_from_what_the_network_says(tmp_path: Path) -> None:
