@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from alembic.util.exc import CommandError
 from lightning.pytorch.loggers import MLFlowLogger
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
@@ -73,6 +72,8 @@ def start_run(
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("lightning.pytorch.loggers.mlflow").setLevel(logging.ERROR)
+    from alembic.util.exc import CommandError  # here, since it tells of its plugins when it is imported
+
     paths.mlflow.parent.mkdir(parents=True, exist_ok=True)
     tags = {**tags, "git_commit": git_commit(), "command": " ".join(sys.argv)}
     try:

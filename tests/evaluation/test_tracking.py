@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -73,3 +75,15 @@ def test_a_store_that_another_program_holds_is_not_to_be_moved_away(tmp_path: Pa
     with pytest.raises(TrackingError, match=r"database is locked; close the other program"):
         start_run(paths, "run", {"seed": 0}, {})
     other.close()
+
+
+def test_nothing_is_printed_that_says_nothing_to_whoever_trains(tmp_path: Path) -> None:
+    """In a process of its own, where no library is imported yet and everything from INFO on is shown."""
+    code = (
+        "import logging, pathlib, sys; logging.basicConfig(level=logging.INFO, stream=sys.stdout);"
+        "import rec_sys.command;"
+        "from rec_sys.evaluation.tracking import start_run; from rec_sys.paths import Paths;"
+        f"start_run(Paths(work_dir=pathlib.Path({str(tmp_path)!r})), 'run', {{'seed': 0}}, {{}}); print('done')"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert (ended.stdout, ended.stderr) == ("done\n", "")
