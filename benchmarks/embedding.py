@@ -26,8 +26,9 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from benchmarks.report import report
-from rec_sys.dataset.embeddings import embed_texts
-from rec_sys.dataset.encoder import Encoder, EncoderSettings
+from rec_sys.text.embeddings import embed_texts
+from rec_sys.text.encoder import Encoder
+from rec_sys.text.settings import EncoderSettings
 
 SEED = 0
 Vectors = npt.NDArray[np.floating]

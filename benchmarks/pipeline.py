@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.report import report
-from rec_sys.dataset.sample import write_sample
+from rec_sys.dataset.sources.sample import write_sample
 
 STAGES = {
     "read and check": "rec_sys.dataset.prepare",

@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 
 from benchmarks.report import report
+from rec_sys.arrays import Floats
 from rec_sys.dataset.histories import Histories
 from rec_sys.dataset.splits import split_by_time
-from rec_sys.dataset.table import Floats, ReviewTable
-from rec_sys.evaluation.bootstrap import differences
-from rec_sys.evaluation.protocol import RankingReport, evaluate
-from rec_sys.evaluation.resources import measured
+from rec_sys.dataset.table import ReviewTable
 from rec_sys.ids import IdMap
+from rec_sys.metrics.bootstrap import differences
+from rec_sys.metrics.protocol import RankingReport, evaluate
+from rec_sys.tracking.resources import measured
 
 BATCH = 1024
 

@@ -45,8 +45,8 @@ from benchmarks.serving_load import Client, Job, Kind, Measured, in_processes, i
 from benchmarks.serving_questions import K, load_arrays
 from benchmarks.serving_setup import Deployed, Running, running, set_up
 from benchmarks.serving_targets import batching, overload, remember, soak, targets
-from rec_sys.dataset.star_arrays import StarArrays
-from triton_utils.server import tritonserver_environment
+from rec_sys.recommenders.graph.history_arrays import StarArrays
+from triton_utils.server.process import tritonserver_environment
 
 SEED = 0
 STEPS = ("ways", "targets", "overload", "batching", "soak")

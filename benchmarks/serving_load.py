@@ -28,9 +28,9 @@ import orjson
 import psutil
 
 from benchmarks.serving_questions import K, Questions, load_arrays
-from rec_sys.inference.people import Person
-from triton_utils.attempts import CallSettings
+from rec_sys.inference.users import Person
 from triton_utils.client import TritonClient
+from triton_utils.client.attempts import CallSettings
 
 PATIENCE = CallSettings(deadline=120, tries=1)  # seconds; each refusal is counted, none is tried again
 PAUSE = 1.0  # seconds that a client waits after an error: what the web app asks for (Retry-After)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import orjson
 
 from rec_sys.files import write_json
-from rec_sys.inference.people import Person, Review
+from rec_sys.inference.users import Person, Review
 
 TEN = 10  # reviews of one person
 K = 10  # products asked for

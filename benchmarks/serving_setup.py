@@ -20,28 +20,29 @@ import numpy as np
 
 from benchmarks.serving_load import Processes
 from benchmarks.serving_questions import Arrays, Questions, people_of, save_arrays, save_people
-from rec_sys.dataset.encoder import Encoder, EncoderSettings
-from rec_sys.dataset.onnx_text_encoder import OnnxTextEncoder
-from rec_sys.dataset.star_arrays import StarArrays
-from rec_sys.dataset.table import Floats
+from rec_sys.arrays import Floats
 from rec_sys.errors import CheckpointError
 from rec_sys.inference.infer import data_of
-from rec_sys.inference.onnx_towers import OnnxTowers, graph_model_inputs, open_session
-from rec_sys.inference.people import Person, known_people
+from rec_sys.inference.onnx_encoder import OnnxTowers, graph_model_inputs, open_session
 from rec_sys.inference.recommend import ReviewRecommender
-from rec_sys.inference.torch_towers import TorchTowers, all_history
-from rec_sys.modules.checkpoint import Checkpoint, load_checkpoint
+from rec_sys.inference.torch_encoder import TorchTowers, all_history
+from rec_sys.inference.users import Person, known_people
 from rec_sys.modules.config_pbtxt import MODEL_FILE
 from rec_sys.modules.signature import GRAPH_MODEL, NEW_PRODUCTS, TEXT_ENCODER
 from rec_sys.paths import Paths
+from rec_sys.recommenders.graph.checkpoint import Checkpoint, load_checkpoint
+from rec_sys.recommenders.graph.history_arrays import StarArrays
+from rec_sys.recommenders.graph.trained_encoder import encoder_of
+from rec_sys.text.encoder import Encoder
+from rec_sys.text.onnx_text_encoder import OnnxTextEncoder
+from rec_sys.text.settings import EncoderSettings
+from rec_sys.text.text_encoder import TextEncoder
 from rec_sys.vector_database.create_vectorbase import CreateSettings, create_vectorbase
 from rec_sys.vector_database.index import VectorBase
-from rec_sys.vector_database.text_encoder import TextEncoder
-from rec_sys.vector_database.trained_encoder import encoder_of
 from triton_utils.backend.settings import RecommendSettings
 from triton_utils.backend.text_cache import CachedEncoder
 from triton_utils.deploy import DeploySettings, deploy
-from triton_utils.server import LAUNCHER, PROJECT, ServerSettings, TritonServer
+from triton_utils.server.process import LAUNCHER, PROJECT, ServerSettings, TritonServer
 
 SET = "musical_instruments_2014"
 RAW = f"{SET}/Musical_instruments_reviews.csv.gz"

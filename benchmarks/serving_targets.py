@@ -26,12 +26,12 @@ from benchmarks.serving_load import (
 )
 from benchmarks.serving_questions import K, load_arrays
 from benchmarks.serving_setup import Deployed, Running
-from rec_sys.inference.people import Person
+from rec_sys.inference.users import Person
 from rec_sys.modules.signature import TEXT_ENCODER
-from rec_sys.vector_database.text_encoder import TextEncoder
+from rec_sys.text.text_encoder import TextEncoder
 from triton_utils.backend.settings import RecommendSettings
 from triton_utils.client import TritonClient
-from triton_utils.server import ask
+from triton_utils.server.process import ask
 from triton_utils.web.settings import settings_of
 
 SEED = 100

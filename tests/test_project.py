@@ -27,14 +27,14 @@ TESTS = [path for path in SOURCES if path.is_relative_to(PROJECT / "tests") and 
 
 # Each line may import from the lines above it.
 LAYERS = (
-    ("columns", "errors", "ids", "files", "settings", "paths", "command"),
+    ("arrays", "columns", "errors", "ids", "files", "settings", "paths", "command"),
+    ("text",),
     ("dataset",),
-    ("modules",),
+    ("metrics", "tracking"),
     ("recommenders",),
-    ("evaluation",),
-    ("train",),
-    ("vector_database",),
+    ("evaluation", "vector_database", "modules"),
     ("inference",),
+    ("train",),
     ("triton_utils",),
     ("rec_service",),
 )

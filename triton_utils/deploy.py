@@ -17,16 +17,16 @@ from pydantic import Field
 
 from rec_sys.command import command, register_schema
 from rec_sys.errors import RepositoryError, ServeError
-from rec_sys.modules.checkpoint import find_checkpoint, load_checkpoint
 from rec_sys.modules.config_pbtxt import Target
 from rec_sys.modules.signature import MODELS, RECOMMEND
 from rec_sys.paths import Paths
+from rec_sys.recommenders.graph.checkpoint import find_checkpoint, load_checkpoint
 from rec_sys.settings import Settings, read_settings
 from rec_sys.vector_database.storage import load_vector_base
 from triton_utils.backend.settings import RecommendSettings
-from triton_utils.build import build, shape_of
-from triton_utils.repository import Repository, Run, State, Version
-from triton_utils.server import addresses_of, ask, is_ready
+from triton_utils.repository.build import build, shape_of
+from triton_utils.repository.versions import Repository, Run, State, Version
+from triton_utils.server.process import addresses_of, ask, is_ready
 
 
 class DeploySettings(Settings):

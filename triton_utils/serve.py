@@ -24,7 +24,7 @@ from rec_sys.command import command, register_schema
 from rec_sys.errors import ServeError
 from rec_sys.paths import Paths
 from rec_sys.settings import read_settings
-from triton_utils.server import ServerSettings, TritonServer
+from triton_utils.server.process import ServerSettings, TritonServer
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rec_sys.dataset.table import Ints
+from rec_sys.arrays import Ints
 
 if TYPE_CHECKING:
     import scipy.sparse as sp  # serving does without it

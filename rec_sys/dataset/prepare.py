@@ -5,10 +5,10 @@ from __future__ import annotations
 from omegaconf import DictConfig
 
 from rec_sys.command import command, register_schema, same_settings
-from rec_sys.dataset.data import DataSettings, prepare_data
-from rec_sys.dataset.encoder import EncoderSettings
+from rec_sys.dataset.dataset import DataSettings, prepare_data
 from rec_sys.paths import Paths
 from rec_sys.settings import read_settings
+from rec_sys.text.settings import EncoderSettings
 
 register_schema("data", DataSettings)
 register_schema("encoder", EncoderSettings)

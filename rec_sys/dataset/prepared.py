@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 
 from rec_sys import columns
-from rec_sys.dataset.formats import Order
+from rec_sys.dataset.readers.formats import Order
 
 
 @dataclass(frozen=True)

@@ -23,14 +23,14 @@ from pydantic import Field
 from tqdm import tqdm
 
 from rec_sys import columns
-from rec_sys.dataset.format_choice import choose_format, given_columns
-from rec_sys.dataset.formats import LISTS, ColumnNames, Review, ReviewFormat
-from rec_sys.dataset.metadata import read_products
 from rec_sys.dataset.prepared import PreparedReviews, find_prepared
-from rec_sys.dataset.real_ids import read_real_ids
-from rec_sys.dataset.rejects import Reason, Rejects
-from rec_sys.dataset.rows import RawFile, Row, peek
-from rec_sys.dataset.sequences import find_sequences
+from rec_sys.dataset.readers.format_choice import choose_format, given_columns
+from rec_sys.dataset.readers.formats import LISTS, ColumnNames, Review, ReviewFormat
+from rec_sys.dataset.readers.metadata import read_products
+from rec_sys.dataset.readers.real_ids import read_real_ids
+from rec_sys.dataset.readers.rejects import Reason, Rejects
+from rec_sys.dataset.readers.rows import RawFile, Row, peek
+from rec_sys.dataset.readers.sequences import find_sequences
 from rec_sys.errors import DataError
 from rec_sys.files import atomic_folder, sha256_of, write_json
 from rec_sys.settings import Settings

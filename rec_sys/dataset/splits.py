@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from rec_sys.arrays import Ints
 from rec_sys.dataset.histories import Histories
-from rec_sys.dataset.table import Ints, ReviewTable
+from rec_sys.dataset.table import ReviewTable
 from rec_sys.errors import DataError
 from rec_sys.settings import Settings
 

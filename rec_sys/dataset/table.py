@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from rec_sys import columns
+from rec_sys.arrays import Floats, Ints
 from rec_sys.errors import DataError
 from rec_sys.ids import IdMap
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
-Vectors = npt.NDArray[np.floating[Any]]  # float16 on disk, float32 in computations
 
 
 @dataclass(frozen=True)

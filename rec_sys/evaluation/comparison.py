@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rec_sys.dataset.splits import Part
-from rec_sys.evaluation.bootstrap import DRAWS, LEVEL, METRICS, Difference, differences
-from rec_sys.evaluation.groups import BY_HISTORY, BY_TRAINING, CUTOFFS
-from rec_sys.evaluation.protocol import RankingReport, format_table
-from rec_sys.evaluation.tables import short, text_table
+from rec_sys.metrics.bootstrap import DRAWS, LEVEL, METRICS, Difference, differences
+from rec_sys.metrics.groups import BY_HISTORY, BY_TRAINING, CUTOFFS
+from rec_sys.metrics.protocol import RankingReport, format_table
+from rec_sys.metrics.tables import short, text_table
 
 BOUNDS = {"people": BY_HISTORY, "products": BY_TRAINING}
 JUDGED: dict[Part, str] = {

@@ -14,24 +14,25 @@ from typing import Any
 from omegaconf import DictConfig
 from pydantic import Field, field_validator
 
+from rec_sys.arrays import Ints, Vectors
 from rec_sys.command import command, register_schema
-from rec_sys.dataset.data import Data, DataSettings, load_data
-from rec_sys.dataset.encoder import EncoderSettings
+from rec_sys.dataset.dataset import Data, DataSettings, load_data
+from rec_sys.dataset.product_texts import describe_new_products, with_texts_from
 from rec_sys.dataset.splits import Part, Split, SplitSettings, split_by_time
-from rec_sys.dataset.table import Ints, Vectors
 from rec_sys.errors import ConfigError
-from rec_sys.evaluation.baselines import BASELINES, DEFAULT, LeftOut, fit_baselines
 from rec_sys.evaluation.comparison import Comparison
-from rec_sys.evaluation.new_products import chance_of_recall, describe_new_products, with_texts_from
-from rec_sys.evaluation.protocol import RankingReport, evaluate, mean_of_seeds
-from rec_sys.evaluation.resources import measured
-from rec_sys.evaluation.trained_on import check_trained_on
+from rec_sys.evaluation.tuning import BASELINES, DEFAULT, LeftOut, fit_baselines
 from rec_sys.files import write_json
-from rec_sys.modules.checkpoint import SUFFIX, find_checkpoint, load_checkpoint
+from rec_sys.metrics.cold_start import chance_of_recall
+from rec_sys.metrics.protocol import RankingReport, evaluate, mean_of_seeds
+from rec_sys.metrics.scorer import Scorer
 from rec_sys.paths import Paths
-from rec_sys.recommenders.base import Scorer
-from rec_sys.recommenders.graph import GRAPH_MODEL, GraphRecommender
+from rec_sys.recommenders.graph.checkpoint import SUFFIX, find_checkpoint, load_checkpoint
+from rec_sys.recommenders.graph.recommender import GRAPH_MODEL, GraphRecommender
+from rec_sys.recommenders.graph.trained_on import check_trained_on
 from rec_sys.settings import Settings, read_settings
+from rec_sys.text.settings import EncoderSettings
+from rec_sys.tracking.resources import measured
 
 SEEDED = ("als", "bpr", "sasrec")  # the others come out the same whatever the seed
 
@@ -216,7 +217,7 @@ def _facts(judged: Judged) -> dict[str, Any]:
 
 def track(comparison: Comparison, file: Path, paths: Paths) -> None:
     """Write each model's figures into the tracking store, as a run of its own with the file of all of them."""
-    from rec_sys.evaluation.tracking import log_figures, log_file, start_run  # MLflow takes seconds to import
+    from rec_sys.tracking.runs import log_figures, log_file, start_run  # MLflow takes seconds to import
 
     data, part = comparison.facts["data"], comparison.part
     tags = {"data": data["name"], "data_fingerprint": data["fingerprint"], "evaluation": comparison.name, "part": part}

@@ -20,21 +20,21 @@ from omegaconf import DictConfig
 from pydantic import Field, field_validator
 from tqdm import tqdm
 
+from rec_sys.arrays import Ints
 from rec_sys.command import command, register_schema
-from rec_sys.dataset.data import Data, DataSettings, load_data
-from rec_sys.dataset.table import Ints
+from rec_sys.dataset.dataset import Data, DataSettings, load_data
 from rec_sys.errors import CheckpointError, ConfigError, DataError
 from rec_sys.inference.output import check_output, describe, write_recommendations
-from rec_sys.inference.people import Person, known_people
 from rec_sys.inference.read_reviews import read_people
 from rec_sys.inference.recommend import Recommendations
 from rec_sys.inference.remote import connect
-from rec_sys.inference.torch_towers import recommender_of
-from rec_sys.modules.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
+from rec_sys.inference.torch_encoder import recommender_of
+from rec_sys.inference.users import Person, known_people
 from rec_sys.paths import Paths
+from rec_sys.recommenders.graph.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
+from rec_sys.recommenders.graph.trained_encoder import encoder_of, encoder_settings_of, settings_of
 from rec_sys.settings import Settings, read_settings
 from rec_sys.vector_database.storage import load_vector_base
-from rec_sys.vector_database.trained_encoder import encoder_of, encoder_settings_of, settings_of
 
 FEW = 3  # known people shown when nobody is asked for
 

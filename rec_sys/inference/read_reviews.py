@@ -14,9 +14,9 @@ from typing import Any
 import orjson
 
 from rec_sys.columns import MAX_RATING, MIN_RATING
-from rec_sys.dataset.formats import DATES, Names, read_date, read_id, read_number, read_text
+from rec_sys.dataset.readers.formats import DATES, Names, read_date, read_id, read_number, read_text
 from rec_sys.errors import DataError
-from rec_sys.inference.people import Person, Review
+from rec_sys.inference.users import Person, Review
 
 USER = ("reviewerID", "user_id", "user", "nickname")
 PRODUCT = ("parent_asin", "asin", "product_id", "item_id")

@@ -8,14 +8,14 @@ from functools import cached_property
 
 import numpy as np
 
+from rec_sys.arrays import Floats, Ints
 from rec_sys.dataset.histories import Histories
-from rec_sys.dataset.star_arrays import StarArrays, star_arrays
-from rec_sys.dataset.table import Floats, Ints
 from rec_sys.errors import ConfigError
-from rec_sys.inference.people import Person, Review, order_in_time
-from rec_sys.inference.towers import Towers
+from rec_sys.inference.encoders import Towers
+from rec_sys.inference.users import Person, Review, order_in_time
+from rec_sys.recommenders.graph.history_arrays import StarArrays, star_arrays
+from rec_sys.text.text_encoder import TextEncoder, embed
 from rec_sys.vector_database.index import NONE, VectorBase
-from rec_sys.vector_database.text_encoder import TextEncoder, embed
 
 REASONS = 3  # reviews shown as the reason, at most
 NO_TASTE = 1e-4  # a shorter vector is that of somebody of whom nothing is known
@@ -249,7 +249,7 @@ class ReviewRecommender:
 
 
 def predicted_stars(inner: Floats, liked: Floats) -> Floats:
-    """Inner products of unit vectors as ratings of 0 to 5 stars, as `rec_sys.modules.graph_model` defines them.
+    """Inner products of unit vectors as ratings of 0 to 5 stars, as `rec_sys.recommenders.graph.network` defines them.
 
     Args:
         inner: of any shape.

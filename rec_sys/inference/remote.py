@@ -13,8 +13,8 @@ from importlib.metadata import entry_points
 from typing import Protocol
 
 from rec_sys.errors import ConfigError
-from rec_sys.inference.people import Person
 from rec_sys.inference.recommend import Recommendations
+from rec_sys.inference.users import Person
 
 GROUP = "rec_sys.servers"
 

@@ -15,7 +15,7 @@ import numpy as np
 import orjson
 from pydantic import Field
 
-from rec_sys.dataset.table import Floats
+from rec_sys.arrays import Floats
 from rec_sys.errors import ConfigError, RepositoryError
 from rec_sys.files import sha256_of, write_json
 from rec_sys.settings import Settings

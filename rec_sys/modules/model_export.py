@@ -26,13 +26,13 @@ import rec_sys.command  # noqa: F401  (silences what torch_geometric says to its
 from rec_sys.errors import CheckpointError, ConfigError, RecSysError
 from rec_sys.files import atomic_file
 from rec_sys.modules import signature
-from rec_sys.modules.checkpoint import Checkpoint, load_checkpoint
 from rec_sys.modules.config_pbtxt import CONFIG_FILE, MODEL_FILE, TARGETS, Serving, target_of, write_model_files
-from rec_sys.modules.export_check import TOLERANCE, check_graph_model, check_new_products, exported_from
-from rec_sys.modules.graph_model import GraphModelSettings
-from rec_sys.modules.plain_user_tower import PlainUserTower
+from rec_sys.modules.onnx_user_tower import PlainUserTower
+from rec_sys.modules.parity import TOLERANCE, check_graph_model, check_new_products, exported_from
 from rec_sys.modules.signature import Signature
 from rec_sys.paths import typed
+from rec_sys.recommenders.graph.checkpoint import Checkpoint, load_checkpoint
+from rec_sys.recommenders.graph.settings import GraphModelSettings
 
 __all__ = ["TOLERANCE", "export_graph_model", "export_new_products"]
 

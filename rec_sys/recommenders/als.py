@@ -7,8 +7,9 @@ from typing import Self
 import numpy as np
 from pydantic import Field
 
+from rec_sys.arrays import Floats, Ints
 from rec_sys.dataset.histories import Histories
-from rec_sys.dataset.table import Floats, Ints, ReviewTable
+from rec_sys.dataset.table import ReviewTable
 from rec_sys.errors import ConfigError
 from rec_sys.recommenders.base import Recommender
 from rec_sys.recommenders.training_matrix import training_matrix

@@ -8,8 +8,9 @@ import numpy as np
 import scipy.sparse as sp
 from pydantic import Field
 
+from rec_sys.arrays import Floats, Ints
 from rec_sys.dataset.histories import Histories
-from rec_sys.dataset.table import Floats, Ints, ReviewTable
+from rec_sys.dataset.table import ReviewTable
 from rec_sys.recommenders.base import Recommender
 from rec_sys.recommenders.training_matrix import training_matrix
 from rec_sys.settings import Settings

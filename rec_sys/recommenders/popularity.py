@@ -6,8 +6,9 @@ from typing import Self
 
 import numpy as np
 
+from rec_sys.arrays import Floats, Ints
 from rec_sys.dataset.histories import Histories
-from rec_sys.dataset.table import Floats, Ints, ReviewTable
+from rec_sys.dataset.table import ReviewTable
 from rec_sys.recommenders.base import Recommender
 from rec_sys.settings import Settings
 

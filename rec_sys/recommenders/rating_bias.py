@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from rec_sys.arrays import Floats, Ints
 from rec_sys.columns import MAX_RATING, MIN_RATING
-from rec_sys.dataset.table import Floats, Ints, ReviewTable
+from rec_sys.dataset.table import ReviewTable
 from rec_sys.errors import DataError
 from rec_sys.settings import Settings
 

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 from tqdm import tqdm
 
+from rec_sys.arrays import Floats, Ints
 from rec_sys.dataset.histories import Histories
-from rec_sys.dataset.table import Floats, Ints, ReviewTable
+from rec_sys.dataset.table import ReviewTable
 from rec_sys.recommenders.base import Recommender
 from rec_sys.settings import Settings
 

@@ -7,8 +7,9 @@ from typing import Self
 import numpy as np
 from pydantic import Field
 
+from rec_sys.arrays import Floats, Ints, Vectors
 from rec_sys.dataset.histories import Histories
-from rec_sys.dataset.table import Floats, Ints, ReviewTable, Vectors
+from rec_sys.dataset.table import ReviewTable
 from rec_sys.errors import DataError
 from rec_sys.recommenders.base import Recommender
 from rec_sys.settings import Settings

@@ -12,7 +12,8 @@ import numpy as np
 from pydantic import Field
 from scipy.linalg import blas
 
-from rec_sys.dataset.table import Floats, Ints, ReviewTable, Vectors
+from rec_sys.arrays import Floats, Ints, Vectors
+from rec_sys.dataset.table import ReviewTable
 from rec_sys.errors import DataError
 from rec_sys.recommenders.ease import EASE, EASESettings
 

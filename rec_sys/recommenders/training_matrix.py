@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from rec_sys.dataset.table import Ints, ReviewTable
+from rec_sys.arrays import Ints
+from rec_sys.dataset.table import ReviewTable
 
 
 def training_matrix(table: ReviewTable, train: Ints) -> sp.csr_matrix:

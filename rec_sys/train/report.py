@@ -11,10 +11,10 @@ import matplotlib as mpl
 mpl.use("Agg")  # files only: a server has no screen
 from matplotlib import pyplot as plt
 
-from rec_sys.evaluation.protocol import RankingReport, format_table
-from rec_sys.evaluation.rating import RatingReport
 from rec_sys.files import atomic_file, write_json
-from rec_sys.train.callbacks import History
+from rec_sys.metrics.protocol import RankingReport, format_table
+from rec_sys.metrics.rating import RatingReport
+from rec_sys.recommenders.graph.callbacks import History
 
 METRICS = ("recall@10", "ndcg@10")  # shown; report.json holds all
 

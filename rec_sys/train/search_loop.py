@@ -14,12 +14,13 @@ from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from rec_sys.errors import ConfigError
-from rec_sys.evaluation.tracking import fail_run, log_figures, log_file
 from rec_sys.files import write_json
 from rec_sys.paths import Paths, quoted
+from rec_sys.recommenders.graph.settings import TrainSettings
 from rec_sys.settings import read_settings
+from rec_sys.tracking.runs import fail_run, log_figures, log_file
 from rec_sys.train.search_space import distribution_of, first_of, is_within, words
-from rec_sys.train.settings import SearchSettings, TrainSettings
+from rec_sys.train.settings import SearchSettings
 from rec_sys.train.study import MLFLOW_RUN, Study
 
 FAILURES = 3  # in a row: then the search gives up

@@ -16,8 +16,8 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from rec_sys.errors import ConfigError
-from rec_sys.evaluation.tracking import start_run
 from rec_sys.paths import Paths
+from rec_sys.tracking.runs import start_run
 from rec_sys.train.settings import SearchSettings
 
 if sys.platform != "win32":

@@ -5,14 +5,14 @@ from __future__ import annotations
 from omegaconf import DictConfig
 
 from rec_sys.command import command, register_schema
-from rec_sys.dataset.data import DataSettings
-from rec_sys.dataset.encoder import EncoderSettings
+from rec_sys.dataset.dataset import DataSettings
 from rec_sys.dataset.splits import SplitSettings
-from rec_sys.modules.graph_model import GraphModelSettings
 from rec_sys.paths import Paths
+from rec_sys.recommenders.graph.settings import GraphModelSettings, TrainSettings
 from rec_sys.settings import read_settings
+from rec_sys.text.settings import EncoderSettings
 from rec_sys.train.search import register_search
-from rec_sys.train.settings import SearchSettings, TrainSettings
+from rec_sys.train.settings import SearchSettings
 
 for _name, _settings in (
     ("data", DataSettings),
@@ -30,7 +30,7 @@ register_search()
 @command("train_config")
 def main(cfg: DictConfig) -> None:
     """Train and print the closing report."""
-    from rec_sys.train.job import train  # Lightning and MLflow take seconds to import: not for --help or a typing error
+    from rec_sys.train.run import train  # Lightning and MLflow take seconds to import: not for --help or a typing error
 
     result = train(cfg)
     if not result.files:

@@ -19,15 +19,15 @@ from pydantic import Field
 from tqdm import tqdm
 
 from rec_sys.command import command, register_schema
-from rec_sys.dataset.metadata import Product, read_products
+from rec_sys.dataset.readers.metadata import Product, read_products
 from rec_sys.errors import CheckpointError, VectorBaseError
-from rec_sys.modules.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from rec_sys.paths import Paths, typed
+from rec_sys.recommenders.graph.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
+from rec_sys.recommenders.graph.trained_encoder import encoder_of
 from rec_sys.settings import Settings, read_settings
+from rec_sys.text.text_encoder import TextEncoder, embed
 from rec_sys.vector_database.index import VectorBase, VectorBaseSettings
 from rec_sys.vector_database.storage import load_vector_base, save_vector_base
-from rec_sys.vector_database.text_encoder import TextEncoder, embed
-from rec_sys.vector_database.trained_encoder import encoder_of
 
 
 class CreateSettings(Settings):

@@ -15,12 +15,12 @@ import faiss
 import numpy as np
 from pydantic import Field
 
-from rec_sys.dataset.table import Floats, Ints
+from rec_sys.arrays import Floats, Ints
 from rec_sys.ids import IdMap
 from rec_sys.settings import Settings
 
 if TYPE_CHECKING:
-    from rec_sys.modules.checkpoint import Checkpoint  # torch, which serving does without
+    from rec_sys.recommenders.graph.checkpoint import Checkpoint  # torch, which serving does without
 
 Kind = Literal["exact", "hnsw"]
 

@@ -19,7 +19,7 @@ from rec_sys.paths import Paths, typed
 from rec_sys.vector_database.index import Origin, VectorBase
 
 if TYPE_CHECKING:
-    from rec_sys.modules.checkpoint import Checkpoint  # torch, which serving does without
+    from rec_sys.recommenders.graph.checkpoint import Checkpoint  # torch, which serving does without
 
 FORMAT = "rec_sys vector base 1"
 INDEX_FILE, PRODUCTS_FILE, ADDED_FILE = "index.faiss", "products.parquet", "added_history.npy"

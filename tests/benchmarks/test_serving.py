@@ -24,8 +24,8 @@ from benchmarks.serving_load import (
 from benchmarks.serving_questions import Questions, load_arrays, people_of, save_arrays, save_people
 from benchmarks.serving_setup import chosen_data
 from benchmarks.serving_targets import in_turns, is_refusal, target
-from rec_sys.inference.people import Person, Review
 from rec_sys.inference.read_reviews import parse_people
+from rec_sys.inference.users import Person, Review
 
 
 def reviews(name: str, count: int) -> list[Review]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rec_sys.dataset.histories import Histories
-from tests.toy import histories_of
+from tests.support.toy import histories_of
 
 RAGGED = st.lists(st.lists(st.integers(0, 4), max_size=6), max_size=6)
 

@@ -4,9 +4,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rec_sys.arrays import Ints
 from rec_sys.dataset.splits import histories_around, split_by_time
-from rec_sys.dataset.table import Ints
-from tests.toy import checkerboard, table_of
+from tests.support.toy import checkerboard, table_of
 
 # a has the reviews 0 to 4, b has 5 and 6, c has 7
 TABLE = table_of(

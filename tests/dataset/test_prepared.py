@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from rec_sys import columns
-from rec_sys.dataset.formats import Order
 from rec_sys.dataset.prepared import PreparedReviews, find_prepared
+from rec_sys.dataset.readers.formats import Order
 from rec_sys.files import write_json
 
 FOUND = PreparedReviews(

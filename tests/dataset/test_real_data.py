@@ -14,15 +14,15 @@ from hydra import compose, initialize_config_dir
 
 from rec_sys import columns
 from rec_sys.command import CONFIG_FOLDER, register_schema
-from rec_sys.dataset.data import DataSettings, load_data, prepare_data
-from rec_sys.dataset.encoder import EncoderSettings
+from rec_sys.dataset.dataset import DataSettings, load_data, prepare_data
 from rec_sys.dataset.prepared import PreparedReviews
 from rec_sys.dataset.reviews import prepare_reviews
 from rec_sys.dataset.splits import split_by_time
 from rec_sys.dataset.table import ReviewTable, load_table
 from rec_sys.paths import Paths
 from rec_sys.settings import read_settings
-from tests import real_data
+from rec_sys.text.settings import EncoderSettings
+from tests.support import real_data
 
 pytestmark = pytest.mark.real_data
 

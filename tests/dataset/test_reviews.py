@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from rec_sys import columns
 from rec_sys.dataset import reviews
 from rec_sys.dataset.prepared import PreparedReviews
-from rec_sys.dataset.rejects import Reason, Rejects
+from rec_sys.dataset.readers.rejects import Reason, Rejects
 from rec_sys.dataset.reviews import ReadSettings, prepare_reviews
 from rec_sys.dataset.table import load_table
 from rec_sys.errors import ConfigError, DataError
-from tests.terminal import Terminal
+from tests.support.terminal import Terminal
 
 
 def row(

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from rec_sys.dataset.splits import Part, SplitSettings, histories_before, split_by_time
 from rec_sys.dataset.table import ReviewTable
 from rec_sys.errors import DataError
-from tests.toy import checkerboard, table_of
+from tests.support.toy import checkerboard, table_of
 
 
 def table_with(lengths: list[int]) -> ReviewTable:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rec_sys import columns
 from rec_sys.dataset.table import ReviewTable, load_table
 from rec_sys.errors import DataError
-from tests.toy import table_of
+from tests.support.toy import table_of
 
 Row = tuple[str, str, float | None, int, str]
 

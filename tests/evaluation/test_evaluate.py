@@ -17,16 +17,16 @@ import pytest
 
 import rec_sys.train.train  # registers the schemas  # noqa: F401
 from rec_sys.command import CONFIG_FOLDER
-from rec_sys.dataset.data import Data, DataSettings, load_data
-from rec_sys.dataset.encoder import EncoderSettings
+from rec_sys.dataset.dataset import Data, DataSettings, load_data
 from rec_sys.dataset.splits import SplitSettings
 from rec_sys.errors import CheckpointError, ConfigError, RecSysError
 from rec_sys.evaluation.evaluate import EvaluateSettings, compare, track
-from rec_sys.evaluation.trained_on import check_trained_on
-from rec_sys.modules.checkpoint import Checkpoint, load_checkpoint
 from rec_sys.paths import Paths
+from rec_sys.recommenders.graph.checkpoint import Checkpoint, load_checkpoint
+from rec_sys.recommenders.graph.trained_on import check_trained_on
 from rec_sys.settings import read_settings
-from rec_sys.train.job import train
+from rec_sys.text.settings import EncoderSettings
+from rec_sys.train.run import train
 
 SMALL = ["data.sample_people=120", "data.sample_products=50", "data.sample_reviews=900"]
 

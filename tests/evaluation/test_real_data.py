@@ -9,9 +9,9 @@ import pytest
 
 from rec_sys.dataset.splits import split_by_time
 from rec_sys.dataset.table import ReviewTable
-from rec_sys.evaluation.baselines import Fitted, fit_baselines
-from rec_sys.evaluation.protocol import evaluate
-from rec_sys.evaluation.rating import rating_report
+from rec_sys.evaluation.tuning import Fitted, fit_baselines
+from rec_sys.metrics.protocol import evaluate
+from rec_sys.metrics.rating import rating_report
 from rec_sys.recommenders.als import ALS
 from rec_sys.recommenders.base import Recommender
 from rec_sys.recommenders.bpr import BPR, BPRSettings
@@ -19,7 +19,7 @@ from rec_sys.recommenders.ease import EASE, EASESettings
 from rec_sys.recommenders.item_knn import ItemKNN
 from rec_sys.recommenders.popularity import Popularity
 from rec_sys.recommenders.rating_bias import RatingBias
-from tests import real_data
+from tests.support import real_data
 
 pytestmark = pytest.mark.real_data
 SharedData = Callable[[str], Path]

@@ -15,19 +15,19 @@ import orjson
 import polars as pl
 import pytest
 
-from rec_sys.dataset.data import Data, DataSettings, load_data
-from rec_sys.dataset.encoder import EncoderSettings
+from rec_sys.dataset.dataset import Data, DataSettings, load_data
 from rec_sys.errors import ConfigError, DataError, RecSysError, UnknownIdError, VectorBaseError
 from rec_sys.inference import infer as infer_command
 from rec_sys.inference.infer import InferSettings, infer
 from rec_sys.inference.output import describe, write_recommendations
 from rec_sys.inference.recommend import Recommendations
-from rec_sys.modules.checkpoint import load_checkpoint
 from rec_sys.paths import Paths
+from rec_sys.recommenders.graph.checkpoint import load_checkpoint
+from rec_sys.text.settings import EncoderSettings
 from rec_sys.vector_database import create_vectorbase
 from rec_sys.vector_database.index import VectorBase
 from rec_sys.vector_database.storage import save_vector_base
-from tests.vector_database.toy_checkpoint import toy_checkpoint
+from tests.support.toy_checkpoint import toy_checkpoint
 
 HEADER = ["reviewerID", "asin", "overall", "summary", "reviewText", "unixReviewTime"]
 WORDS = ["strings", "drum", "amp", "cable", "stand", "pick", "harp", "case"]

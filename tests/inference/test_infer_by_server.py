@@ -14,17 +14,17 @@ import pytest
 from rec_sys.errors import CheckpointError, ConfigError
 from rec_sys.inference.infer import InferSettings, infer
 from rec_sys.inference.output import write_recommendations
-from rec_sys.inference.people import Person, Review
 from rec_sys.inference.recommend import Recommendations
 from rec_sys.inference.remote import connect
-from rec_sys.inference.torch_towers import recommender_of
-from rec_sys.modules.checkpoint import load_checkpoint
+from rec_sys.inference.torch_encoder import recommender_of
+from rec_sys.inference.users import Person, Review
 from rec_sys.paths import Paths
+from rec_sys.recommenders.graph.checkpoint import load_checkpoint
+from rec_sys.recommenders.graph.trained_encoder import encoder_of
 from rec_sys.vector_database.storage import load_vector_base
-from rec_sys.vector_database.trained_encoder import encoder_of
 from tests.inference.test_infer import HEADER, data_of, raw_rows, save_all
-from tests.triton_utils.small_server import SmallServer, small_server
-from triton_utils.attempts import CallSettings
+from tests.support.small_server import SmallServer, small_server
+from triton_utils.client.attempts import CallSettings
 from triton_utils.errors import Unreachable
 
 
@@ -99,6 +99,6 @@ def test_servers_that_cannot_be_asked(work: Path, monkeypatch: pytest.MonkeyPatc
         ask(work, users=["A1"], triton="somewhere")
     with pytest.raises(ConfigError, match=r"no client of 'seldon' is installed \(known: triton\)"):
         connect("seldon", "127.0.0.1:1")
-    monkeypatch.setattr("triton_utils.client.PATIENT", CallSettings(tries=1))
+    monkeypatch.setattr("triton_utils.client.sync_client.PATIENT", CallSettings(tries=1))
     with pytest.raises(Unreachable, match=r"127\.0\.0\.1:9"), connect("triton", "127.0.0.1:9") as server:
         server.served([Person("me", [Review("B")])], 1)

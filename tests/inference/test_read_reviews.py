@@ -8,8 +8,8 @@ import orjson
 import pytest
 
 from rec_sys.errors import DataError
-from rec_sys.inference.people import Person, Review, in_time_order
 from rec_sys.inference.read_reviews import NEW_PERSON, parse_people, read_people
+from rec_sys.inference.users import Person, Review, in_time_order
 
 
 def parse(value: object) -> list[Person]:

@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from rec_sys.dataset.metadata import Product
+from rec_sys.arrays import Floats
+from rec_sys.dataset.readers.metadata import Product
 from rec_sys.dataset.splits import histories_before
-from rec_sys.dataset.star_arrays import StarArrays
-from rec_sys.dataset.table import Floats, ReviewTable
+from rec_sys.dataset.table import ReviewTable
 from rec_sys.errors import ConfigError
 from rec_sys.inference.output import describe
-from rec_sys.inference.people import Person, Review, known_people
 from rec_sys.inference.recommend import (
     HAS_ALL,
     NOTHING_KNOWN,
@@ -22,13 +21,15 @@ from rec_sys.inference.recommend import (
     excerpt,
     taste_cosine,
 )
-from rec_sys.inference.torch_towers import TorchTowers, recommender_of
-from rec_sys.modules.checkpoint import Checkpoint
-from rec_sys.modules.memory import Memory, MemoryMix
-from rec_sys.recommenders.graph import GraphRecommender
+from rec_sys.inference.torch_encoder import TorchTowers, recommender_of
+from rec_sys.inference.users import Person, Review, known_people
+from rec_sys.recommenders.graph.checkpoint import Checkpoint
+from rec_sys.recommenders.graph.history_arrays import StarArrays
+from rec_sys.recommenders.graph.item_factors import Memory, MemoryMix
+from rec_sys.recommenders.graph.recommender import GraphRecommender
 from rec_sys.vector_database.create_vectorbase import add_products
 from rec_sys.vector_database.index import NONE, VectorBase
-from tests.vector_database.toy_checkpoint import TEXT_DIM, ToyEncoder, toy_checkpoint, toy_table, toy_texts
+from tests.support.toy_checkpoint import TEXT_DIM, ToyEncoder, toy_checkpoint, toy_table, toy_texts
 
 LIMIT = 5  # the toy model's max_history
 

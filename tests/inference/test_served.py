@@ -9,9 +9,9 @@ import pytest
 
 from rec_sys.errors import RepositoryError
 from rec_sys.inference.served import Served, load_served, read_served, save_served
-from rec_sys.inference.torch_towers import TorchTowers, all_history
+from rec_sys.inference.torch_encoder import TorchTowers, all_history
 from rec_sys.vector_database.index import VectorBase
-from tests.modules.exported_toy import random_checkpoint
+from tests.support.exported_toy import random_checkpoint
 
 
 @pytest.fixture(scope="module")

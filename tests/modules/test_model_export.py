@@ -13,9 +13,8 @@ import pytest
 import torch
 
 from rec_sys.errors import CheckpointError, ConfigError
-from rec_sys.inference.onnx_towers import OnnxTowers
+from rec_sys.inference.onnx_encoder import OnnxTowers
 from rec_sys.modules import model_export
-from rec_sys.modules.checkpoint import Checkpoint
 from rec_sys.modules.model_export import (
     TOLERANCE,
     check_model_config,
@@ -25,8 +24,9 @@ from rec_sys.modules.model_export import (
     main,
     new_products_signature,
 )
-from rec_sys.modules.user_tower import UserTower
-from tests.modules.exported_toy import TEXT_DIM, random_checkpoint
+from rec_sys.recommenders.graph.checkpoint import Checkpoint
+from rec_sys.recommenders.graph.user_tower import UserTower
+from tests.support.exported_toy import TEXT_DIM, random_checkpoint
 
 PROJECT = Path(__file__).resolve().parents[2]
 MODEL_CONFIG = PROJECT / "config/model/model_config.yaml"

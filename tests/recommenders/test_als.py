@@ -8,9 +8,9 @@ import pytest
 from rec_sys.errors import ConfigError
 from rec_sys.recommenders.als import ALS, ALSSettings
 from rec_sys.recommenders.training_matrix import training_matrix
-from tests.contracts.recommender import RecommenderContract
 from tests.recommenders.test_checkerboard import part_of_own_parity_first
-from tests.toy import checkerboard, histories_of, table_of
+from tests.support.recommender_contract import RecommenderContract
+from tests.support.toy import checkerboard, histories_of, table_of
 
 SMALL = ALSSettings(factors=8, regularisation=1, alpha=10, iterations=8)
 

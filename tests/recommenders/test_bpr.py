@@ -7,9 +7,9 @@ import pytest
 
 from rec_sys.errors import ConfigError
 from rec_sys.recommenders.bpr import BPR, BPRSettings
-from tests.contracts.recommender import RecommenderContract
 from tests.recommenders.test_checkerboard import part_of_own_parity_first
-from tests.toy import checkerboard, histories_of
+from tests.support.recommender_contract import RecommenderContract
+from tests.support.toy import checkerboard, histories_of
 
 SMALL = BPRSettings(factors=8, iterations=20)
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rec_sys.arrays import Floats, Ints
 from rec_sys.dataset.splits import SplitSettings, histories_before, split_by_time
-from rec_sys.dataset.table import Floats, Ints, ReviewTable
-from rec_sys.evaluation.protocol import evaluate
+from rec_sys.dataset.table import ReviewTable
+from rec_sys.metrics.protocol import evaluate
 from rec_sys.recommenders.base import Recommender
 from rec_sys.recommenders.ease import EASE, EASESettings
 from rec_sys.recommenders.item_knn import ItemKNN, ItemKNNSettings
 from rec_sys.recommenders.popularity import Popularity
-from tests.toy import checkerboard, table_of
+from tests.support.toy import checkerboard, table_of
 
 PERSONAL = [
     pytest.param(ItemKNN(), id="item_knn"),

@@ -6,8 +6,8 @@ import pytest
 from rec_sys.errors import ConfigError
 from rec_sys.recommenders.ease import EASE, EASESettings
 from rec_sys.recommenders.training_matrix import pair_matrix, training_matrix
-from tests.contracts.recommender import RecommenderContract
-from tests.toy import checkerboard, histories_of, table_of
+from tests.support.recommender_contract import RecommenderContract
+from tests.support.toy import checkerboard, histories_of, table_of
 
 
 class TestEASEContract(RecommenderContract):

@@ -5,8 +5,8 @@ import pytest
 
 from rec_sys.errors import ConfigError
 from rec_sys.recommenders.item_knn import ItemKNN, ItemKNNSettings
-from tests.contracts.recommender import RecommenderContract
-from tests.toy import histories_of, table_of
+from tests.support.recommender_contract import RecommenderContract
+from tests.support.toy import histories_of, table_of
 
 
 class TestItemKNNContract(RecommenderContract):

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 
 from rec_sys.recommenders.popularity import Popularity
-from tests.contracts.recommender import RecommenderContract
-from tests.toy import histories_of, table_of
+from tests.support.recommender_contract import RecommenderContract
+from tests.support.toy import histories_of, table_of
 
 
 class TestPopularityContract(RecommenderContract):

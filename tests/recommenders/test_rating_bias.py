@@ -7,7 +7,7 @@ import pytest
 
 from rec_sys.errors import DataError
 from rec_sys.recommenders.rating_bias import RatingBias, RatingBiasSettings
-from tests.toy import checkerboard, table_of
+from tests.support.toy import checkerboard, table_of
 
 
 def numbers(*values: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

@@ -9,9 +9,9 @@ import torch
 from rec_sys.dataset.table import ReviewTable
 from rec_sys.errors import ConfigError
 from rec_sys.recommenders.sasrec import SASRec, SASRecSettings, _batches, _padded, _pieces
-from tests.contracts.recommender import RecommenderContract
 from tests.recommenders.test_checkerboard import part_of_own_parity_first
-from tests.toy import Review, checkerboard, histories_of, table_of
+from tests.support.recommender_contract import RecommenderContract
+from tests.support.toy import Review, checkerboard, histories_of, table_of
 
 TINY = SASRecSettings(dim=8, heads=2, blocks=2, max_history=4, batch_size=100, epochs=3, learning_rate=0.01)
 

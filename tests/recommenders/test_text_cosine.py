@@ -11,8 +11,8 @@ from rec_sys.dataset.table import ReviewTable
 from rec_sys.errors import DataError
 from rec_sys.recommenders.base import Recommender
 from rec_sys.recommenders.text_cosine import TextCosine, TextCosineSettings
-from tests.contracts.recommender import RecommenderContract
-from tests.toy import checkerboard, histories_of
+from tests.support.recommender_contract import RecommenderContract
+from tests.support.toy import checkerboard, histories_of
 
 
 class TestTextCosineContract(RecommenderContract):

@@ -7,8 +7,8 @@ from rec_sys.errors import ConfigError, DataError
 from rec_sys.recommenders.ease import EASE, EASESettings
 from rec_sys.recommenders.text_ease import TextEASE, TextEASESettings
 from rec_sys.recommenders.training_matrix import training_matrix
-from tests.contracts.recommender import RecommenderContract
-from tests.toy import checkerboard, histories_of
+from tests.support.recommender_contract import RecommenderContract
+from tests.support.toy import checkerboard, histories_of
 
 GENERATOR = np.random.default_rng(0)
 TEXT = GENERATOR.normal(size=(40, 6)).astype(np.float16)

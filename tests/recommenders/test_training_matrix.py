@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from rec_sys.recommenders.training_matrix import training_matrix
-from tests.toy import table_of
+from tests.support.toy import table_of
 
 
 def test_holds_one_for_each_pair_of_the_training_reviews() -> None:

@@ -27,7 +27,7 @@ from rec_sys.train.search_space import distribution_of, is_within, words
 from rec_sys.train.settings import SearchSettings
 from rec_sys.train.study import Study
 from rec_sys.train.train import main
-from tests.toy import checkerboard
+from tests.support.toy import checkerboard
 
 SPACE = ["model.dim=8,16", "train.learning_rate=tag(log,interval(0.001,0.02))"]
 
@@ -101,7 +101,7 @@ def plain(work_dir: Path) -> str:
         raise AssertionError("the test reviews are read")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rec_sys.train.job.judge", trap)
+        patch.setattr("rec_sys.train.run.judge", trap)
         return search(work_dir, "plain", "search.trials=3", *SPACE)
 
 

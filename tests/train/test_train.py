@@ -20,9 +20,9 @@ from omegaconf import DictConfig
 import rec_sys.train.train  # registers the schemas  # noqa: F401
 from rec_sys.command import CONFIG_FOLDER
 from rec_sys.errors import CheckpointError, ConfigError, DataError
-from rec_sys.modules.checkpoint import load_checkpoint
-from rec_sys.train.job import TrainResult, train
-from rec_sys.train.resume import State, check_same
+from rec_sys.recommenders.graph.checkpoint import load_checkpoint
+from rec_sys.recommenders.graph.resume import State, check_same
+from rec_sys.train.run import TrainResult, train
 
 SMALL = [
     "data.sample_people=300",

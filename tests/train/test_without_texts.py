@@ -16,12 +16,12 @@ from rec_sys.errors import CheckpointError
 from rec_sys.evaluation.evaluate import EvaluateSettings, compare
 from rec_sys.inference.infer import InferSettings, infer
 from rec_sys.inference.recommend import UNREAD, UNREAD_REVIEWS, Recommendations
-from rec_sys.modules.checkpoint import Checkpoint, load_checkpoint
 from rec_sys.paths import Paths
+from rec_sys.recommenders.graph.checkpoint import Checkpoint, load_checkpoint
 from rec_sys.settings import read_settings
-from rec_sys.train.job import train
+from rec_sys.train.run import train
 from rec_sys.vector_database.create_vectorbase import CreateSettings, create_vectorbase
-from tests.toy import checkerboard
+from tests.support.toy import checkerboard
 
 NAMES = ("Harp of {} bronze strings", "Loud drum with {} cymbals")
 NOWHERE = "encoder.name=no-such-encoder"  # whoever asks for an encoder fails

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from rec_sys.inference.recommend import ReviewRecommender
-from rec_sys.inference.torch_towers import recommender_of
-from rec_sys.modules.checkpoint import Checkpoint
+from rec_sys.inference.torch_encoder import recommender_of
+from rec_sys.recommenders.graph.checkpoint import Checkpoint
+from rec_sys.recommenders.graph.trained_encoder import encoder_of
 from rec_sys.vector_database.index import VectorBase
-from rec_sys.vector_database.trained_encoder import encoder_of
-from tests.triton_utils.served_toy import ServedToy, served_toy
-from tests.triton_utils.small_server import SmallServer, deploy_toy, small_server, toy_recommender
+from tests.support.served_toy import ServedToy, served_toy
+from tests.support.small_server import SmallServer, deploy_toy, small_server, toy_recommender
 from triton_utils.client import TritonClient
 from triton_utils.deploy import deploy
-from triton_utils.server import TritonServer
+from triton_utils.server.process import TritonServer
 from triton_utils.web.settings import WebSettings
 
 

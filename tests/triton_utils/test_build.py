@@ -12,17 +12,17 @@ from onnx import helper, numpy_helper
 
 from rec_sys.errors import CheckpointError
 from rec_sys.inference.recommend import Answer, ReviewRecommender
-from rec_sys.modules.checkpoint import Checkpoint
-from rec_sys.modules.export_check import NEARLY_EQUAL, TOLERANCE
 from rec_sys.modules.model_export import export_graph_model
+from rec_sys.modules.parity import NEARLY_EQUAL, TOLERANCE
 from rec_sys.paths import Paths
+from rec_sys.recommenders.graph.checkpoint import Checkpoint
 from rec_sys.vector_database.index import NONE, VectorBase
 from rec_sys.vector_database.storage import save_vector_base
-from tests.vector_database.toy_checkpoint import toy_checkpoint, toy_table
-from triton_utils import build
-from triton_utils.build import SAMPLE_K, SAMPLE_MORE, difference, sample_people
+from tests.support.toy_checkpoint import toy_checkpoint, toy_table
 from triton_utils.deploy import DeploySettings, deploy
-from triton_utils.repository import Repository
+from triton_utils.repository import build
+from triton_utils.repository.build import SAMPLE_K, SAMPLE_MORE, difference, sample_people
+from triton_utils.repository.versions import Repository
 
 
 @pytest.fixture

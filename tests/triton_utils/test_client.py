@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 
 from rec_sys.errors import ConfigError
-from rec_sys.inference.people import Person, Review
 from rec_sys.inference.recommend import Recommendations, ReviewRecommender
-from tests.triton_utils.small_server import SmallServer, fail, late, small_server
-from triton_utils.async_client import AsyncTritonClient
-from triton_utils.attempts import CallSettings
+from rec_sys.inference.users import Person, Review
+from tests.support.small_server import SmallServer, fail, late, small_server
 from triton_utils.client import TritonClient
+from triton_utils.client.async_client import AsyncTritonClient
+from triton_utils.client.attempts import CallSettings
+from triton_utils.client.tensors import texts
 from triton_utils.errors import (
     BadInput,
     DeadlineExceeded,
@@ -31,7 +32,6 @@ from triton_utils.errors import (
     UnknownModel,
     Unreachable,
 )
-from triton_utils.tensors import texts
 
 Code = grpc.StatusCode
 QUICK = CallSettings(deadline=5, tries=3, backoff=0.01)

@@ -14,7 +14,7 @@ from tritonclient.grpc import model_config_pb2
 
 from rec_sys.modules.signature import MODELS
 from tests.triton_utils.test_repository import SHAPE, state
-from triton_utils.repository import Repository
+from triton_utils.repository.versions import Repository
 from triton_utils.web.settings import settings_of
 
 PROJECT = Path(__file__).resolve().parents[2]

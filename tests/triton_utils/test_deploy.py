@@ -14,16 +14,16 @@ import pytest
 
 from rec_sys.errors import RepositoryError, VectorBaseError
 from rec_sys.files import sha256_of
-from rec_sys.inference.people import Person, Review
 from rec_sys.inference.recommend import Recommendations
+from rec_sys.inference.users import Person, Review
 from rec_sys.vector_database.storage import save_vector_base
+from tests.support.served_toy import ServedToy
 from tests.triton_utils.conftest import Served
-from tests.triton_utils.served_toy import ServedToy
 from triton_utils.backend.settings import RecommendSettings
 from triton_utils.client import TritonClient
 from triton_utils.deploy import Deployed, DeploySettings, add_version, deploy
 from triton_utils.errors import Overloaded, TritonError
-from triton_utils.repository import Repository
+from triton_utils.repository.versions import Repository
 
 pytestmark = pytest.mark.triton
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rec_sys.errors import RepositoryError
-from triton_utils.repository import Instances, Repository, Run, Shape, State, Version
+from triton_utils.repository.versions import Instances, Repository, Run, Shape, State, Version
 
 SHAPE = Shape(history_dim=33, text_dim=384, review_texts=True, dim=33)
 OTHER = SHAPE.model_copy(update={"history_dim": 65, "dim": 65})

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pytest
 
 from rec_sys.errors import DataError
-from rec_sys.inference.people import Person, Review
 from rec_sys.inference.recommend import Answer
+from rec_sys.inference.users import Person, Review
 from rec_sys.modules.signature import UNKNOWN_TIME, recommend
 from rec_sys.vector_database.index import NONE
 from triton_utils.backend.request_arrays import arrays_of, people_of

@@ -20,15 +20,15 @@ import psutil
 import pytest
 
 from rec_sys.errors import ServeError
-from rec_sys.inference.people import Person, Review
+from rec_sys.inference.users import Person, Review
+from tests.support.served_toy import ServedToy
 from tests.triton_utils.conftest import Served
-from tests.triton_utils.served_toy import ServedToy
 from tests.triton_utils.test_uvicorn import uvicorn, wait_for
-from triton_utils.attempts import CallSettings
 from triton_utils.client import TritonClient
+from triton_utils.client.attempts import CallSettings
 from triton_utils.errors import NotReady, TritonError, Unreachable
 from triton_utils.serve import ServeSettings, Stop, serve
-from triton_utils.server import ServerSettings, TritonServer, addresses_of
+from triton_utils.server.process import ServerSettings, TritonServer, addresses_of
 
 pytestmark = pytest.mark.triton
 
@@ -260,7 +260,7 @@ def test_the_server_has_the_libraries_of_this_project() -> None:
     """The same ONNX Runtime gives the same bits; numpy is older, because the server's Python backend wants it."""
     from importlib.metadata import version
 
-    from triton_utils.server import tritonserver_environment
+    from triton_utils.server.process import tritonserver_environment
 
     found = tritonserver_environment()["versions"]
     assert found["numpy"].startswith("1.")

@@ -14,14 +14,14 @@ import pytest
 from tritonclient.grpc import InferenceServerClient, InferInput
 from tritonclient.utils import InferenceServerException
 
-from rec_sys.dataset.onnx_text_encoder import OnnxTextEncoder
-from rec_sys.inference.people import Person, Review
 from rec_sys.inference.recommend import HAS_ALL, NOTHING_KNOWN, Recommendations
+from rec_sys.inference.users import Person, Review
 from rec_sys.modules import signature
+from rec_sys.text.onnx_text_encoder import OnnxTextEncoder
 from tests.triton_utils.conftest import Served
-from triton_utils.build import sample_people
 from triton_utils.errors import BadInput
-from triton_utils.server import ask
+from triton_utils.repository.build import sample_people
+from triton_utils.server.process import ask
 
 pytestmark = pytest.mark.triton
 

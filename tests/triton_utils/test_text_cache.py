@@ -6,9 +6,9 @@ import threading
 
 import numpy as np
 
-from rec_sys.dataset.table import Floats
-from rec_sys.vector_database.text_encoder import embed
-from tests.vector_database.toy_checkpoint import TEXT_DIM, ToyEncoder
+from rec_sys.arrays import Floats
+from rec_sys.text.text_encoder import embed
+from tests.support.toy_checkpoint import TEXT_DIM, ToyEncoder
 from triton_utils.backend.text_cache import CachedEncoder
 
 

@@ -14,10 +14,10 @@ import pytest
 
 from rec_sys.errors import CheckpointError
 from rec_sys.inference.infer import InferSettings, infer
-from rec_sys.inference.people import Person, Review
 from rec_sys.inference.recommend import Recommendations
+from rec_sys.inference.users import Person, Review
+from tests.support.toy_checkpoint import toy_checkpoint
 from tests.triton_utils.conftest import Served
-from tests.vector_database.toy_checkpoint import toy_checkpoint
 from triton_utils.client import TritonClient
 from triton_utils.errors import BadInput, NotReady, TritonError, UnknownModel
 from triton_utils.web.settings import WebSettings

@@ -18,7 +18,7 @@ import pytest
 
 from rec_sys.inference.recommend import ReviewRecommender
 from tests.conftest import PROJECT
-from tests.triton_utils.small_server import SmallServer, deploy_toy, late, small_server, toy_recommender
+from tests.support.small_server import SmallServer, deploy_toy, late, small_server, toy_recommender
 
 
 @pytest.fixture(scope="module")

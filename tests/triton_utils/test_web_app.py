@@ -16,8 +16,8 @@ import orjson
 import pytest
 
 from rec_sys.inference.read_reviews import parse_people
-from tests.triton_utils.asked_app import ask, assert_refused, get, post
-from tests.triton_utils.small_server import SmallServer, deploy_toy, fail
+from tests.support.asked_app import ask, assert_refused, get, post
+from tests.support.small_server import SmallServer, deploy_toy, fail
 from triton_utils.web.schemas import EXAMPLES, Answer, Health, ReviewIn, SimilarAnswer
 from triton_utils.web.settings import WebSettings
 

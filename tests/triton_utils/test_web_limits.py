@@ -13,8 +13,8 @@ import orjson
 import pytest
 
 from rec_sys.inference.recommend import ReviewRecommender
-from tests.triton_utils.asked_app import ask, assert_refused, post
-from tests.triton_utils.small_server import SmallServer, fail, late, small_server
+from tests.support.asked_app import ask, assert_refused, post
+from tests.support.small_server import SmallServer, fail, late, small_server
 from triton_utils.web.settings import WebSettings
 
 Code = grpc.StatusCode

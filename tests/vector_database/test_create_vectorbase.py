@@ -7,16 +7,17 @@ import orjson
 import pytest
 import torch
 
-from rec_sys.dataset.encoder import Encoder, EncoderSettings
 from rec_sys.errors import CheckpointError, DataError, EncoderError, VectorBaseError
-from rec_sys.modules.checkpoint import Checkpoint
 from rec_sys.paths import Paths
+from rec_sys.recommenders.graph.checkpoint import Checkpoint
+from rec_sys.recommenders.graph.trained_encoder import encoder_of
+from rec_sys.text.encoder import Encoder
+from rec_sys.text.settings import EncoderSettings
+from rec_sys.text.text_encoder import embed
 from rec_sys.vector_database.create_vectorbase import Created, CreateSettings, create_vectorbase
 from rec_sys.vector_database.index import VectorBaseSettings
 from rec_sys.vector_database.storage import load_vector_base
-from rec_sys.vector_database.text_encoder import embed
-from rec_sys.vector_database.trained_encoder import encoder_of
-from tests.vector_database.toy_checkpoint import ToyEncoder, toy_checkpoint, toy_table
+from tests.support.toy_checkpoint import ToyEncoder, toy_checkpoint, toy_table
 
 NEW: list[dict[str, object]] = [
     {"asin": "NEW1", "title": "Golden harp", "description": ["Forty strings of bronze"]},

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rec_sys.dataset.table import Floats, Ints
+from rec_sys.arrays import Floats, Ints
 from rec_sys.errors import ConfigError
 from rec_sys.ids import IdMap
 from rec_sys.vector_database.index import NONE, Origin, VectorBase, VectorBaseSettings, build_index
-from tests.vector_database.toy_checkpoint import toy_checkpoint, toy_table
+from tests.support.toy_checkpoint import toy_checkpoint, toy_table
 
 DIM = 24
 

@@ -11,11 +11,11 @@ import pytest
 
 from rec_sys.errors import VectorBaseError
 from rec_sys.files import sha256_of
-from rec_sys.modules.checkpoint import Checkpoint
 from rec_sys.paths import Paths, typed
+from rec_sys.recommenders.graph.checkpoint import Checkpoint
 from rec_sys.vector_database.index import VectorBase, VectorBaseSettings
 from rec_sys.vector_database.storage import load_vector_base, save_vector_base
-from tests.vector_database.toy_checkpoint import toy_checkpoint, toy_table
+from tests.support.toy_checkpoint import toy_checkpoint, toy_table
 
 COMMAND = r"uv run -m rec_sys\.vector_database\.create_vectorbase"
 

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import triton_python_backend_utils as pb_utils
 
-from rec_sys.dataset.star_arrays import StarArrays
-from rec_sys.dataset.table import Floats
-from rec_sys.inference.onnx_towers import graph_model_inputs
+from rec_sys.arrays import Floats
+from rec_sys.inference.onnx_encoder import graph_model_inputs
 from rec_sys.modules import signature
+from rec_sys.recommenders.graph.history_arrays import StarArrays
 
 Arrays = dict[str, npt.NDArray[Any]]
 

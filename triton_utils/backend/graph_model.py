@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
-from rec_sys.inference.onnx_towers import open_session
+from rec_sys.inference.onnx_encoder import open_session
 
 MODEL_FILE = "model.onnx"
 

@@ -19,7 +19,7 @@ from rec_sys.errors import DataError
 from rec_sys.inference.recommend import ReviewRecommender
 from rec_sys.inference.served import load_served
 from rec_sys.modules.signature import recommend
-from rec_sys.vector_database.text_encoder import NoTexts, TextEncoder
+from rec_sys.text.text_encoder import NoTexts, TextEncoder
 from triton_utils.backend.bls import CalledEncoder, CalledTowers, CallError
 from triton_utils.backend.request_arrays import arrays_of, people_of
 from triton_utils.backend.settings import RecommendSettings

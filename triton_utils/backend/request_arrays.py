@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rec_sys.arrays import Floats, Ints
 from rec_sys.columns import MAX_RATING, MIN_RATING
-from rec_sys.dataset.table import Floats, Ints
 from rec_sys.errors import DataError
-from rec_sys.inference.people import Person, Review
 from rec_sys.inference.recommend import Answer
+from rec_sys.inference.users import Person, Review
 from rec_sys.modules.signature import UNKNOWN_TIME, recommend
 from rec_sys.vector_database.index import NONE
 from triton_utils.backend.settings import RecommendSettings

@@ -9,8 +9,8 @@ from collections import OrderedDict
 import numpy as np
 import numpy.typing as npt
 
-from rec_sys.dataset.table import Floats
-from rec_sys.vector_database.text_encoder import TextEncoder
+from rec_sys.arrays import Floats
+from rec_sys.text.text_encoder import TextEncoder
 
 DIGEST = 16  # bytes of a text's digest: two texts of one digest are not to be expected in this universe
 

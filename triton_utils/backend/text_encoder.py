@@ -7,7 +7,7 @@ from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
-from rec_sys.dataset.onnx_text_encoder import OnnxTextEncoder
+from rec_sys.text.onnx_text_encoder import OnnxTextEncoder
 from triton_utils.backend.graph_model import threads_of
 
 

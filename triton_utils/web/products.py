@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from rec_sys.dataset.table import Floats
+from rec_sys.arrays import Floats
 from rec_sys.errors import RecSysError, VectorBaseError
 from rec_sys.inference.served import BASE_FOLDER
 from rec_sys.modules.signature import RECOMMEND
 from rec_sys.vector_database.index import NONE, VectorBase
 from rec_sys.vector_database.storage import load_vector_base
-from triton_utils.repository import Repository
+from triton_utils.repository.versions import Repository
 
 logger = logging.getLogger(__name__)
 

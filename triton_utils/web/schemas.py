@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rec_sys.dataset.formats import DATES
+from rec_sys.dataset.readers.formats import DATES
 from rec_sys.inference import read_reviews
 from triton_utils.web.errors import CAUSES, ErrorBody
 

@@ -7,10 +7,10 @@ import logging
 from contextlib import suppress
 
 from rec_sys.errors import VectorBaseError
-from rec_sys.inference.people import Person
 from rec_sys.inference.read_reviews import parse_people
-from triton_utils.async_client import AsyncTritonClient
-from triton_utils.attempts import CallSettings
+from rec_sys.inference.users import Person
+from triton_utils.client.async_client import AsyncTritonClient
+from triton_utils.client.attempts import CallSettings
 from triton_utils.errors import TritonError
 from triton_utils.web.errors import BAD_REQUEST, Refused, cause_of
 from triton_utils.web.limits import Turns

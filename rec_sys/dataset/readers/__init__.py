@@ -1,0 +1,1 @@
+"""From raw file to rows: formats, column names, rejected rows."""

@@ -1,0 +1,122 @@
+"""What is known about products besides their reviews: names, and the texts the encoder reads.
+
+Reads Amazon 2018 and 2023 metadata, RecBole's and UniSRec's texts, and any file with a product's id and a name or text.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rec_sys.dataset.readers.column_aliases import ALIASES, plain
+from rec_sys.dataset.readers.formats import read_id, read_text
+from rec_sys.dataset.readers.rows import RawFile, peek
+from rec_sys.errors import DataError
+
+ID = ("parent_asin", "asin", "product_id", "item_id", "id")
+NAME = ("title", "name", "product_name", "ProductName")
+CATEGORIES = ("categories", "category", "main_category")
+BRAND = ("brand", "store", "manufacturer")
+DESCRIPTION = ("description", "features", "feature", "text")
+
+MAX_NAME = 300  # characters
+MAX_DESCRIPTION = 1_000  # characters; the encoder reads about as many
+MAX_RAW = 20_000  # characters of a raw field that are cleaned at all
+
+_SCRIPT = re.compile(r"<(script|style)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r"</?[a-zA-Z!][^<>]*>")
+
+
+class Product(NamedTuple):
+    """What one product is."""
+
+    product_id: str
+    name: str  # what a person reads; may be empty
+    text: str  # title, categories, brand and description; what the encoder reads
+
+
+def read_products(path: Path, counts: Counter[str] | None = None) -> Iterator[Product]:
+    """Products of a file of JSON lines, CSV or Parquet, plain or gzip-packed, one at a time.
+
+    Of several rows of one product the first that holds anything is taken; a product without any name and text is
+    left out. Memory holds the ids only.
+
+    Args:
+        path: the file.
+        counts: where rows are counted as "read", "broken", "no id", "empty" and "repeated".
+
+    Raises:
+        DataError: the file cannot be read, has no columns for an id and a name or text, or holds no usable product.
+    """
+    counts = Counter() if counts is None else counts
+    header, rows = peek(RawFile(path))
+    ids = (*ID, *(name for name in header if plain(name) in ALIASES["product"]))
+    for what, names in (("id", ids), ("name or text", NAME + DESCRIPTION)):
+        if not any(name in header for name in names):
+            raise DataError(
+                f"{path} has no column for the {what} of a product; it has {', '.join(map(repr, header[:20]))}; "
+                f"expected one of {', '.join(names)}: rename the column"
+            )
+    seen: set[str] = set()
+    for _, row in rows:
+        counts["read"] += 1
+        if isinstance(row, str):
+            counts["broken"] += 1
+            continue
+        product_id = read_id(row, ids)
+        if not product_id:
+            counts["no id"] += 1
+        elif product_id in seen:
+            counts["repeated"] += 1
+        else:
+            product = product_of(product_id, row)
+            if product.text:
+                seen.add(product_id)
+                yield product
+            else:
+                counts["empty"] += 1
+    if not seen:
+        found = ", ".join(f"{count:,} {what}" for what, count in counts.items())
+        raise DataError(f"{path} holds no usable product ({found}); expected rows with an id and a name or text")
+
+
+def product_of(product_id: str, row: Mapping[str, Any]) -> Product:
+    """The product of a raw row."""
+    name = _cut(_clean(next(_parts(row, NAME), "")), MAX_NAME)
+    if "getTime(" in name:  # scripts of 2018's pages that were taken for titles
+        name = ""
+    categories = ", ".join(dict.fromkeys(filter(None, map(_clean, _parts(row, CATEGORIES)))))
+    brand = _clean(next(_parts(row, BRAND), ""))
+    description = _cut(" ".join(filter(None, map(_clean, _parts(row, DESCRIPTION)))), MAX_DESCRIPTION)
+    known = (name, _cut(categories, MAX_NAME), brand, description)
+    return Product(product_id, name, ". ".join(part.rstrip(".") for part in known if part))
+
+
+def _parts(row: Mapping[str, Any], names: Collection[str]) -> Iterator[str]:
+    """The texts of the first of these columns that holds any; lists, also of lists, are opened."""
+    for name in names:
+        value = row.get(name)
+        parts = value if isinstance(value, list) else [value]
+        flat = [inner for part in parts for inner in (part if isinstance(part, list) else [part])]
+        texts = [text for text in map(read_text, flat) if text]
+        if texts:
+            yield from texts
+            return
+
+
+def _clean(text: str) -> str:
+    """Without HTML and with single spaces."""
+    text = text[:MAX_RAW]
+    if "<" in text or "&" in text:
+        text = html.unescape(_TAG.sub(" ", _SCRIPT.sub(" ", text)))
+        text = _TAG.sub(" ", text)  # tags that were written as &lt;b&gt;
+    return " ".join(text.split())
+
+
+def _cut(text: str, length: int) -> str:
+    """Cut at a space where there is one."""
+    return text if len(text) <= length else text[: length + 1].rsplit(" ", 1)[0][:length]

@@ -1,0 +1,120 @@
+"""Where the raw files come from: generated, from the web, or a file on this machine."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from pydantic import Field
+
+from rec_sys.dataset.sources import sample
+from rec_sys.dataset.sources.download import download
+from rec_sys.errors import ConfigError, DataError
+from rec_sys.settings import Settings
+
+SAMPLE, FILE = "sample", "file"  # names with a meaning
+NAMELESS = (SAMPLE, FILE, "interactions")  # sets that are called after the file given with data.path
+
+
+class SourceSettings(Settings):
+    """Which raw files to read."""
+
+    name: str = Field(
+        SAMPLE, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", description="of the data set; 'sample' is generated"
+    )
+    path: str | None = Field(None, description="file of reviews on this machine; given, it wins over name and url")
+    metadata: str | None = Field(
+        "auto",
+        description="file about the products on this machine; 'auto': what belongs to the data set (generated with the "
+        "sample, fetched from metadata_url with url, none with path); 'none': products have no names",
+    )
+    user_ids: str | None = Field(
+        None, description="file of lines ID<TAB>NUMBER on this machine, where the reviews number their people"
+    )
+    product_ids: str | None = Field(None, description="the same for the products; metadata goes by the ids")
+    url: str | None = Field(None, description="address of the reviews; fetched once")
+    metadata_url: str | None = Field(None, description="address of the file about the products; fetched once")
+    sample_seed: int = Field(0, ge=0, description="of the generated sample")
+    sample_people: int = Field(800, ge=1, description="people of the generated sample")
+    sample_products: int = Field(300, ge=10, description="products of the generated sample")
+    sample_reviews: int = Field(9_000, ge=5, description="reviews of the generated sample, at least 5 per person")
+
+
+@dataclass(frozen=True)
+class RawFiles:
+    """Raw files that are on this machine."""
+
+    reviews: Path
+    metadata: Path | None
+    name: str  # of the data set, as reports call it
+    user_ids: Path | None = None
+    product_ids: Path | None = None
+
+
+def locate(settings: SourceSettings, data_dir: Path, progress: bool = True) -> RawFiles:
+    """Find the raw files; generate or fetch them where they are not yet in `data_dir`.
+
+    A data set that cannot be had whole is an error: training without the metadata would quietly be another training.
+    `metadata=none` says so on purpose.
+
+    Args:
+        settings: which data set.
+        data_dir: generated files go to `sample/`, fetched ones to `<name>/`, both below it.
+        progress: show a bar while fetching.
+
+    Raises:
+        ConfigError: neither a path nor an address is given, or the sizes of the sample cannot go together.
+        DataError: a given file does not exist.
+        DownloadError: a file could not be fetched.
+    """
+    wanted = settings.metadata or "none"
+    path = _existing(settings.path, "path") if settings.path else None
+    metadata = None if wanted in ("auto", "none") else _existing(wanted, "metadata")
+    user_ids = _existing(settings.user_ids, "user_ids") if settings.user_ids else None
+    product_ids = _existing(settings.product_ids, "product_ids") if settings.product_ids else None
+    if path is not None:
+        name = settings.name
+        if name in NAMELESS:
+            name = re.sub(r"[^\w-]+", "_", path.name.partition(".")[0]) or FILE  # files and commands will bear it
+        return RawFiles(path, metadata, name, user_ids, product_ids)
+    if settings.name == SAMPLE:
+        files = _sample(settings, data_dir / SAMPLE)
+        found = files.metadata if wanted == "auto" else metadata
+        return RawFiles(files.reviews, found, SAMPLE, user_ids, product_ids)
+    if not settings.url:
+        raise ConfigError(
+            f"data set {settings.name!r} has neither data.path nor data.url; give data.path=FILE, or data=sample for "
+            f"generated reviews"
+        )
+    folder = data_dir / settings.name
+    reviews = _fetched(settings.url, folder, "give it with data.path=FILE", progress)
+    if wanted == "auto" and settings.metadata_url:
+        without = "give it with data.metadata=FILE, or go without products' names with data.metadata=none"
+        metadata = _fetched(settings.metadata_url, folder, without, progress)
+    return RawFiles(reviews, metadata, settings.name, user_ids, product_ids)
+
+
+def _existing(given: str, setting: str) -> Path:
+    path = Path(given).expanduser()
+    if path.exists():
+        return path
+    advice = "check the path"
+    if path.is_relative_to(os.environ.get("REC_SYS_SHARED_DATA") or "../shared/data"):
+        advice = f"set REC_SYS_SHARED_DATA to the folder of the data sets, or give the file with data.{setting}=FILE"
+    raise DataError(f"data.{setting}={given} does not exist (looked for {path.absolute()}); {advice}")
+
+
+def _sample(settings: SourceSettings, folder: Path) -> sample.SampleFiles:
+    sizes = (settings.sample_people, settings.sample_products, settings.sample_reviews)
+    version = f"v{sample.VERSION}-seed{settings.sample_seed}-" + "-".join(map(str, sizes))
+    files = sample.SampleFiles.of(folder / version)
+    if not (files.reviews.exists() and files.metadata.exists()):
+        files = sample.write_sample(folder / version, settings.sample_seed, *sizes)
+    return files
+
+
+def _fetched(url: str, folder: Path, instead: str, progress: bool) -> Path:
+    path = folder / (PurePosixPath(url.partition("?")[0]).name.lstrip(".") or "download")
+    return path if path.exists() else download(url, path, progress=progress, instead=instead)

@@ -1,0 +1,42 @@
+"""What computes vectors, seen from those who ask: torch, ONNX Runtime or a server; no torch in here."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from rec_sys.arrays import Floats
+from rec_sys.recommenders.graph.history_arrays import StarArrays
+
+
+class Towers(Protocol):
+    """The parts of a trained model that serving needs."""
+
+    @property
+    def text_dim(self) -> int:
+        """Dimension of the texts' vectors; 0: the model reads no texts."""
+
+    @property
+    def review_texts(self) -> bool:
+        """Whether texts of reviews are read; otherwise only those that describe products, if any."""
+
+    @property
+    def max_history(self) -> int:
+        """Newest reviews of a person that are read."""
+
+    def people(self, products: Floats, stars: StarArrays) -> tuple[Floats, Floats]:
+        """Vectors of people.
+
+        Args:
+            products: (num_products, history_dim) history states, to which `stars.product` points.
+            stars: the people; somebody without an edge is somebody of whom nothing is known.
+
+        Returns:
+            (num_stars, dim) unit vectors, and the attention each edge received, (num_edges,).
+        """
+
+    def new_products(self, text: Floats) -> tuple[Floats, Floats]:
+        """History states (n, history_dim) and vectors to recommend (n, dim) of products of which only texts are known.
+
+        Args:
+            text: (n, text_dim) vectors of the texts, in any length; zeros where there is none.
+        """

@@ -1,0 +1,1 @@
+"""Ranking and rating metrics and the protocol; no model in here."""

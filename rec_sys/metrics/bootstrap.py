@@ -1,0 +1,107 @@
+"""Is one model better than another on the same people, or was it chance? Paired bootstrap intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from rec_sys.arrays import Ints
+from rec_sys.errors import RecSysError
+from rec_sys.metrics.protocol import RankingReport
+from rec_sys.metrics.ranking import Ranks
+
+DRAWS, LEVEL = 10_000, 0.95
+METRICS = ("recall@10", "ndcg@10")
+AT_ONCE = 2_000_000  # people times draws in memory at once
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One metric of a model less that of another, over the same people."""
+
+    metric: str
+    masked: bool
+    difference: float
+    low: float  # the interval's ends
+    high: float
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether 0 lies outside the interval."""
+        return self.low > 0 or self.high < 0
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"is_clear": self.is_clear}
+
+
+def bootstrap_intervals(values: Ranks, draws: int = DRAWS, seed: int = 0, level: float = LEVEL) -> tuple[Ranks, Ranks]:
+    """Percentile intervals of means over people, (m,) lower and (m,) upper ends.
+
+    Each draw takes as many people as there are, with replacement, and the same ones for every column.
+
+    Args:
+        values: (num_people, m), such as the differences of two models in m metrics.
+        draws: how often people are drawn.
+        seed: of the draws.
+        level: part of the draws inside the interval.
+    """
+    num_people = len(values)
+    generator = np.random.default_rng(seed)
+    means = np.empty((draws, values.shape[1]))
+    size = max(1, AT_ONCE // num_people)
+    for start in range(0, draws, size):
+        stop = min(start + size, draws)
+        # How often each person is drawn, for many draws at once; then all means are one product of matrices.
+        person = generator.integers(0, num_people, size=(stop - start, num_people))
+        person += np.arange(stop - start)[:, None] * num_people
+        times = np.bincount(person.reshape(-1), minlength=(stop - start) * num_people).reshape(stop - start, num_people)
+        means[start:stop] = times @ values / num_people
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return low, high
+
+
+def differences(
+    rows: Mapping[str, RankingReport],
+    metrics: Sequence[str] = METRICS,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> dict[str, list[Difference]]:
+    """Each model against the first, masked and unmasked, with 95 % intervals.
+
+    Where a report is the mean of several seeds, each person's metric is averaged over these before people are drawn.
+
+    Raises:
+        RecSysError: a report has no ranks, or two are of different people or held-out reviews.
+        ValueError: a metric does not follow from ranks.
+    """
+    first, *others = rows
+    if not others:
+        return {}
+    columns = [(metric, masked) for masked in (True, False) for metric in metrics]
+    base, base_targets = _per_person(rows[first], first, columns)
+    by_model = []
+    for name in others:
+        values, targets = _per_person(rows[name], name, columns)
+        if not np.array_equal(targets, base_targets):
+            raise RecSysError(
+                f"{name} and {first} were judged on different held-out reviews ({len(targets):,} and "
+                f"{len(base_targets):,}); judge both on the same part of the same split"
+            )
+        by_model.append(values - base)
+    every = np.concatenate(by_model, axis=1)  # (num_people, models * columns)
+    low, high = bootstrap_intervals(every, draws, seed)
+    found = zip(every.mean(axis=0).tolist(), low.tolist(), high.tolist(), strict=True)
+    return {name: [Difference(*column, *next(found)) for column in columns] for name in others}
+
+
+def _per_person(report: RankingReport, name: str, columns: Sequence[tuple[str, bool]]) -> tuple[Ranks, Ints]:
+    """(num_people, columns) values and (num_targets,) the held-out reviews they come from."""
+    if report.ranks is None:
+        raise RecSysError(
+            f"the report of {name} holds no ranks of the same people, so it cannot be compared person by person"
+        )
+    ranks = report.ranks
+    return np.stack([ranks.per_person(metric, masked) for metric, masked in columns], axis=1), ranks.target

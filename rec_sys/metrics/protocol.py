@@ -1,0 +1,241 @@
+"""The ranking protocol: every model answers the same people, ranked among all products, masked and unmasked.
+
+Figures are means over people: somebody of whom several reviews are held out counts once, with the mean of these.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from rec_sys.arrays import Ints
+from rec_sys.dataset.splits import histories_before
+from rec_sys.dataset.table import ReviewTable
+from rec_sys.errors import DataError, RecSysError
+from rec_sys.metrics.groups import BY_HISTORY, BY_TRAINING, Groups, group_figures, mean_of_groups, one_vote_each
+from rec_sys.metrics.ranking import (
+    CUTOFFS,
+    Ranks,
+    first_products,
+    metrics_of_ranks,
+    rank_both_ways,
+    rank_targets,
+    values_of_ranks,
+)
+from rec_sys.metrics.scorer import Scorer, TwoWayScorer
+from rec_sys.metrics.tables import short, text_table
+
+COVERAGE_AT = 10
+
+
+@dataclass(frozen=True)
+class PersonRanks:
+    """Where each held-out product stood, so that two models can be compared person by person."""
+
+    target: Ints  # (num_targets,) review numbers
+    person: Ints  # (num_targets,) user numbers
+    masked: Ranks  # (num_seeds, num_targets)
+    unmasked: Ranks  # (num_seeds, num_targets)
+
+    def per_person(self, metric: str, masked: bool = True) -> Ranks:
+        """(num_people,) a metric of each person, ascending by user number: mean over seeds, then over targets.
+
+        Raises:
+            ValueError: `metric` does not follow from ranks.
+        """
+        values = values_of_ranks(self.masked if masked else self.unmasked, metric).mean(axis=0)
+        _, place, times = np.unique(self.person, return_inverse=True, return_counts=True)
+        means: Ranks = np.bincount(place, weights=values) / times
+        return means
+
+
+@dataclass(frozen=True)
+class RankingReport:
+    """One model on one set of held-out reviews.
+
+    The metrics are recall@k, ndcg@k, mrr and coverage@10 (the part of the catalogue that is among somebody's first
+    ten). *masked*: what a person already had, in the whole history, is taken out, the held-out product never is.
+    *unmasked*: nothing is taken out.
+    """
+
+    model: str
+    masked: dict[str, float]
+    unmasked: dict[str, float]
+    num_people: int
+    num_products: int
+    history_limit: int  # the model saw at most this many newest reviews of a person
+    seconds: float  # scoring and ranking, without fitting
+    num_seeds: int = 1
+    masked_spread: dict[str, float] = field(default_factory=dict)  # standard deviation over seeds
+    unmasked_spread: dict[str, float] = field(default_factory=dict)
+    groups: Groups = field(default_factory=dict)  # people and products, each hot, warm and cold
+    fit_seconds: float | None = None  # of fitting, choosing on validation included
+    fit_mib: float | None = None  # by which memory rose meanwhile, see `resources.measured`
+    ranks: PersonRanks | None = field(default=None, repr=False, compare=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON: everything but the ranks."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "ranks"}
+
+
+def evaluate(
+    model: Scorer,
+    table: ReviewTable,
+    targets: Ints,
+    history_limit: int = 20,
+    batch_size: int = 1024,
+    progress: bool = False,
+    cutoffs: Sequence[int] = CUTOFFS,
+    train: Ints | None = None,
+    among: Ints | None = None,
+) -> RankingReport:
+    """Rank the product of each target review by what its author had reviewed before it.
+
+    Args:
+        model: fitted.
+        table: the reviews.
+        targets: review numbers: `split.valid` to choose, `split.test` or `split.new` to judge, one per person each.
+        history_limit: the model sees at most this many newest reviews; masking uses all of them.
+        batch_size: people scored at once; (batch_size, num_products) scores are in memory.
+        progress: show a bar.
+        cutoffs: the k of recall@k and ndcg@k.
+        train: review numbers that were learned from; given, products are grouped by how many of these are theirs.
+        among: ascending review numbers that histories may hold: `split.in_histories`; None: all.
+
+    Raises:
+        DataError: there are no targets.
+        RecSysError: the model's scores have the wrong shape or are not finite.
+    """
+    if not len(targets):
+        raise DataError("no held-out reviews to rank; use a part of the split that holds some")
+    started = time.perf_counter()
+    histories = histories_before(table, targets, among)
+    shown = np.zeros((2, table.num_products), dtype=bool)  # in somebody's first ten; masked, unmasked
+    ranks = np.empty((2, len(targets)))  # masked, unmasked
+    starts = range(0, len(targets), batch_size)
+    for start in tqdm(starts, desc=f"ranking: {model.name}", unit="batch", disable=None if progress else True):
+        batch = histories.part(start, start + batch_size)
+        recent = batch.last(history_limit)
+        if isinstance(model, TwoWayScorer):
+            to_mask, scores = model.score_both_ways(recent)
+        else:
+            to_mask = scores = model.score(recent)
+        for each in (scores, to_mask):
+            if each.shape != (len(batch), table.num_products):
+                raise RecSysError(
+                    f"{model.name} gave scores of shape {each.shape}, expected {(len(batch), table.num_products)} "
+                    f"(people, products); was it fitted on another table?"
+                )
+        held_out = table.product[targets[start : start + batch_size]]
+        owned = batch.matrix(table.num_products)
+        try:
+            if to_mask is scores:
+                both = rank_both_ways(scores, held_out, owned)
+            else:
+                both = rank_targets(to_mask, held_out, owned), rank_targets(scores, held_out)
+        except RecSysError as error:
+            raise RecSysError(f"{model.name}: {error}") from error
+        ranks[:, start : start + batch_size] = both
+        shown[0, first_products(to_mask, COVERAGE_AT, owned)] = True
+        shown[1, first_products(scores, COVERAGE_AT)] = True
+    seconds = time.perf_counter() - started
+    person = table.user[targets]
+    masked, unmasked = (
+        metrics_of_ranks(ranks[kind], cutoffs, one_vote_each(person))
+        | {f"coverage@{COVERAGE_AT}": float(shown[kind].mean())}
+        for kind in (0, 1)
+    )
+    groups = {"people": group_figures(ranks[0], ranks[1], person, histories.lengths, BY_HISTORY)}
+    if train is not None:
+        reviews = np.bincount(table.product[train], minlength=table.num_products)[table.product[targets]]
+        groups["products"] = group_figures(ranks[0], ranks[1], person, reviews, BY_TRAINING)
+    return RankingReport(
+        model=model.name,
+        masked=masked,
+        unmasked=unmasked,
+        num_people=len(np.unique(person)),
+        num_products=table.num_products,
+        history_limit=history_limit,
+        seconds=seconds,
+        groups=groups,
+        ranks=PersonRanks(targets, person, ranks[:1], ranks[1:]),
+    )
+
+
+def mean_of_seeds(reports: Sequence[RankingReport]) -> RankingReport:
+    """One report of several runs that differ in their seed: means, and the standard deviation (n - 1) as the spread.
+
+    The ranks of all runs are kept where these judged the same held-out reviews.
+
+    Raises:
+        ValueError: there is none, or they are of different models, people or history limits.
+    """
+    kinds = {(report.model, report.num_people, report.num_products, report.history_limit) for report in reports}
+    if len(kinds) != 1:
+        raise ValueError(f"reports of one model on the same people are expected, got {sorted(kinds) or 'none'}")
+
+    def over_seeds(metrics: Sequence[Mapping[str, float]]) -> tuple[dict[str, float], dict[str, float]]:
+        values = {name: [run[name] for run in metrics] for name in metrics[0]}
+        spread = {name: float(np.std(runs, ddof=1)) for name, runs in values.items() if len(runs) > 1}
+        return {name: float(np.mean(runs)) for name, runs in values.items()}, spread
+
+    masked, masked_spread = over_seeds([report.masked for report in reports])
+    unmasked, unmasked_spread = over_seeds([report.unmasked for report in reports])
+    first = reports[0]
+    kept = [report.ranks for report in reports if report.ranks is not None]
+    same = len(kept) == len(reports) and all(np.array_equal(ranks.target, kept[0].target) for ranks in kept)
+    seconds = [report.fit_seconds for report in reports if report.fit_seconds is not None]
+    mib = [report.fit_mib for report in reports if report.fit_mib is not None]
+    kinds_of_groups = [kind for kind in first.groups if all(kind in report.groups for report in reports)]
+    return RankingReport(
+        model=first.model,
+        masked=masked,
+        unmasked=unmasked,
+        num_people=first.num_people,
+        num_products=first.num_products,
+        history_limit=first.history_limit,
+        seconds=float(np.mean([report.seconds for report in reports])),
+        num_seeds=len(reports),
+        masked_spread=masked_spread,
+        unmasked_spread=unmasked_spread,
+        groups={kind: mean_of_groups([report.groups[kind] for report in reports]) for kind in kinds_of_groups},
+        fit_seconds=float(np.mean(seconds)) if seconds else None,
+        fit_mib=max(mib) if mib else None,
+        ranks=PersonRanks(
+            kept[0].target,
+            kept[0].person,
+            np.concatenate([ranks.masked for ranks in kept]),
+            np.concatenate([ranks.unmasked for ranks in kept]),
+        )
+        if same
+        else None,
+    )
+
+
+def format_table(
+    rows: Mapping[str, RankingReport],
+    markdown: bool = False,
+    metrics: Sequence[str] = ("recall@10", "ndcg@10", "coverage@10"),
+) -> str:
+    """Reports side by side, for a terminal (aligned) or for Markdown; `rows` names each report."""
+    kinds = ("masked", "unmasked")
+    head = ["model", *(f"{short(name)} {kind}" for kind in kinds for name in metrics), "people", "seconds"]
+    with_fit = any(report.fit_seconds is not None for report in rows.values())
+    lines = [[*head, "fit seconds", "fit MiB"] if with_fit else head]
+    for name, report in rows.items():
+        cells = [name]
+        for values, spread in ((report.masked, report.masked_spread), (report.unmasked, report.unmasked_spread)):
+            cells += [
+                f"{values[metric]:.4f}" + (f" ±{spread[metric]:.4f}" if metric in spread else "") for metric in metrics
+            ]
+        cells += [f"{report.num_people:,}", f"{report.seconds:.1f}"]
+        if with_fit:
+            cells += ["-" if report.fit_seconds is None else f"{report.fit_seconds:,.1f}"]
+            cells += ["-" if report.fit_mib is None else f"{report.fit_mib:,.0f}"]
+        lines.append(cells)
+    return text_table(lines, markdown)

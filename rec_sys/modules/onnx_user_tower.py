@@ -1,0 +1,139 @@
+"""The user tower in plain operations, for export: the same weights, one edge per review, any number of anything.
+
+PyG's convolutions look at the sizes they are given and fix them in the exported network; here nothing does, not even
+where there is no review or nobody at all. `rec_sys.modules.model_export` holds the two equal before it writes a file.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch_geometric.nn import GATv2Conv, TransformerConv
+
+from rec_sys.recommenders.graph.item_factors import MemoryMix
+from rec_sys.recommenders.graph.user_tower import HIGHEST_LEVEL, UserTower
+
+
+class PlainUserTower(nn.Module):
+    """A trained `UserTower`, asked with what `rec_sys.modules.signature.graph_model` lists.
+
+    Args:
+        tower: shares its weights with this one.
+    """
+
+    def __init__(self, tower: UserTower) -> None:
+        super().__init__()
+        self.tower = tower
+        self.dim = tower.out.in_features
+
+    def forward(
+        self,
+        products: Tensor,
+        rating: Tensor,
+        person: Tensor,
+        age: Tensor,
+        days: Tensor,
+        people: Tensor,
+        text: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Vectors (num_people, dim + 1) of people, and the attention of reviews (num_reviews,).
+
+        Args:
+            products: (num_reviews, history_dim) history state of the product of each review.
+            rating: (num_reviews,) stars, nan where unknown.
+            person: (num_reviews,) row of `people`.
+            age: (num_reviews,) 0 for a person's newest review.
+            days: (num_reviews,) before the newest one.
+            people: (num_people,) only its length counts.
+            text: (num_reviews, text_dim); None where the tower reads none.
+        """
+        tower, dim = self.tower, self.dim
+        liked, product, beside = products[:, 0], products[:, 1 : dim + 1], products[:, dim + 1 :]
+        has_rating = (~rating.isnan()).float()
+        surplus = torch.where(rating.isnan(), torch.zeros_like(rating), rating - 3.0)
+        edge = tower.rating(torch.stack([surplus, has_rating], dim=1))
+        if tower.review_text is not None:
+            edge = edge + tower.review_text(text)
+        edge = edge + tower.age(age) + tower.days(torch.log1p(days)[:, None])
+        newest = (age == 0).float()[:, None]
+        state = sum_of(product * newest, person, people) + tower.start
+        attention = torch.zeros_like(days)
+        for conv in tower.convs:
+            look = _transformer if isinstance(conv, TransformerConv) else _gat
+            message, weight = look(conv, product, state, edge, person)
+            state = state + message
+            attention = attention + weight.mean(dim=1) / len(tower.convs)
+        taste = functional.normalize(tower.out(state), dim=1)
+        if tower.memory is not None:
+            taste = _recall(taste, beside, age, person, tower.memory)
+        level = torch.zeros_like(taste[:, :1])
+        if tower.level is not None:
+            habit = torch.stack([(surplus - liked) * has_rating, has_rating], dim=1)
+            habit = sum_of(habit, person, people)
+            habit = habit[:, :1] / (habit[:, 1:] + tower.damping.exp())
+            level = HIGHEST_LEVEL * torch.tanh(tower.habit(habit) + tower.level(state))
+        return torch.cat([level, taste * (1 - level.square()).sqrt()], dim=1), attention
+
+
+def sum_of(values: Tensor, person: Tensor, people: Tensor) -> Tensor:
+    """(num_people, width): values (num_reviews, width) added up by person.
+
+    Not `index_add` or `index_put`, which become ONNX's ScatterND: ONNX Runtime lets several threads add to one row
+    without a lock, and gives wrong sums. ScatterElements runs in one thread.
+    """
+    empty = torch.zeros_like(people)[:, None].to(values.dtype).expand(-1, values.shape[1])
+    return torch.scatter_add(empty, 0, person[:, None].expand(-1, values.shape[1]), values)
+
+
+def _softmax(score: Tensor, person: Tensor, state: Tensor) -> Tensor:
+    """(num_reviews, heads): shares of each person's reviews in that person's attention."""
+    lowest = torch.full_like(state[:, : score.shape[1]], -math.inf)  # (num_people, heads)
+    place = person[:, None].expand(-1, score.shape[1])
+    highest = torch.scatter_reduce(lowest, 0, place, score, "amax")
+    weight = torch.exp(score - highest[person])
+    return weight / (sum_of(weight, person, state[:, 0])[person] + 1e-16)
+
+
+def _transformer(
+    conv: TransformerConv, product: Tensor, state: Tensor, edge: Tensor, person: Tensor
+) -> tuple[Tensor, Tensor]:
+    """`TransformerConv`: message (num_people, dim), attention (num_reviews, heads)."""
+    heads, width = conv.heads, conv.out_channels
+    attributes = conv.lin_edge(edge)
+    query = conv.lin_query(state)[person].view(-1, heads, width)
+    key = (conv.lin_key(product) + attributes).view(-1, heads, width)
+    weight = _softmax((query * key).sum(dim=2) / math.sqrt(width), person, state)
+    value = (conv.lin_value(product) + attributes).view(-1, heads, width) * weight[:, :, None]
+    return sum_of(value.flatten(1), person, state[:, 0]) + conv.lin_skip(state), weight
+
+
+def _gat(conv: GATv2Conv, product: Tensor, state: Tensor, edge: Tensor, person: Tensor) -> tuple[Tensor, Tensor]:
+    """`GATv2Conv`: message (num_people, dim), attention (num_reviews, heads)."""
+    heads, width = conv.heads, conv.out_channels
+    value = conv.lin_l(product)
+    seen = (value + conv.lin_r(state)[person] + conv.lin_edge(edge)).view(-1, heads, width)
+    score = (functional.leaky_relu(seen, conv.negative_slope) * conv.att).sum(dim=2)
+    weight = _softmax(score, person, state)
+    value = value.view(-1, heads, width) * weight[:, :, None]
+    return sum_of(value.flatten(1), person, state[:, 0]) + conv.bias, weight
+
+
+def _recall(taste: Tensor, beside: Tensor, age: Tensor, person: Tensor, mix: MemoryMix) -> Tensor:
+    """`rec_sys.recommenders.graph.item_factors.recall`."""
+    nothing = torch.zeros_like(taste[:, :1])
+    people = nothing[:, 0]
+    parts, share = [nothing], nothing
+    if mix.rank:
+        memory = beside[:, : mix.rank] * (mix.recency ** age.to(beside.dtype))[:, None]
+        recalled = functional.normalize(sum_of(memory, person, people), dim=1)
+        share = mix.share * recalled.square().sum(dim=1, keepdim=True)  # nothing to recall: all is taste
+        parts = [recalled * mix.share**0.5, nothing]
+    wanted = torch.cat([taste * (1 - share).sqrt(), *parts], dim=1)
+    if not mix.colours:
+        return wanted
+    owned = functional.normalize(sum_of(beside[:, mix.rank :], person, people), dim=1)
+    left = (1 - mix.push * owned.square().sum(dim=1, keepdim=True)).sqrt()
+    return torch.cat([wanted * left, -owned * mix.push**0.5], dim=1)

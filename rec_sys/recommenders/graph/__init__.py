@@ -1,0 +1,1 @@
+"""The graph model: networks, item factors, cold start, training, checkpoint, recommender."""

@@ -1,0 +1,111 @@
+"""Training batches: some people, one star per review of theirs that can be predicted from their other ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from rec_sys.arrays import Ints, Vectors
+from rec_sys.dataset.splits import histories_around, histories_before
+from rec_sys.dataset.table import ReviewTable
+from rec_sys.recommenders.graph.history_batch import Stars, make_stars
+
+Context = Literal["around", "before"]
+STEPS_PER_EPOCH = 50  # at least, where there are that many people
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The stars of some people and what each of them is to predict."""
+
+    people: Tensor  # (num_people,) user numbers, ascending; their reviews must not be seen by the product tower
+    stars: Stars
+    target: Tensor  # (num_stars,) product numbers
+    rating: Tensor  # (num_stars,) stars, nan where unknown
+
+    def to(self, device: torch.device) -> Batch:
+        return Batch(self.people.to(device), self.stars.to(device), self.target.to(device), self.rating.to(device))
+
+
+class PeopleDataset(Dataset[int]):
+    """People with at least two training reviews; `collate` turns some of them into a batch.
+
+    Args:
+        table: the reviews.
+        train: (n,) ascending review numbers to learn from.
+        review_text: (num_reviews, text_dim) embeddings.
+        max_history: reviews of a star, at most.
+        context: a review is predicted from all others of its author ("around") or from the ones before it.
+    """
+
+    def __init__(
+        self, table: ReviewTable, train: Ints, review_text: Vectors, max_history: int, context: Context = "around"
+    ) -> None:
+        self.table, self.train, self.review_text = table, train, review_text
+        self.max_history, self.context = max_history, context
+        user = table.user[train]
+        follows = np.concatenate([[False], user[1:] == user[:-1]])  # not the first review of its author
+        precedes = np.concatenate([follows[1:], [False]])
+        self.targets = train[follows | precedes if context == "around" else follows]
+        self.people = np.unique(table.user[self.targets])
+
+    def __len__(self) -> int:
+        return len(self.people)
+
+    def __getitem__(self, index: int) -> int:
+        return int(self.people[index])
+
+    def collate(self, people: list[int]) -> Batch:
+        chosen = np.sort(np.array(people, dtype=np.int64))
+        targets = self.targets[np.isin(self.table.user[self.targets], chosen, kind="table")]
+        find = histories_around if self.context == "around" else histories_before
+        histories = find(self.table, targets, among=self.train, limit=self.max_history)
+        return Batch(
+            people=torch.from_numpy(chosen),
+            stars=make_stars(histories, self.review_text, self.table.rating, self.table.timestamp),
+            target=torch.from_numpy(self.table.product[targets]),
+            rating=torch.from_numpy(self.table.rating[targets]),
+        )
+
+
+class EpochSampler(Sampler[int]):
+    """A fresh order for each epoch that follows from seed and epoch alone, so that a resumed run goes on the same.
+
+    Args:
+        length: how many there are.
+        seed: of the order.
+        epoch: tells the epoch; asked, not counted, because Lightning's `set_epoch` is one behind after a resume.
+    """
+
+    def __init__(self, length: int, seed: int, epoch: Callable[[], int]) -> None:
+        self.length, self.seed, self.epoch = length, seed, epoch
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[int]:
+        yield from np.random.default_rng([self.seed, self.epoch()]).permutation(self.length).tolist()
+
+
+def people_at_once(dataset: PeopleDataset, people_per_batch: int) -> int:
+    """People in a batch: at most a fiftieth of all."""
+    return max(1, min(people_per_batch, len(dataset) // STEPS_PER_EPOCH))
+
+
+def batches(
+    dataset: PeopleDataset, people_per_batch: int, seed: int, epoch: Callable[[], int] = lambda: 0
+) -> DataLoader[Batch]:
+    """A loader of batches of at most a fiftieth of all people.
+
+    Whoever is in the batch is missing from the product side of the graph, which must not become thin; and a small data
+    set needs its steps: with ten an epoch it takes many epochs to leave plain popularity behind.
+    """
+    size = people_at_once(dataset, people_per_batch)
+    sampler = EpochSampler(len(dataset), seed, epoch)
+    return DataLoader(dataset, batch_size=size, sampler=sampler, collate_fn=dataset.collate)  # type: ignore[arg-type]

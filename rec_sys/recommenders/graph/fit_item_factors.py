@@ -1,0 +1,171 @@
+"""After the network: memory and colours are made, and validation says how much they count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from rec_sys.arrays import Ints, Vectors
+from rec_sys.dataset.dataset import Data
+from rec_sys.dataset.splits import Split
+from rec_sys.errors import ConfigError
+from rec_sys.metrics.protocol import RankingReport, evaluate
+from rec_sys.recommenders.ease import EASE, EASESettings
+from rec_sys.recommenders.graph.checkpoint import load_checkpoint, save_checkpoint
+from rec_sys.recommenders.graph.exclusion_codes import colour_products
+from rec_sys.recommenders.graph.item_factors import Memory, MemoryMix, make_memory
+from rec_sys.recommenders.graph.product_tower import ProductStates
+from rec_sys.recommenders.graph.recommender import GraphRecommender
+from rec_sys.recommenders.text_ease import TextEASE, TextEASESettings
+
+REGULARISATION = 100.0
+PAIRS = 1.0  # people that a product and the next one of its person count as besides
+TEXT_WEIGHTS = (1.0, 3.0, 10.0, 30.0, 100.0)
+SHARES = (0.2, 0.5, 0.8, 0.9, 0.94, 0.98, 0.995)
+NEARLY_ALONE = 0.999  # a share that is looked at, and not chosen: what the memory is without the graph
+RECENCIES = (0.9, 0.8)
+PER_PRODUCT = 8  # a dimension of the memory for so many products, from `rank` to twice as many
+PUSHES = (0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4)
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """What stands beside the graph now."""
+
+    mix: MemoryMix | None  # None: nothing
+    text_weight: float  # of the texts in the memory
+    ndcg: dict[float, float]  # masked ndcg@10 on validation by share of the memory, best recency; empty: no memory
+    unmasked: dict[float, float]  # unmasked ndcg@10 on validation by push of the colours
+    note: str  # a line for a person
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """For a report."""
+        return {
+            "text_weight": self.text_weight if self.mix and self.mix.rank else 0.0,
+            "rank": self.mix.rank if self.mix else 0,
+            "share": self.mix.share if self.mix else 0.0,
+            "recency": self.mix.recency if self.mix else 1.0,
+            "push": self.mix.push if self.mix else 0.0,
+            "ndcg@10": _texts(self.ndcg),
+            "unmasked_ndcg@10": _texts(self.unmasked),
+        }
+
+
+def remember(
+    checkpoint: Path,
+    data: Data,
+    split: Split,
+    valid: Ints,
+    rank: int,
+    colours: int,
+    product_text: Vectors | None = None,
+) -> Remembered:
+    """Put memory and colours of the training reviews beside the graph of a checkpoint; validation says how much.
+
+    The memory's share and recency are those with the best masked ndcg@10, which colours do not touch: who takes out by
+    number what people have asks without them. Their push is the one with the best unmasked ndcg@10. The checkpoint is
+    replaced in one step, or left as it is where neither helps.
+
+    Args:
+        checkpoint: of the trained network.
+        data: what it was trained on.
+        split: its parts; only `train` and `valid` are looked at.
+        valid: the validation reviews to choose by.
+        rank: dimensions of the memory, up to twice as many where there are many products; 0: none.
+        colours: how many; 0: none.
+        product_text: (num_products, text_dim) that the memory reads too, zero where there is none; None: it does not.
+    """
+    table, train = data.table, split.train
+    kept = load_checkpoint(checkpoint)
+    plain, before = kept.graph_alone(), kept.model.memory  # a run that went on may have a memory already
+
+    def judge(mix: MemoryMix | None, states: ProductStates) -> RankingReport:
+        kept.model.memory = mix
+        recommender = GraphRecommender(kept.model, states, table, data.review_text)
+        return evaluate(recommender, table, valid, among=split.in_histories)
+
+    nothing = plain.target.new_zeros(table.num_products, 0)
+    memory, text_weight = Memory(nothing, nothing), 0.0
+    mix: MemoryMix | None = None
+    ndcg: dict[float, float] = {}
+    notes: list[str] = []
+    if rank:
+        try:
+            full, text_weight = _memory(data, split, valid, rank, product_text)
+        except ConfigError as error:
+            notes.append(f"no memory: {error}")
+        else:
+            with_memory, dim = plain.with_memory(full), full.target.shape[1]
+            best = ndcg[0.0] = judge(None, plain).masked["ndcg@10"]
+            for share, recency in product((*SHARES, NEARLY_ALONE), RECENCIES):
+                each = MemoryMix(rank=dim, share=share, recency=recency)
+                figure = judge(each, with_memory).masked["ndcg@10"]
+                ndcg[share] = max(figure, ndcg.get(share, 0.0))
+                if figure > best and share != NEARLY_ALONE:
+                    best, mix, memory = figure, each, full
+            figures = ", ".join(f"{each:g}: {value:.4f}" for each, value in ndcg.items())
+            notes.append(
+                ("" if mix else "no memory: ")
+                + f"memory of {dim} dimensions, texts {text_weight:g}, share {mix.share if mix else 0:g}, recency "
+                f"{mix.recency if mix else 1:g} (validation ndcg@10 by share: {figures})"
+            )
+    states = plain.with_memory(memory) if mix else plain
+    unmasked: dict[float, float] = {}
+    if colours:
+        number = colour_products(table.user[train], table.product[train], table.num_products, colours)
+        colour = functional.one_hot(torch.from_numpy(number), colours).float()
+        unmasked[0.0] = judge(mix, states).unmasked["ndcg@10"]
+        before_push = mix or MemoryMix(rank=0, share=0.0)
+        for push in PUSHES:
+            pushed = before_push.model_copy(update={"colours": colours, "push": push})
+            with_colours = plain.with_memory(memory, colour, push)
+            figure = judge(pushed, with_colours).unmasked["ndcg@10"]
+            if figure > max(unmasked.values()):
+                mix, states = pushed, with_colours
+            unmasked[push] = figure
+        figures = ", ".join(f"{each:g}: {value:.4f}" for each, value in unmasked.items())
+        push = mix.push if mix else 0.0
+        notes.append(f"{colours} colours, push {push:g} (unmasked validation ndcg@10 by push: {figures})")
+    note = "\n".join(notes)
+    if mix is None and before is None:
+        return Remembered(None, text_weight, ndcg, unmasked, note)
+    kept.model.memory = mix
+    found = Remembered(mix, text_weight, ndcg, unmasked, note)
+    info = kept.info | {"memory": found.facts}
+    save_checkpoint(checkpoint, kept.model, states, kept.products, kept.names, info)
+    return found
+
+
+def _memory(data: Data, split: Split, valid: Ints, rank: int, product_text: Vectors | None) -> tuple[Memory, float]:
+    """The matrix of EASE cut to vectors, and the weight of the texts in it, chosen on validation by the whole."""
+    table, train = data.table, split.train
+    settings = EASESettings(regularisation=REGULARISATION, pairs=PAIRS)
+    chosen, text_weight = EASE(settings).fit(table, train), 0.0
+    if product_text is not None and np.any(product_text):
+
+        def judge(model: EASE) -> float:
+            return evaluate(model, table, valid, among=split.in_histories).masked["ndcg@10"]
+
+        best = judge(chosen)
+        for each in TEXT_WEIGHTS:
+            reader = TextEASE(product_text, TextEASESettings(**settings.model_dump(), text_weight=each))
+            try:
+                reader.fit(table, train)
+            except ConfigError:  # too much for float32
+                break
+            if (figure := judge(reader)) > best:
+                best, chosen, text_weight = figure, reader, each
+    reads = torch.from_numpy(np.bincount(table.product[train], minlength=table.num_products))
+    rank = min(max(rank, table.num_products // PER_PRODUCT), 2 * rank)
+    return make_memory(torch.from_numpy(chosen.weights), reads, rank), text_weight
+
+
+def _texts(figures: dict[float, float]) -> dict[str, float]:
+    return {f"{key:g}": value for key, value in figures.items()}

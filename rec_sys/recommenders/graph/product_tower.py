@@ -1,0 +1,270 @@
+"""The product tower: a vector of every product from its texts, its reviews and the graph around it."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch_geometric.data import HeteroData
+
+from rec_sys import columns
+from rec_sys.recommenders.graph.item_factors import Memory, MemoryMix, beside
+from rec_sys.recommenders.graph.review_graph import edges_of
+
+NARROW_STD = 0.01  # start of layers that read a few numbers, which must not drown the vectors beside them
+
+
+@dataclass(frozen=True)
+class ProductStates:
+    """What the product tower says of every product."""
+
+    history: Tensor  # (num_products, 1 + dim): how well liked it is, the product as something a person has reviewed,
+    # and its memory and colour if there are any
+    target: Tensor  # (num_products, dim + 1): the product as something to recommend; unit vectors
+
+    @property
+    def liked(self) -> Tensor:
+        """(num_products,) stars more or less than the person alone would lead to expect."""
+        return self.history[:, 0]
+
+    @property
+    def taste(self) -> Tensor:
+        """(num_products, dim) unit vectors: `target` without the level."""
+        return self.target[:, 1:] / (1 - self.target[:, :1].square()).sqrt()
+
+    def with_memory(self, memory: Memory, colour: Tensor | None = None, push: float = 0.0) -> ProductStates:
+        """The graph's products with a memory and colours, (num_products, colours) one-hot, beside their taste."""
+        level = self.target[:, :1]
+        colour = level.new_zeros(len(level), 0) if colour is None else colour
+        target = beside(self.taste, memory.target, colour, push) * (1 - level.square()).sqrt()
+        history = torch.cat([self.history, memory.history, colour], dim=1)
+        return ProductStates(history, torch.cat([level, target], dim=1))
+
+    def graph_alone(self, dim: int) -> ProductStates:
+        """The same products without what stands beside their taste of `dim` dimensions."""
+        level = self.target[:, :1]
+        taste = functional.normalize(self.target[:, 1 : dim + 1], dim=1) * (1 - level.square()).sqrt()
+        return ProductStates(self.history[:, : dim + 1], torch.cat([level, taste], dim=1))
+
+
+@dataclass(frozen=True)
+class ProductFeatures:
+    """What the product tower reads of every product; nothing here is learned."""
+
+    text: Tensor  # (num_products, text_dim) the metadata's text, or the mean of its reviews; unit length or zero
+    review_text: Tensor  # (num_products, text_dim) mean of its reviews' texts; (num_products, 0) where none has one
+    opinion: Tensor  # (num_products, 2) mean rating less 3, log(1 + reviews)
+    count: Tensor  # (num_products, 1) reviews
+
+
+class _SparseProduct(torch.autograd.Function):
+    """matrix @ dense for a fixed sparse matrix; its transpose, made once, serves the gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, matrix: Tensor, transpose: Tensor, dense: Tensor) -> Tensor:
+        ctx.transpose = transpose
+        result: Tensor = matrix @ dense
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, *grad: Tensor) -> tuple[None, None, Tensor]:
+        return None, None, ctx.transpose @ grad[0].contiguous()
+
+
+def _csr(row: Tensor, column: Tensor, value: Tensor, size: tuple[int, int]) -> Tensor:
+    order = torch.argsort(row, stable=True)
+    start = torch.searchsorted(row[order], torch.arange(size[0] + 1, device=row.device))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+        return torch.sparse_csr_tensor(start, column[order], value[order], size, check_invariants=False)
+
+
+class GraphSums:
+    """Sums over the edges of a review graph that product vectors need, and the same without some people.
+
+    In training the people of the batch are taken out of the graph whole, so that no product vector has seen the
+    review being predicted, neither its text, nor its rating, nor that it exists.
+    """
+
+    def __init__(self, graph: HeteroData) -> None:
+        edges = graph[columns.REVIEWS]
+        self.user, self.product = edges.edge_index
+        self.num_users, self.num_products = graph[columns.USER].num_nodes, graph[columns.PRODUCT].num_nodes
+        self.text: Tensor = edges.text
+        product_text: Tensor = graph[columns.PRODUCT].x
+        if not product_text.shape[1]:
+            product_text = product_text.new_zeros(self.num_products, self.text.shape[1])
+        self.product_text = product_text
+        self.has_text = product_text.any(dim=1, keepdim=True)
+        self.has_rating = (~edges.rating.isnan()).float()
+        self.rating = edges.rating.nan_to_num()
+        self.sums = self._sum(torch.arange(len(self.user), device=self.user.device))
+        degree = torch.bincount(self.user, minlength=self.num_users).clamp(min=1)
+        weight = 1.0 / degree[self.user].float()
+        ones = torch.ones_like(weight)
+        # Each person's mean, then the sum over people: the normalisation by the product's own degree comes later,
+        # because it depends on who is left out.
+        self.mean_of_user = _csr(self.user, self.product, weight, (self.num_users, self.num_products))
+        self.mean_of_user_t = _csr(self.product, self.user, weight, (self.num_products, self.num_users))
+        self.sum_of_user = _csr(self.user, self.product, ones, (self.num_users, self.num_products))
+        self.sum_of_user_t = _csr(self.product, self.user, ones, (self.num_products, self.num_users))
+
+    def _sum(self, edges: Tensor) -> Tensor:
+        """(num_products, text_dim + 4): review texts, texts, ratings, rated, reviews."""
+        text = self.text[edges]
+        values = torch.cat(
+            [
+                text,
+                text.any(dim=1, keepdim=True).float(),
+                self.rating[edges, None],
+                self.has_rating[edges, None],
+                torch.ones_like(self.rating[edges, None]),
+            ],
+            dim=1,
+        )
+        return values.new_zeros(self.num_products, values.shape[1]).index_add_(0, self.product[edges], values)
+
+    def without(self, people: Tensor | None) -> Tensor:
+        """The sums, (num_products, text_dim + 4), over the reviews of everybody but `people` (user numbers)."""
+        return self.sums if people is None else self.sums - self._sum(edges_of(self.user, people))
+
+    @torch.no_grad()
+    def features(self, people: Tensor | None) -> ProductFeatures:
+        """What is known of every product from the reviews of everybody but `people` (user numbers)."""
+        sums = self.without(people)
+        text_sum, texts, rating_sum, rated, count = torch.split(sums, [sums.shape[1] - 4, 1, 1, 1, 1], dim=1)
+        count = count.round()
+        # Rounding leaves traces where everything was taken off again: the counts say what is really there.
+        review_text = text_sum * (1 / texts.clamp(min=1)) * (texts > 0.5)
+        rating = (rating_sum / rated.clamp(min=1) - 3.0) * (rated > 0.5)
+        text = self.product_text
+        if review_text.shape[1]:
+            text = torch.where(self.has_text, text, review_text)
+        text = functional.normalize(text, dim=1)
+        return ProductFeatures(text, review_text, torch.cat([rating, torch.log1p(count)], dim=1), count)
+
+    def two_hops(self, x: Tensor, count: Tensor, people: Tensor | None) -> Tensor:
+        """Product, user, product: (num_products, dim), symmetrically normalised, without the people given.
+
+        Args:
+            x: (num_products, dim).
+            count: (num_products, 1) reviews that are left.
+            people: user numbers to leave out.
+        """
+        scale = count.clamp(min=1).rsqrt()
+        with torch.autocast(x.device.type, enabled=False):  # sparse products know no bfloat16
+            seen = _SparseProduct.apply(self.mean_of_user, self.mean_of_user_t, x.float() * scale)
+            if people is not None:
+                keep = torch.ones(self.num_users, 1, device=x.device)
+                keep[people] = 0
+                seen = seen * keep
+            result: Tensor = _SparseProduct.apply(self.sum_of_user_t, self.sum_of_user, seen) * scale
+        return result
+
+
+def start_as_identity(layer: Any) -> None:
+    """Let a square linear layer, torch's or PyG's, begin as the identity, with a little noise."""
+    nn.init.normal_(layer.weight, std=0.01)
+    with torch.no_grad():
+        layer.weight.diagonal().add_(1.0)
+    nn.init.zeros_(layer.bias)
+
+
+class ProductTower(nn.Module):
+    """Text, reviews, a learned vector where there are enough reviews, then two-hop passes over the graph.
+
+    The learned vector and the two-hop signal are what a new product lacks; both are left out at random in training
+    (`new_product_rate`), so that text alone keeps its meaning.
+
+    Args:
+        num_products: rows of the learned vectors.
+        text_dim: dimension of the text embeddings; 0 where nothing has a text.
+        review_texts: whether reviews have texts.
+        dim: dimension of the vectors.
+        hops: two-hop passes.
+        min_reviews: fewest reviews for which a learned vector counts.
+        new_product_rate: part of the products treated as new in each training step.
+        dropout: of the states.
+        level: first coordinate of every target vector.
+    """
+
+    def __init__(
+        self,
+        num_products: int,
+        text_dim: int,
+        review_texts: bool,
+        dim: int,
+        hops: int,
+        min_reviews: int,
+        new_product_rate: float,
+        dropout: float,
+        level: float,
+    ) -> None:
+        super().__init__()
+        self.min_reviews, self.new_product_rate, self.level = min_reviews, new_product_rate, level
+        self.text = nn.Linear(text_dim, dim) if text_dim else None
+        self.reviews = nn.Linear(text_dim, dim, bias=False) if review_texts else None
+        self.opinion = nn.Linear(2, dim, bias=False)
+        nn.init.normal_(self.opinion.weight, std=NARROW_STD)
+        self.learned = nn.Embedding(num_products, dim)
+        nn.init.normal_(self.learned.weight, std=dim**-0.5)
+        self.hop_weight = nn.Parameter(torch.full((hops,), 0.5))
+        self.history = nn.Linear(dim, dim)
+        self.target = nn.Linear(dim, dim)
+        start_as_identity(self.history)
+        start_as_identity(self.target)
+        if not text_dim:  # of a product without reviews nothing is left, and zero has no direction to learn from
+            nn.init.constant_(self.target.bias, NARROW_STD)
+        self.liking = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 1, bias=False))
+        nn.init.zeros_(self.liking[2].weight)  # type: ignore[arg-type]
+        self.dropout = nn.Dropout(dropout)
+        self.mix: MemoryMix | None = None  # set when training is done
+
+    def forward(self, graph: GraphSums, people: Tensor | None = None) -> ProductStates:
+        """States of all products.
+
+        Args:
+            graph: the review graph.
+            people: (num_people,) user numbers whose reviews must not be seen.
+        """
+        features = graph.features(people)
+        known = self._known(features.count)
+        x = known * self.opinion(features.opinion)
+        if self.text is not None:
+            x = x + self.text(features.text)
+        if self.reviews is not None:
+            x = x + known * self.reviews(features.review_text)
+        x = x + known * (features.count >= self.min_reviews) * self.learned.weight
+        x = self.dropout(x)
+        states = x
+        for weight in self.hop_weight:
+            states = x + weight * known * graph.two_hops(states, features.count, people)
+        return self._states(states, known * self.liking(features.opinion))
+
+    def of_text(self, text: Tensor) -> ProductStates:
+        """States of products that nobody has reviewed, from their texts alone, (n, text_dim); no memory of them."""
+        unknown = text.new_zeros(len(text), 1)
+        if self.text is None:
+            states = self._states(text.new_zeros(len(text), self.learned.embedding_dim), unknown)
+        else:
+            states = self._states(self.text(functional.normalize(text, dim=1)), unknown)
+        if self.mix is None:
+            return states
+        nothing = text.new_zeros(len(text), self.mix.rank)
+        return states.with_memory(Memory(nothing, nothing), text.new_zeros(len(text), self.mix.colours), self.mix.push)
+
+    def _states(self, states: Tensor, liked: Tensor) -> ProductStates:
+        taste = functional.normalize(self.target(states), dim=1) * (1 - self.level**2) ** 0.5
+        history = torch.cat([liked, self.history(states)], dim=1)
+        return ProductStates(history, functional.pad(taste, (1, 0), value=self.level))
+
+    def _known(self, count: Tensor) -> Tensor:
+        """(num_products, 1): 1 where the product has reviews and is not treated as new in this step."""
+        known = (count > 0.5).float()
+        if self.training and self.new_product_rate:
+            known = known * (torch.rand_like(known) >= self.new_product_rate)
+        return known

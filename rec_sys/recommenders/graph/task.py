@@ -1,0 +1,135 @@
+"""The Lightning task: one step, one validation, one optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from torch_geometric.data import HeteroData
+
+from rec_sys.arrays import Vectors
+from rec_sys.dataset.splits import Split
+from rec_sys.dataset.table import ReviewTable
+from rec_sys.metrics.protocol import evaluate
+from rec_sys.metrics.rating import rating_report
+from rec_sys.recommenders.graph.batches import Batch
+from rec_sys.recommenders.graph.losses import ranking_loss, rating_loss
+from rec_sys.recommenders.graph.network import GraphModel, predicted_stars
+from rec_sys.recommenders.graph.product_tower import GraphSums, ProductStates
+from rec_sys.recommenders.graph.recommender import GraphRecommender
+from rec_sys.recommenders.graph.settings import TrainSettings
+
+STARS_RATE = 10.0  # the few weights that say only stars have far to go and cannot overfit
+
+
+class GraphTask(lightning.LightningModule):
+    """Trains a GraphModel on the training reviews and looks at the validation reviews after each epoch.
+
+    Args:
+        model: the network.
+        graph: of the training reviews.
+        table: the reviews.
+        split: its parts; only `train` and `valid` are looked at.
+        review_text: (num_reviews, text_dim) embeddings.
+        settings: how to train.
+        keep: plain values to be kept in the state for resuming.
+        people: in a batch.
+    """
+
+    def __init__(
+        self,
+        model: GraphModel,
+        graph: HeteroData,
+        table: ReviewTable,
+        split: Split,
+        review_text: Vectors,
+        settings: TrainSettings,
+        keep: Mapping[str, Any],
+        people: int,
+    ) -> None:
+        super().__init__()
+        self.learning_rate = settings.learning_rate_for(people)
+        self.model, self.settings, self.keep = model, settings, dict(keep)
+        self.graph, self.table, self.review_text = graph, table, review_text
+        self.sums: GraphSums
+        self.among = split.in_histories
+        step = max(1, -(-len(split.valid) // settings.valid_people))
+        self.valid = split.valid[::step]
+        self.sample = torch.Generator()  # draws products where they are too many for a full softmax
+
+    def on_fit_start(self) -> None:
+        self.sums = GraphSums(self.graph.to(self.device))
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        # Dropout follows from seed and epoch, so a resumed run gives the figures of one that was never stopped.
+        # Here, because the first epoch after a resume has no on_train_epoch_start.
+        if batch_idx == 0:
+            torch.manual_seed(self.settings.seed * 100_003 + self.current_epoch)
+            self.sample.manual_seed(self.settings.seed * 100_003 + self.current_epoch)
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        return batch.to(device)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
+        users, products = self.model(self.sums, batch.stars, batch.people)
+        rank, rate = self.settings.ranking_weight, self.settings.rating_weight
+        size = len(batch.target)
+        loss = torch.zeros((), device=self.device)
+        if rank:
+            temperature = self.model.log_temperature.exp()
+            ranking = ranking_loss(
+                users.taste, products.taste, batch.target, temperature, self.settings.max_softmax, self.sample
+            )
+            loss = loss + rank * ranking
+            self.log("train/ranking_loss", ranking, on_step=False, on_epoch=True, batch_size=size)
+        if rate:
+            cosine = (users.vector * products.target[batch.target]).sum(dim=1)
+            stars = predicted_stars(cosine, products.liked[batch.target])
+            rating = rating_loss(stars, batch.rating, self.settings.rating_loss)
+            loss = loss + rate * rating
+            self.log("train/rating_loss", rating, on_step=False, on_epoch=True, batch_size=size)
+        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=size)
+        return loss
+
+    def on_train_epoch_end(self) -> None:
+        for name, value in self.validate().items():
+            self.log(f"valid/{name.replace('@', '_at_')}", value)  # MLflow allows no "@" in a name
+
+    def validate(self) -> dict[str, float]:
+        """Figures on the validation reviews: masked ranking and predicted ratings."""
+        recommender = self.recommender()
+        report = evaluate(recommender, self.table, self.valid, among=self.among)
+        figures = dict(report.masked)
+        true = self.table.rating[self.valid]
+        if not np.isnan(true).all():
+            rating = rating_report(recommender.predict_stars(self.valid, self.among), true)
+            figures |= {f"rating_{name}": getattr(rating, name) for name in ("loss", "mse", "accuracy", "f1")}
+        return figures
+
+    def recommender(self) -> GraphRecommender:
+        """The model as it is now."""
+        return GraphRecommender(self.model, self.product_states(), self.table, self.review_text)
+
+    @torch.no_grad()
+    def product_states(self) -> ProductStates:
+        """States of all products on the whole training graph."""
+        training = self.model.training
+        self.model.eval()
+        with torch.autocast(self.device.type, enabled=False):
+            states: ProductStates = self.model.product_tower(self.sums)
+        self.model.train(training)
+        return states
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint |= self.keep
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        s = self.settings
+        of_stars = self.model.star_parameters()
+        chosen = {id(parameter) for parameter in of_stars}
+        others = [parameter for parameter in self.model.parameters() if id(parameter) not in chosen]
+        groups: list[dict[str, Any]] = [{"params": others}, {"params": of_stars, "lr": STARS_RATE * self.learning_rate}]
+        return torch.optim.AdamW(groups, lr=self.learning_rate, weight_decay=s.weight_decay)

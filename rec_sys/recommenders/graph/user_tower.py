@@ -1,0 +1,130 @@
+"""The user tower: a person's vector is attention over the reviews that person wrote.
+
+There is no trained vector of a person, so somebody who has just sent three reviews is served like anybody else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch_geometric.nn import GATv2Conv, TransformerConv
+
+from rec_sys.recommenders.graph.history_batch import Stars
+from rec_sys.recommenders.graph.item_factors import MemoryMix, recall
+from rec_sys.recommenders.graph.product_tower import NARROW_STD, start_as_identity
+
+HIGHEST_LEVEL = 0.98  # below 1, so that some of every vector is left for the taste
+CONVOLUTIONS = {"transformer": TransformerConv, "gat": GATv2Conv}
+
+
+def _start_as_mean(conv: nn.Module) -> None:
+    """Let a convolution begin as the mean of what it reads, so that learning starts from "like what one has"."""
+    if isinstance(conv, TransformerConv):
+        start_as_identity(conv.lin_value)
+        nn.init.zeros_(conv.lin_skip.weight)
+        nn.init.zeros_(conv.lin_skip.bias)
+    else:
+        start_as_identity(conv.lin_l)
+
+
+@dataclass(frozen=True)
+class UserStates:
+    """What the user tower says of each star."""
+
+    vector: Tensor  # (num_stars, dim + 1) unit vectors: the level, then the taste, then the memory if there is one
+    taste: Tensor  # (num_stars, dim) unit vectors: all of that but the level
+    attention: Tensor  # (num_edges,) attention each review received, adds up to 1 per star; mean over heads and layers
+
+
+class UserTower(nn.Module):
+    """Bipartite attention from reviewed products to the person, one edge per review.
+
+    An edge carries the review's text, its rating, its place counted from the newest and the days since then. The query
+    starts from the newest product and is refined by each layer.
+
+    Args:
+        conv: "transformer" (TransformerConv; Shi et al. 2021) or "gat" (GATv2Conv; Brody et al. 2022).
+        text_dim: dimension of the reviews' text embeddings; 0 where no review has a text.
+        dim: dimension of the vectors, a multiple of `heads`.
+        heads: attention heads.
+        layers: rounds of attention.
+        max_history: reviews a star may have.
+        dropout: of states and attention.
+        level: whether a person has a level of stars.
+    """
+
+    def __init__(
+        self, conv: str, text_dim: int, dim: int, heads: int, layers: int, max_history: int, dropout: float, level: bool
+    ) -> None:
+        super().__init__()
+        self.review_text = nn.Linear(text_dim, dim) if text_dim else None
+        self.rating = nn.Linear(2, dim, bias=False)
+        self.age = nn.Embedding(max_history, dim)
+        self.days = nn.Linear(1, dim, bias=False)
+        for weight in (self.rating.weight, self.age.weight, self.days.weight):
+            nn.init.normal_(weight, std=NARROW_STD)
+        self.start = nn.Parameter(torch.zeros(dim))
+        convolution = CONVOLUTIONS[conv]
+        extra = {"add_self_loops": False} if conv == "gat" else {}
+        self.convs = nn.ModuleList(
+            convolution((dim, dim), dim // heads, heads=heads, edge_dim=dim, dropout=dropout, **extra)
+            for _ in range(layers)
+        )
+        self.out = nn.Linear(dim, dim)
+        start_as_identity(self.out)
+        for conv_ in self.convs:
+            _start_as_mean(conv_)
+        self.level = nn.Linear(dim, 1, bias=False) if level else None
+        if self.level is not None:
+            nn.init.zeros_(self.level.weight)  # begins with what the ratings say; texts and products refine it
+        self.habit = nn.Linear(1, 1)
+        nn.init.ones_(self.habit.weight)
+        nn.init.ones_(self.habit.bias)
+        self.damping = nn.Parameter(torch.tensor(1.0))  # logarithm of the average reviews a person is pretended to have
+        self.dropout = nn.Dropout(dropout)
+        self.memory: MemoryMix | None = None  # set when training is done
+
+    def forward(self, products: Tensor, stars: Stars) -> UserStates:
+        """Vectors of the people in `stars`.
+
+        Args:
+            products: (num_products, 1 + dim) history states of the product tower, and the memory if there is one.
+            stars: the batch; a star without an edge gets the vector of somebody nothing is known of.
+        """
+        dim = self.out.in_features
+        state_of = products[stars.product]
+        liked, product, beside = state_of[:, 0], state_of[:, 1 : dim + 1], state_of[:, dim + 1 :]  # (num_reviews, ...)
+        has_rating = ~stars.rating.isnan()
+        rating = torch.stack([(stars.rating - 3.0).nan_to_num(), has_rating.float()], dim=1)
+        review = self.rating(rating)  # (num_reviews, dim)
+        if self.review_text is not None:
+            review = review + self.review_text(stars.text)
+        recency = self.age(stars.age) + self.days(torch.log1p(stars.days)[:, None])
+        edge_attr = self.dropout(review[stars.edge_review] + recency)  # (num_edges, dim)
+        newest = stars.age == 0
+        latest = torch.zeros(stars.num_stars, product.shape[1], dtype=product.dtype, device=product.device)
+        latest = latest.index_add(0, stars.edge_star[newest], product[stars.edge_review[newest]])
+        state = latest + self.start
+        edge_index = torch.stack([stars.edge_review, stars.edge_star])
+        attention = stars.days.new_zeros(len(stars.edge_star))
+        for conv in self.convs:
+            message, (_, weight) = conv((product, state), edge_index, edge_attr, return_attention_weights=True)
+            state = state + self.dropout(message)
+            attention = attention + weight.detach().mean(dim=1) / len(self.convs)
+        taste = functional.normalize(self.out(state), dim=1)
+        if self.memory is not None:
+            of_edge = beside[stars.edge_review]
+            memory, colour = of_edge[:, : self.memory.rank], of_edge[:, self.memory.rank :]
+            taste = recall(taste, memory, colour, stars.age, stars.edge_star, self.memory)
+        level = taste.new_zeros(len(taste), 1)
+        if self.level is not None:
+            surplus = torch.where(has_rating, stars.rating - 3.0 - liked, 0.0)
+            habit = torch.stack([surplus, has_rating.float()], dim=1)[stars.edge_review].float()
+            habit = habit.new_zeros(stars.num_stars, 2).index_add(0, stars.edge_star, habit)
+            habit = habit[:, :1] / (habit[:, 1:] + self.damping.exp())
+            level = HIGHEST_LEVEL * torch.tanh(self.habit(habit) + self.level(state))
+        vector = torch.cat([level, taste * (1 - level.square()).sqrt()], dim=1)
+        return UserStates(vector, taste, attention)

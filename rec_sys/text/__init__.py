@@ -1,0 +1,1 @@
+"""From text to vector: the encoder, its fast forms, its cache."""

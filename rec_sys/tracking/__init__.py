@@ -1,0 +1,1 @@
+"""MLflow runs, and the time and memory that work takes."""

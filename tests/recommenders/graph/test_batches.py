@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rec_sys.recommenders.graph.batches import Context, PeopleDataset, batches
+from tests.support.embedded_toy import Toy, toy
+
+
+def dataset_of(data: Toy, context: Context, max_history: int = 20) -> PeopleDataset:
+    return PeopleDataset(data.table, data.split.train, data.review_text, max_history, context)
+
+
+@pytest.mark.parametrize("context", ["around", "before"])
+def test_every_training_review_that_has_a_context_is_a_target_once(context: Context) -> None:
+    data = toy()
+    seen: list[tuple[int, int]] = []
+    for batch in batches(dataset_of(data, context, max_history=3), 256, seed=0):
+        assert len(batch.people) == 1  # a fiftieth of 60, not 256
+        assert len(batch.target) == len(batch.rating) == batch.stars.num_stars
+        assert int(batch.stars.age.max()) == 2
+        seen += zip(batch.target.tolist(), batch.rating.tolist(), strict=True)
+    expected = data.split.train
+    if context == "before":  # nothing is before somebody's first review
+        expected = np.delete(expected, np.unique(data.table.user[expected], return_index=True)[1])
+    assert sorted(seen) == sorted(
+        zip(data.table.product[expected].tolist(), data.table.rating[expected].tolist(), strict=True)
+    )
+
+
+@pytest.mark.parametrize("context", ["around", "before"])
+def test_nobody_with_a_single_training_review_is_learned_from(context: Context) -> None:
+    data = toy()
+    first_of = np.unique(data.table.user[data.split.train], return_index=True)[1]
+    lonely = data.split.train[first_of[:20]]  # people 0 to 19 keep one review each
+    train = np.sort(np.concatenate([lonely, data.split.train[data.table.user[data.split.train] >= 20]]))
+    dataset = PeopleDataset(data.table, train, data.review_text, 20, context)
+    assert dataset.people.tolist() == list(range(20, 60))
+    assert not np.isin(lonely, dataset.targets).any()
+
+
+def test_stars_hold_only_earlier_training_reviews_of_the_same_person() -> None:
+    data = toy()
+    person = 4
+    batch = dataset_of(data, "before").collate([person])
+    own = data.split.train[data.table.user[data.split.train] == person]
+    for star in range(batch.stars.num_stars):
+        edges = batch.stars.edge_star == star
+        products = batch.stars.product[batch.stars.edge_review[edges]].tolist()
+        assert products == data.table.product[own[: star + 1]].tolist()  # oldest first, target is own[star + 1]
+        assert batch.target[star] == data.table.product[own[star + 1]]
+        assert batch.stars.age[edges].tolist() == list(range(star, -1, -1))
+
+
+def test_stars_around_hold_all_other_training_reviews_of_the_same_person() -> None:
+    data = toy()
+    person = 4
+    batch = dataset_of(data, "around").collate([person])
+    own = data.split.train[data.table.user[data.split.train] == person]
+    assert batch.stars.num_stars == len(own)
+    for star in range(batch.stars.num_stars):
+        edges = batch.stars.edge_star == star
+        products = batch.stars.product[batch.stars.edge_review[edges]].tolist()
+        assert sorted(products) == sorted(data.table.product[np.delete(own, star)].tolist())
+        assert batch.target[star] == data.table.product[own[star]]
+        assert batch.stars.age[edges].tolist() == list(range(len(own) - 2, -1, -1))
+        # hours away from the nearest one, forwards or backwards
+        nearest = own[star - 1] if star else own[1]
+        away = np.abs(data.table.timestamp[np.delete(own, star)] - data.table.timestamp[nearest])
+        assert sorted(batch.stars.days[edges].tolist()) == pytest.approx(sorted(away / 86_400))
+
+
+def test_the_order_follows_from_seed_and_epoch() -> None:
+    dataset = dataset_of(toy(), "around")
+
+    def order(seed: int, epoch: int) -> list[int]:
+        return list(batches(dataset, 6, seed, lambda: epoch).sampler)
+
+    assert order(0, 0) == order(0, 0)
+    assert len({tuple(order(seed, epoch)) for seed in (0, 1) for epoch in (0, 1)}) == 4

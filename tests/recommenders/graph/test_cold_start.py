@@ -1,0 +1,135 @@
+"""New products beside known ones, by hand on three directions of text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch.nn import functional
+
+from rec_sys.recommenders.graph.checkpoint import load_checkpoint, save_checkpoint
+from rec_sys.recommenders.graph.cold_start import MEMORY_SHARE, NewProducts, Readable, Welcome
+from rec_sys.recommenders.graph.item_factors import Memory, MemoryMix
+from rec_sys.recommenders.graph.network import GraphModel
+from rec_sys.recommenders.graph.product_tower import ProductStates
+from tests.support.embedded_toy import TEXT_DIM, toy
+
+RANK = 4
+
+
+def unit(rows: int, dim: int, seed: int = 0) -> torch.Tensor:
+    return functional.normalize(torch.randn(rows, dim, generator=torch.Generator().manual_seed(seed)), dim=1)
+
+
+def known(rank: int = RANK, examples: int = 40, length: float = 0.6) -> tuple[GraphModel, ProductStates, Readable]:
+    """An untrained tower, random states of its 40 products, and texts of the first `examples` of them."""
+    torch.manual_seed(0)
+    model = toy().model()
+    states = ProductStates(
+        torch.randn(40, 17), torch.cat([torch.full((40, 1), 0.99), unit(40, 16) * (1 - 0.99**2) ** 0.5], dim=1)
+    )
+    if rank:
+        model.memory = MemoryMix(rank=rank, share=0.5)
+        states = states.with_memory(Memory(torch.randn(40, rank), unit(40, rank, 1) * 0.8))
+    text = unit(40, TEXT_DIM, 2)
+    text[examples:] = 0
+    return model, states, Readable(text.half(), torch.ones(40, dtype=torch.bool), Welcome(length=length))
+
+
+def test_the_nearest_text_counts_and_its_memory_is_recalled() -> None:
+    model, states, readable = known()
+    new = NewProducts(model.product_tower, states, readable).eval()
+    far = functional.normalize(torch.eye(TEXT_DIM)[:1] * 1.0, dim=1)
+    only = Readable(torch.zeros(40, TEXT_DIM).half(), readable.known, readable.welcome)
+    only.text[7] = far[0].half()
+    one = NewProducts(model.product_tower, states, only).eval()
+    with torch.no_grad():
+        found, own = one.describe(far), model.product_tower.of_text(far)
+        several = new.describe(readable.text[[3]].float())
+    level = (1 - 0.99**2) ** 0.5
+    memory = functional.normalize(states.target[[7], 17:21], dim=1)
+    taste = functional.normalize(
+        functional.normalize(states.target[[7], 1:17], dim=1) + functional.normalize(own.target[:, 1:17], dim=1), dim=1
+    )
+    torch.testing.assert_close(found.target[:, 1:17], taste * (0.6 * (1 - MEMORY_SHARE)) ** 0.5 * level)
+    torch.testing.assert_close(found.target[:, 17:21], memory * (0.6 * MEMORY_SHARE) ** 0.5 * level)
+    torch.testing.assert_close(found.history[:, 17:], states.history[[7], 17:])  # one neighbour: its own memory
+    torch.testing.assert_close(found.history[:, :17], own.history[:, :17])
+    torch.testing.assert_close(several.target.norm(dim=1), torch.ones(1), atol=1e-5, rtol=0)
+    nearest = (several.target[:, 17:21] @ functional.normalize(states.target[:, 17:21], dim=1).T).argmax()
+    assert nearest == 3
+
+
+def test_without_text_or_examples_a_product_is_what_the_tower_says() -> None:
+    model, states, readable = known()
+    nothing = torch.zeros(2, TEXT_DIM)
+    none = NewProducts(
+        model.product_tower, states, Readable(torch.zeros(40, TEXT_DIM).half(), readable.known, readable.welcome)
+    ).eval()
+    with torch.no_grad():
+        torch.testing.assert_close(
+            vars(none.describe(unit(3, TEXT_DIM))), vars(model.product_tower.of_text(unit(3, TEXT_DIM)))
+        )
+        blank = NewProducts(model.product_tower, states, readable).eval().describe(nothing)
+    assert torch.isfinite(blank.target).all()
+    assert not blank.target[:, 17:21].any()  # reads like nothing, so nothing is taken from others
+    assert not blank.history[:, 17:].any()
+
+
+def test_a_batch_equals_its_parts_and_an_example_can_be_left_out() -> None:
+    model, states, readable = known()
+    new = NewProducts(model.product_tower, states, readable).eval()
+    text = unit(5, TEXT_DIM, 9)
+    with torch.no_grad():
+        together = new.describe(text)
+        for place in range(5):
+            alone = new.describe(text[[place]])
+            torch.testing.assert_close(alone.target, together.target[[place]], atol=1e-6, rtol=1e-5)
+        asked = readable.text[[3, 8]].float()
+        parts = new.parts(asked, leave_out=torch.tensor([3, 8]))
+        others = Readable(readable.text.clone(), readable.known, readable.welcome)
+        others.text[3] = 0
+        without = NewProducts(model.product_tower, states, others).eval()
+        torch.testing.assert_close(parts[1][:1], without.parts(asked[:1])[1])
+
+
+def test_without_a_memory_there_is_no_length_to_spare() -> None:
+    model, states, readable = known(rank=0)
+    with torch.no_grad():
+        found = NewProducts(model.product_tower, states, readable).eval().describe(unit(3, TEXT_DIM))
+    assert found.target.shape == (3, 17)
+    assert found.history.shape == (3, 17)
+    torch.testing.assert_close(found.target.norm(dim=1), torch.ones(3), atol=1e-5, rtol=0)
+
+
+def test_what_is_loaded_describes_like_what_was_saved(tmp_path: Path) -> None:
+    model, states, readable = known(examples=12)
+    data = toy()
+    save_checkpoint(tmp_path / "a.ckpt", model, states, data.table.products, [""] * 40, {}, readable)
+    loaded = load_checkpoint(tmp_path / "a.ckpt")
+    assert loaded.readable is not None
+    assert loaded.readable.welcome == readable.welcome
+    text = unit(3, TEXT_DIM, 4)
+    before = NewProducts(model.product_tower, states, readable).eval()
+    np.testing.assert_array_equal(before.numbers, np.arange(12))
+    with torch.no_grad():
+        torch.testing.assert_close(vars(loaded.describe_new(text)), vars(before.describe(text)), atol=0, rtol=0)
+
+
+def test_a_file_that_does_not_tell_the_share_of_memory_is_of_a_tenth(tmp_path: Path) -> None:
+    model, states, readable = known()
+    path, older = tmp_path / "a.ckpt", tmp_path / "older.ckpt"
+    save_checkpoint(path, model, states, toy().table.products, [""] * 40, {}, readable)
+    with safe_open(path, framework="pt") as file:
+        header = file.metadata() | {"welcome": '{"length": 0.6}'}
+        save_file({key: file.get_tensor(key) for key in file.keys()}, older, metadata=header)  # noqa: SIM118
+    loaded = load_checkpoint(older)
+    assert loaded.readable is not None
+    assert loaded.readable.welcome == Welcome(length=0.6, memory_share=0.1)
+    with torch.no_grad():
+        found = loaded.describe_new(unit(3, TEXT_DIM, 4)).target[:, 1:]
+    taste, memory = found[:, :16].square().sum(dim=1), found[:, 16:20].square().sum(dim=1)
+    torch.testing.assert_close(memory / (taste + memory), torch.full((3,), 0.1))

@@ -1,0 +1,179 @@
+"""The memory beside an untrained graph on the checkerboard, where what goes together is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from rec_sys.dataset.dataset import Data
+from rec_sys.dataset.splits import histories_before
+from rec_sys.metrics.protocol import evaluate
+from rec_sys.recommenders.ease import EASE, EASESettings
+from rec_sys.recommenders.graph.checkpoint import load_checkpoint, save_checkpoint
+from rec_sys.recommenders.graph.fit_item_factors import (
+    NEARLY_ALONE,
+    PUSHES,
+    REGULARISATION,
+    SHARES,
+    TEXT_WEIGHTS,
+    remember,
+)
+from rec_sys.recommenders.graph.item_factors import MemoryMix, make_memory
+from rec_sys.recommenders.graph.recommender import GraphRecommender
+from tests.support.embedded_toy import Toy, toy
+
+RANK = 8
+INFO = {"data": {"name": "toy"}}
+
+
+def data_of(data: Toy) -> Data:
+    return Data("toy", data.table, data.review_text, data.product_text, [""] * data.table.num_products, {})
+
+
+def saved(folder: Path, data: Toy) -> Path:
+    torch.manual_seed(0)
+    model, path = data.model(), folder / "checkpoints/a.ckpt"
+    with torch.no_grad():
+        states = model.product_tower(data.sums())
+    save_checkpoint(path, model, states, data.table.products, [""] * data.table.num_products, INFO)
+    return path
+
+
+def test_validation_chooses_and_the_checkpoint_is_replaced(tmp_path: Path) -> None:
+    data = toy()
+    path = saved(tmp_path, data)
+    before = load_checkpoint(path)
+    found = remember(path, data_of(data), data.split, data.split.valid, RANK, 0)
+    after = load_checkpoint(path)
+    assert list(found.ndcg) == [0.0, *SHARES, NEARLY_ALONE]
+    best = max(found.ndcg[share] for share in SHARES)
+    assert found.ndcg[0.0] < 0.6 * best  # the graph has learned nothing, the memory knows the two kinds
+    share = min(share for share in SHARES if found.ndcg[share] == best)
+    assert found.mix is not None
+    recency = found.mix.recency
+    assert found.mix == after.model.memory == MemoryMix(rank=RANK, share=share, recency=recency)
+    assert f"memory of 8 dimensions, texts 0, share {share:g}, recency {recency:g} (validation ndcg@10" in found.note
+    assert f"by share: 0: {found.ndcg[0.0]:.4f}, 0.2: {found.ndcg[0.2]:.4f}" in found.note
+    recommender = GraphRecommender(after.model, after.states, data.table, data.review_text)
+    assert evaluate(recommender, data.table, data.split.valid).masked["ndcg@10"] == best
+    torch.testing.assert_close(after.model.state_dict(), before.model.state_dict(), atol=0, rtol=0)
+    assert after.info == INFO | {
+        "memory": {
+            "text_weight": 0.0,
+            "rank": RANK,
+            "share": share,
+            "recency": recency,
+            "push": 0.0,
+            "ndcg@10": {f"{key:g}": value for key, value in found.ndcg.items()},
+            "unmasked_ndcg@10": {},
+        }
+    }
+    assert [file.name for file in path.parent.iterdir()] == ["a.ckpt"]
+
+
+def test_the_memory_is_of_neighbours_too_and_as_large_as_the_catalogue_wants(tmp_path: Path) -> None:
+    """40 products: a dimension for eight of them would be 5, which is more than twice the 2 that were asked for."""
+    data = toy()
+    path = saved(tmp_path, data)
+    found = remember(path, data_of(data), data.split, data.split.valid, 2, 0)
+    assert found.mix is not None
+    assert found.mix.rank == 4
+    settings = EASESettings(regularisation=REGULARISATION, pairs=1)
+    train = data.split.train
+    weights = EASE(settings).fit(data.table, train).weights
+    reads = np.bincount(data.table.product[train], minlength=40)
+    expected = make_memory(torch.from_numpy(weights), torch.from_numpy(reads), 4)
+    states = load_checkpoint(path).states
+    torch.testing.assert_close(states.history[:, -4:], expected.history)
+
+
+def test_texts_are_read_where_they_help(tmp_path: Path) -> None:
+    """They tell the two kinds here; texts drawn by lot tell nothing."""
+    data = toy(num_users=30, num_products=60, likes=5)
+    kinds = np.eye(2, dtype=np.float32)[np.arange(60) % 2]
+    noise = np.random.default_rng(0).normal(size=(60, 50)).astype(np.float32)
+    told, untold, without = (
+        remember(saved(tmp_path / name, data), data_of(data), data.split, data.split.valid, 20, 0, text)
+        for name, text in (("kinds", kinds), ("noise", noise), ("none", None))
+    )
+    assert told.text_weight in TEXT_WEIGHTS
+    assert f"texts {told.text_weight:g}, share" in told.note
+    assert told.facts["text_weight"] == told.text_weight
+    assert without.text_weight == 0
+    assert told.ndcg[NEARLY_ALONE] > without.ndcg[NEARLY_ALONE] + 0.02
+    assert told.ndcg[NEARLY_ALONE] > untold.ndcg[NEARLY_ALONE]
+
+
+def test_the_test_reviews_are_not_looked_at(tmp_path: Path) -> None:
+    data = toy()
+    product = data.table.product.copy()
+    product[data.split.test] = 0
+    others = replace(data, table=replace(data.table, product=product))
+    found, same = (
+        remember(saved(tmp_path / name, data), data_of(each), data.split, data.split.valid, RANK, 8)
+        for name, each in (("a", data), ("b", others))
+    )
+    assert found == same
+
+
+def test_the_push_is_the_best_unmasked_one_and_the_masked_figure_does_not_know_it(tmp_path: Path) -> None:
+    data = toy(num_users=60)
+    path = saved(tmp_path, data)
+    found = remember(path, data_of(data), data.split, data.split.valid, RANK, 16)
+    kept = load_checkpoint(path)
+    recommender = GraphRecommender(kept.model, kept.states, data.table, data.review_text)
+    report = evaluate(recommender, data.table, data.split.valid)
+    assert found.mix is not None
+    assert found.mix.push > 0
+    assert report.unmasked["ndcg@10"] == max(found.unmasked.values()) == found.unmasked[found.mix.push]
+    assert found.unmasked[found.mix.push] > 1.2 * found.unmasked[0.0]
+    assert report.masked["ndcg@10"] == max(found.ndcg[share] for share in SHARES)
+    assert list(found.unmasked) == [0.0, *PUSHES]
+
+
+def test_where_the_graph_alone_is_as_good_nothing_is_written(tmp_path: Path) -> None:
+    data = toy()
+    path = saved(tmp_path, data)
+    kept, valid = load_checkpoint(path), data.split.valid[:1]
+    # Somebody whose next product is the nearest to the taste already: nothing can be better.
+    recommender = GraphRecommender(kept.model, kept.states, data.table, data.review_text)
+    vector = torch.from_numpy(recommender.user_vectors(histories_before(data.table, valid)))
+    taste = torch.nn.functional.normalize(vector[:, 1:], dim=1)
+    target = kept.states.target.clone()
+    target[data.table.product[valid], 1:] = taste * (1 - target[:1, :1].square()).sqrt()
+    save_checkpoint(path, kept.model, replace(kept.states, target=target), kept.products, kept.names, INFO)
+    written = path.read_bytes()
+    found = remember(path, data_of(data), data.split, valid, RANK, 0)
+    assert found.ndcg[0.0] == 1.0
+    assert found.mix is None
+    assert found.note.startswith("no memory: ")
+    assert path.read_bytes() == written
+
+
+def test_a_run_that_went_on_without_a_better_epoch_remembers_the_same(tmp_path: Path) -> None:
+    data = toy()
+    path = saved(tmp_path, data)
+    first = remember(path, data_of(data), data.split, data.split.valid, RANK, 0)
+    states = load_checkpoint(path).states
+    again = remember(path, data_of(data), data.split, data.split.valid, RANK, 0)
+    assert again.mix == first.mix
+    np.testing.assert_allclose(list(again.ndcg.values()), list(first.ndcg.values()), atol=1e-6)
+    found = load_checkpoint(path).states
+    torch.testing.assert_close(found.history, states.history, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(found.target[:, :-1], states.target[:, :-1], atol=1e-5, rtol=1e-5)
+    # The last one is what is left of a full length, the root of a rounding error: 1e-7 becomes 3e-4.
+    torch.testing.assert_close(found.target[:, -1], states.target[:, -1], atol=5e-4, rtol=1e-5)
+
+
+def test_a_catalogue_too_large_for_it_has_none(tmp_path: Path) -> None:
+    data = toy()
+    path = saved(tmp_path, data)
+    written = path.read_bytes()
+    table = replace(data.table, products=type(data.table.products)([f"p{n}" for n in range(1_000_000)], "product"))
+    found = remember(path, data_of(replace(data, table=table)), data.split, data.split.valid, RANK, 0)
+    assert (found.mix, found.ndcg) == (None, {})
+    assert found.note.startswith("no memory: EASE needs a dense matrix of 1,000,000 x 1,000,000 products")
+    assert path.read_bytes() == written

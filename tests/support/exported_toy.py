@@ -1,0 +1,56 @@
+"""A checkpoint with random weights everywhere, in any shape a model can have: what exporting is tested with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch.nn import functional
+
+from rec_sys.ids import IdMap
+from rec_sys.recommenders.graph.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from rec_sys.recommenders.graph.cold_start import Readable, Welcome
+from rec_sys.recommenders.graph.item_factors import Memory, MemoryMix
+from rec_sys.recommenders.graph.network import GraphModel
+from rec_sys.recommenders.graph.product_tower import ProductStates
+from rec_sys.recommenders.graph.settings import GraphModelSettings
+
+NUM_PRODUCTS, TEXT_DIM, RANK, COLOURS = 50, 12, 6, 3
+
+
+def random_checkpoint(
+    path: Path, texts: bool = True, review_texts: bool = True, memory: bool = True, seed: int = 0, **settings: object
+) -> Checkpoint:
+    """Write a checkpoint and load it.
+
+    Args:
+        path: the file.
+        texts: whether products have texts.
+        review_texts: whether reviews have texts too.
+        memory: whether memory and colours stand beside the graph's vectors.
+        seed: of all numbers.
+        settings: of the network.
+    """
+    torch.manual_seed(seed)
+    chosen = GraphModelSettings.read({"dim": 16, "heads": 2, "max_history": 7, **settings})
+    model = GraphModel(chosen, NUM_PRODUCTS, TEXT_DIM if texts else 0, review_texts)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.add_(torch.randn_like(weight) * 0.2)
+    level = torch.full((NUM_PRODUCTS, 1), chosen.level)
+    taste = functional.normalize(torch.randn(NUM_PRODUCTS, 16), dim=1) * (1 - chosen.level**2) ** 0.5
+    states = ProductStates(torch.randn(NUM_PRODUCTS, 17), torch.cat([level, taste], dim=1))
+    if memory:
+        model.memory = MemoryMix(rank=RANK, share=0.4, colours=COLOURS, push=0.1)
+        target = functional.normalize(torch.randn(NUM_PRODUCTS, RANK), dim=1) * 0.8
+        colour = functional.one_hot(torch.randint(COLOURS, (NUM_PRODUCTS,)), COLOURS).float()
+        states = states.with_memory(Memory(torch.randn(NUM_PRODUCTS, RANK), target), colour, 0.1)
+    readable = None
+    if texts:
+        text = functional.normalize(torch.randn(NUM_PRODUCTS, TEXT_DIM), dim=1)
+        text[::5] = 0
+        readable = Readable(text.half(), torch.ones(len(text), dtype=torch.bool), Welcome(length=0.6))
+    products = IdMap([f"p{number}" for number in range(NUM_PRODUCTS)], "product")
+    names = [f"Product {number}" for number in range(NUM_PRODUCTS)]
+    save_checkpoint(path, model, states, products, names, {"settings": {}, "encoder": {}}, readable)
+    return load_checkpoint(path)

@@ -1,0 +1,1 @@
+"""The Triton model repository: its versions, and how one is built."""
