@@ -45,7 +45,7 @@ from benchmarks.serving_load import Client, Job, Kind, Measured, in_processes, i
 from benchmarks.serving_questions import K, load_arrays
 from benchmarks.serving_setup import Deployed, Running, running, set_up
 from benchmarks.serving_targets import batching, overload, remember, soak, targets
-from rec_sys.recommenders.graph.history_arrays import StarArrays
+from rec_sys.recommenders.graph.history_arrays import HistoryArrays
 from triton_utils.server.process import tritonserver_environment
 
 SEED = 0
@@ -122,7 +122,7 @@ def ways_in_process(deployed: Deployed) -> dict[tuple[str, str], Callable[[int],
     """By what is asked and how: makes the client of a number."""
     arrays = load_arrays(deployed.arrays_file)
     onnx, in_torch = deployed.onnx_towers, deployed.torch_towers
-    calls = [stars_of(call) for call in arrays]
+    calls = [batch_of(call) for call in arrays]
     seeds = itertools.count(1)
 
     def drawn(number: int, values: list[Any]) -> Callable[[], Any]:
@@ -155,21 +155,21 @@ def ways_in_process(deployed: Deployed) -> dict[tuple[str, str], Callable[[int],
     return ways
 
 
-def stars_of(call: dict[str, Any]) -> tuple[Any, StarArrays]:
+def batch_of(call: dict[str, Any]) -> tuple[Any, HistoryArrays]:
     """Inputs of the exported user tower as `Towers.people` takes them."""
     text = call.get("text", np.zeros((len(call["person"]), 0), dtype=np.float32))
     edges = np.arange(len(call["person"]))
-    stars = StarArrays(
+    batch = HistoryArrays(
         edge_review=edges,
-        edge_star=call["person"],
+        edge_user=call["person"],
         age=call["age"],
         days=call["days"],
         product=edges,
         text=text,
         rating=call["rating"],
-        num_stars=len(call["people"]),
+        num_users=len(call["people"]),
     )
-    return call["products"], stars
+    return call["products"], batch
 
 
 def through_servers(

@@ -31,7 +31,7 @@ from rec_sys.modules.config_pbtxt import MODEL_FILE
 from rec_sys.modules.signature import GRAPH_MODEL, NEW_PRODUCTS, TEXT_ENCODER
 from rec_sys.paths import Paths
 from rec_sys.recommenders.graph.checkpoint import Checkpoint, load_checkpoint
-from rec_sys.recommenders.graph.history_arrays import StarArrays
+from rec_sys.recommenders.graph.history_arrays import HistoryArrays
 from rec_sys.recommenders.graph.trained_encoder import encoder_of
 from rec_sys.text.encoder import Encoder
 from rec_sys.text.onnx_text_encoder import OnnxTextEncoder
@@ -193,9 +193,9 @@ def graph_model_calls(deployed: Deployed, people: Sequence[Person]) -> list[Arra
         text_dim, review_texts, max_history = towers.text_dim, towers.review_texts, towers.max_history
         new_products = towers.new_products
 
-        def people(self, products: Floats, stars: StarArrays) -> tuple[Floats, Floats]:
-            calls.append(graph_model_inputs(products, stars, towers.review_texts))
-            return towers.people(products, stars)
+        def people(self, products: Floats, batch: HistoryArrays) -> tuple[Floats, Floats]:
+            calls.append(graph_model_inputs(products, batch, towers.review_texts))
+            return towers.people(products, batch)
 
     recommender = ReviewRecommender(Recorded(), deployed.base, deployed.history, deployed.onnx_encoder)
     for person in people:

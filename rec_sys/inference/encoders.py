@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from rec_sys.arrays import Floats
-from rec_sys.recommenders.graph.history_arrays import StarArrays
+from rec_sys.recommenders.graph.history_arrays import HistoryArrays
 
 
 class Towers(Protocol):
@@ -23,15 +23,15 @@ class Towers(Protocol):
     def max_history(self) -> int:
         """Newest reviews of a person that are read."""
 
-    def people(self, products: Floats, stars: StarArrays) -> tuple[Floats, Floats]:
+    def people(self, products: Floats, histories: HistoryArrays) -> tuple[Floats, Floats]:
         """Vectors of people.
 
         Args:
-            products: (num_products, history_dim) history states, to which `stars.product` points.
-            stars: the people; somebody without an edge is somebody of whom nothing is known.
+            products: (num_products, history_dim) history states, to which `histories.product` points.
+            histories: the users; one without an edge is a user of whom nothing is known.
 
         Returns:
-            (num_stars, dim) unit vectors, and the attention each edge received, (num_edges,).
+            (num_users, dim) unit vectors, and the attention each edge received, (num_edges,).
         """
 
     def new_products(self, text: Floats) -> tuple[Floats, Floats]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from rec_sys.arrays import Floats
 from rec_sys.errors import CheckpointError
-from rec_sys.recommenders.graph.history_arrays import StarArrays
+from rec_sys.recommenders.graph.history_arrays import HistoryArrays
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -42,10 +42,10 @@ class OnnxTowers:
                 f"{other[:12]}; export both from one checkpoint"
             )
 
-    def people(self, products: Floats, stars: StarArrays) -> tuple[Floats, Floats]:
-        """Vectors (num_stars, dim) and attention (num_edges,)."""
+    def people(self, products: Floats, histories: HistoryArrays) -> tuple[Floats, Floats]:
+        """Vectors (num_users, dim) and attention (num_edges,)."""
         vector, attention = self.graph_model.run(
-            ["vector", "attention"], graph_model_inputs(products, stars, self.review_texts)
+            ["vector", "attention"], graph_model_inputs(products, histories, self.review_texts)
         )
         return vector, attention
 
@@ -61,19 +61,19 @@ class OnnxTowers:
         return history, target
 
 
-def graph_model_inputs(products: Floats, stars: StarArrays, review_texts: bool) -> Arrays:
+def graph_model_inputs(products: Floats, histories: HistoryArrays, review_texts: bool) -> Arrays:
     """What the exported user tower is asked with: one row per edge; names as in `rec_sys.modules.signature`."""
-    row = stars.edge_review
+    row = histories.edge_review
     arrays: Arrays = {
-        "products": np.asarray(products[stars.product[row]], dtype=np.float32),
-        "rating": stars.rating[row],
-        "person": stars.edge_star,
-        "age": stars.age,
-        "days": stars.days,
-        "people": np.arange(stars.num_stars, dtype=np.int64),
+        "products": np.asarray(products[histories.product[row]], dtype=np.float32),
+        "rating": histories.rating[row],
+        "person": histories.edge_user,
+        "age": histories.age,
+        "days": histories.days,
+        "people": np.arange(histories.num_users, dtype=np.int64),
     }
     if review_texts:
-        arrays["text"] = stars.text[row]
+        arrays["text"] = histories.text[row]
     return arrays
 
 

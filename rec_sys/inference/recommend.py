@@ -13,7 +13,7 @@ from rec_sys.dataset.histories import Histories
 from rec_sys.errors import ConfigError
 from rec_sys.inference.encoders import Towers
 from rec_sys.inference.users import Person, Review, order_in_time
-from rec_sys.recommenders.graph.history_arrays import StarArrays, star_arrays
+from rec_sys.recommenders.graph.history_arrays import HistoryArrays, history_arrays
 from rec_sys.text.text_encoder import TextEncoder, embed
 from rec_sys.vector_database.index import NONE, VectorBase
 
@@ -75,7 +75,7 @@ class _Read:
     """Reviews of a batch, person by person, each person's newest ones, oldest first."""
 
     places: list[list[int]]  # one per person: where these reviews stand among all reviews of the person
-    stars: StarArrays  # its products are rows of `products`
+    histories: HistoryArrays  # its products are rows of `products`
     products: Floats  # (num_reviews, history_dim) history state of each review's product
 
 
@@ -131,11 +131,11 @@ class ReviewRecommender:
         if k < 1:
             raise ConfigError(f"k={k}: at least one product must be asked for; give k=1 or more")
         read = self._read(people)
-        away, weights = self.towers.people(read.products, read.stars)
+        away, weights = self.towers.people(read.products, read.histories)
         vectors = self.base.without_colours(away)
         numbers, inner = self.base.search(vectors, k, [self._owned(person) for person in people])
         found = numbers != NONE
-        stars = np.clip(predicted_stars(inner, self.history[numbers.clip(min=0), 0]), 0, 5)
+        stars = np.clip(predicted_ratings(inner, self.history[numbers.clip(min=0), 0]), 0, 5)
         score = np.full_like(inner, np.nan)
         attention, reviewed, note, start = [], [], [], 0
         for row, person in enumerate(people):
@@ -159,13 +159,13 @@ class ReviewRecommender:
         number = np.arange(len(reviews))
         indptr = np.concatenate([[0], np.cumsum([len(mine) for mine in newest])]).astype(np.int64)
         rating = [np.nan if review.rating is None else review.rating for review in reviews]
-        stars = star_arrays(
+        histories = history_arrays(
             Histories(indptr, number, number),
             text,
             np.array(rating, dtype=np.float32),
             np.array([time for mine in newest for _, time in mine], dtype=np.int64),
         )
-        return _Read(places, stars, self._products(reviews, text))
+        return _Read(places, histories, self._products(reviews, text))
 
     def _texts(self, reviews: Sequence[Review]) -> Floats:
         """(len(reviews), text_dim) vectors of the reviews' texts, zero where the model would not read them."""
@@ -248,7 +248,7 @@ class ReviewRecommender:
         return "; ".join(notes)
 
 
-def predicted_stars(inner: Floats, liked: Floats) -> Floats:
+def predicted_ratings(inner: Floats, liked: Floats) -> Floats:
     """Inner products of unit vectors as ratings of 0 to 5 stars, as `rec_sys.recommenders.graph.network` defines them.
 
     Args:

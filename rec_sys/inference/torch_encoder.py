@@ -10,8 +10,8 @@ import torch
 from rec_sys.arrays import Floats
 from rec_sys.inference.recommend import ReviewRecommender
 from rec_sys.recommenders.graph.checkpoint import Checkpoint
-from rec_sys.recommenders.graph.history_arrays import StarArrays
-from rec_sys.recommenders.graph.history_batch import Stars
+from rec_sys.recommenders.graph.history_arrays import HistoryArrays
+from rec_sys.recommenders.graph.history_batch import HistoryBatch
 from rec_sys.text.text_encoder import TextEncoder
 from rec_sys.vector_database.index import VectorBase
 
@@ -33,10 +33,12 @@ class TorchTowers:
         self._alone = threading.Lock()  # PyG's convolutions put their attention down in themselves on the way
 
     @torch.inference_mode()
-    def people(self, products: Floats, stars: StarArrays) -> tuple[Floats, Floats]:
-        """Vectors (num_stars, dim) and attention (num_edges,)."""
+    def people(self, products: Floats, histories: HistoryArrays) -> tuple[Floats, Floats]:
+        """Vectors (num_users, dim) and attention (num_edges,)."""
         with self._alone:
-            states = self.model.user_tower(torch.from_numpy(products).to(self.device), Stars.of(stars).to(self.device))
+            states = self.model.user_tower(
+                torch.from_numpy(products).to(self.device), HistoryBatch.of(histories).to(self.device)
+            )
         return states.vector.cpu().numpy(), states.attention.cpu().numpy()
 
     @torch.inference_mode()

@@ -16,7 +16,7 @@ from rec_sys.errors import CheckpointError
 from rec_sys.modules.signature import Signature
 from rec_sys.recommenders.graph.checkpoint import Checkpoint
 from rec_sys.recommenders.graph.cold_start import NEIGHBOURS
-from rec_sys.recommenders.graph.history_batch import Stars
+from rec_sys.recommenders.graph.history_batch import HistoryBatch
 
 TOLERANCE = 1e-4  # largest difference from torch that an exported network may show
 
@@ -44,8 +44,8 @@ def check_graph_model(path: Path, signature: Signature, checkpoint: Checkpoint) 
         row = torch.arange(len(tensors["person"]))
         text = tensors.get("text", torch.zeros(len(row), 0))
         edges = (tensors["person"], tensors["age"], tensors["days"])
-        stars = Stars(len(tensors["people"]), row, text, tensors["rating"], row, *edges)
-        states = tower(tensors["products"], stars)
+        histories = HistoryBatch(len(tensors["people"]), row, text, tensors["rating"], row, *edges)
+        states = tower(tensors["products"], histories)
         return states.vector, states.attention
 
     return _check(path, signature, review_batches(checkpoint), in_torch, checkpoint)

@@ -62,7 +62,7 @@ def judge(
     if not np.isnan(true).all() and not np.isnan(table.rating[split.train]).all():
         bias = RatingBias().fit(table, split.train)
         ratings[bias.name] = rating_report(bias.predict(table.user[split.test], table.product[split.test]), true)
-        ratings[ours.name] = rating_report(ours.predict_stars(split.test, split.in_histories), true)
+        ratings[ours.name] = rating_report(ours.predict_ratings(split.test, split.in_histories), true)
     return TrainReport(
         name, ranking, ratings, new_people, best.history, best.best_epoch, facts, notes, new_products=new_products
     )

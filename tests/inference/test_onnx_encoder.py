@@ -17,7 +17,7 @@ from rec_sys.inference.torch_encoder import TorchTowers, all_history, recommende
 from rec_sys.inference.users import Person, Review
 from rec_sys.modules.model_export import export_graph_model, export_new_products, graph_model_signature
 from rec_sys.recommenders.graph.checkpoint import Checkpoint
-from rec_sys.recommenders.graph.history_arrays import star_arrays
+from rec_sys.recommenders.graph.history_arrays import history_arrays
 from rec_sys.text.text_encoder import NoTexts
 from rec_sys.vector_database.index import VectorBase
 from tests.support.exported_toy import TEXT_DIM, random_checkpoint
@@ -88,20 +88,20 @@ def test_a_model_without_texts(tmp_path: Path) -> None:
 
 
 def test_inputs_fit_the_signature_and_have_a_row_per_review_of_each_star(exported: Exported) -> None:
-    """Reviews that stand in two stars are held once by the stars, but asked about twice."""
+    """Reviews that stand in two histories are held once, but asked about twice."""
     histories = Histories(np.array([0, 2, 3, 3]), np.array([4, 5, 4]), np.array([1, 0, 1]))
     text = np.arange(6 * TEXT_DIM, dtype=np.float32).reshape(6, TEXT_DIM)
-    stars = star_arrays(histories, text, np.arange(6, dtype=np.float32), np.zeros(6, dtype=np.int64))
+    batch = history_arrays(histories, text, np.arange(6, dtype=np.float32), np.zeros(6, dtype=np.int64))
     products = exported.checkpoint.states.history.numpy()
-    arrays = graph_model_inputs(products, stars, review_texts=True)
+    arrays = graph_model_inputs(products, batch, review_texts=True)
     assert graph_model_signature(exported.checkpoint).mismatch(arrays) == ""
     assert arrays["person"].tolist() == [0, 0, 1]
     assert arrays["rating"].tolist() == [4, 5, 4]
     np.testing.assert_array_equal(arrays["products"], products[[1, 0, 1]])
     np.testing.assert_array_equal(arrays["text"], text[[4, 5, 4]])
     assert len(arrays["people"]) == 3
-    assert "text" not in graph_model_inputs(products, stars, review_texts=False)
-    vector, attention = exported.towers.people(products, stars)
+    assert "text" not in graph_model_inputs(products, batch, review_texts=False)
+    vector, attention = exported.towers.people(products, batch)
     assert vector.shape == (3, exported.checkpoint.states.target.shape[1])
     assert attention[2] == pytest.approx(1)
 

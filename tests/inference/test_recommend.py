@@ -24,7 +24,7 @@ from rec_sys.inference.recommend import (
 from rec_sys.inference.torch_encoder import TorchTowers, recommender_of
 from rec_sys.inference.users import Person, Review, known_people
 from rec_sys.recommenders.graph.checkpoint import Checkpoint
-from rec_sys.recommenders.graph.history_arrays import StarArrays
+from rec_sys.recommenders.graph.history_arrays import HistoryArrays
 from rec_sys.recommenders.graph.item_factors import Memory, MemoryMix
 from rec_sys.recommenders.graph.recommender import GraphRecommender
 from rec_sys.vector_database.create_vectorbase import add_products
@@ -257,9 +257,9 @@ def test_the_towers_see_only_the_reviews_of_the_batch(toy: Toy) -> None:
     shapes = []
 
     class Watched(TorchTowers):
-        def people(self, products: Floats, stars: StarArrays) -> tuple[Floats, Floats]:
+        def people(self, products: Floats, batch: HistoryArrays) -> tuple[Floats, Floats]:
             shapes.append(products.shape)
-            return super().people(products, stars)
+            return super().people(products, batch)
 
         def new_products(self, text: Floats) -> tuple[Floats, Floats]:
             shapes.append(text.shape)

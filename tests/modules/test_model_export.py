@@ -153,9 +153,9 @@ def test_a_network_that_differs_is_not_written(
     path.write_bytes(b"the one before")
     forward = UserTower.forward
 
-    def shifted(tower: UserTower, products: torch.Tensor, stars: object) -> object:
+    def shifted(tower: UserTower, products: torch.Tensor, batch: object) -> object:
         """As if the exported network had forgotten a small thing."""
-        return forward(tower, products * (1 + 1e-2), stars)  # type: ignore[arg-type]
+        return forward(tower, products * (1 + 1e-2), batch)  # type: ignore[arg-type]
 
     monkeypatch.setattr(UserTower, "forward", shifted)
     with pytest.raises(CheckpointError, match=r"differs from torch by .* expected at most 1e-04. Nothing was written"):

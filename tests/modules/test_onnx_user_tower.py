@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rec_sys.modules.onnx_user_tower import PlainUserTower, sum_of
-from rec_sys.recommenders.graph.history_batch import Stars
+from rec_sys.recommenders.graph.history_batch import HistoryBatch
 from tests.support.exported_toy import TEXT_DIM, random_checkpoint
 
 
@@ -45,7 +45,7 @@ def test_the_same_as_the_trained_tower(tmp_path: Path, conv: str, layers: int, k
         days = torch.rand(reviews, generator=generator) * 1000
         nobody = torch.zeros(people, dtype=torch.int64)
         with torch.inference_mode():
-            expected = tower(products, Stars(people, review, text, rating, review, person, age, days))
+            expected = tower(products, HistoryBatch(people, review, text, rating, review, person, age, days))
             vector, attention = plain(
                 products, rating, person, age, days, nobody, text if checkpoint.model.review_texts else None
             )

@@ -11,7 +11,7 @@ import triton_python_backend_utils as pb_utils
 from rec_sys.arrays import Floats
 from rec_sys.inference.onnx_encoder import graph_model_inputs
 from rec_sys.modules import signature
-from rec_sys.recommenders.graph.history_arrays import StarArrays
+from rec_sys.recommenders.graph.history_arrays import HistoryArrays
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -78,9 +78,9 @@ class CalledTowers:
         self.version, self.text_dim, self.review_texts = version, text_dim, review_texts
         self.max_history = max_history
 
-    def people(self, products: Floats, stars: StarArrays) -> tuple[Floats, Floats]:
-        """Vectors (num_stars, dim) and attention (num_edges,)."""
-        inputs = graph_model_inputs(products, stars, self.review_texts)
+    def people(self, products: Floats, histories: HistoryArrays) -> tuple[Floats, Floats]:
+        """Vectors (num_users, dim) and attention (num_edges,)."""
+        inputs = graph_model_inputs(products, histories, self.review_texts)
         vector, attention = call(signature.GRAPH_MODEL, self.version, inputs, ("vector", "attention"))
         return vector, attention
 

@@ -1,4 +1,4 @@
-"""Training batches: some people, one star per review of theirs that can be predicted from their other ones."""
+"""Training batches: some people, one history per review that can be predicted from the other ones of its user."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from rec_sys.arrays import Ints, Vectors
 from rec_sys.dataset.splits import histories_around, histories_before
 from rec_sys.dataset.table import ReviewTable
-from rec_sys.recommenders.graph.history_batch import Stars, make_stars
+from rec_sys.recommenders.graph.history_batch import HistoryBatch, make_history_batch
 
 Context = Literal["around", "before"]
 STEPS_PER_EPOCH = 50  # at least, where there are that many people
@@ -22,15 +22,15 @@ STEPS_PER_EPOCH = 50  # at least, where there are that many people
 
 @dataclass(frozen=True)
 class Batch:
-    """The stars of some people and what each of them is to predict."""
+    """The histories of some users and the product each is to predict."""
 
     people: Tensor  # (num_people,) user numbers, ascending; their reviews must not be seen by the product tower
-    stars: Stars
-    target: Tensor  # (num_stars,) product numbers
-    rating: Tensor  # (num_stars,) stars, nan where unknown
+    histories: HistoryBatch
+    target: Tensor  # (num_users,) product numbers
+    rating: Tensor  # (num_users,) stars, nan where unknown
 
     def to(self, device: torch.device) -> Batch:
-        return Batch(self.people.to(device), self.stars.to(device), self.target.to(device), self.rating.to(device))
+        return Batch(self.people.to(device), self.histories.to(device), self.target.to(device), self.rating.to(device))
 
 
 class PeopleDataset(Dataset[int]):
@@ -40,7 +40,7 @@ class PeopleDataset(Dataset[int]):
         table: the reviews.
         train: (n,) ascending review numbers to learn from.
         review_text: (num_reviews, text_dim) embeddings.
-        max_history: reviews of a star, at most.
+        max_history: reviews of a history, at most.
         context: a review is predicted from all others of its author ("around") or from the ones before it.
     """
 
@@ -68,7 +68,7 @@ class PeopleDataset(Dataset[int]):
         histories = find(self.table, targets, among=self.train, limit=self.max_history)
         return Batch(
             people=torch.from_numpy(chosen),
-            stars=make_stars(histories, self.review_text, self.table.rating, self.table.timestamp),
+            histories=make_history_batch(histories, self.review_text, self.table.rating, self.table.timestamp),
             target=torch.from_numpy(self.table.product[targets]),
             rating=torch.from_numpy(self.table.rating[targets]),
         )

@@ -1,4 +1,4 @@
-"""Stars as tensors: what the user tower reads. What a star is stands in `rec_sys.recommenders.graph.history_arrays`."""
+"""User histories as tensors, which the user tower reads; `rec_sys.recommenders.graph.history_arrays` defines them."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from torch import Tensor
 
 from rec_sys.arrays import Floats, Ints, Vectors
 from rec_sys.dataset.histories import Histories
-from rec_sys.recommenders.graph.history_arrays import SECONDS_PER_DAY, StarArrays, star_arrays
+from rec_sys.recommenders.graph.history_arrays import SECONDS_PER_DAY, HistoryArrays, history_arrays
 
-__all__ = ["SECONDS_PER_DAY", "Stars", "make_stars"]
+__all__ = ["SECONDS_PER_DAY", "HistoryBatch", "make_history_batch"]
 
 
 @dataclass(frozen=True)
-class Stars:
+class HistoryBatch:
     """`StarArrays` as tensors, field by field."""
 
-    num_stars: int
+    num_users: int
     product: Tensor  # (num_reviews,) int64
     text: Tensor  # (num_reviews, text_dim) float32
     rating: Tensor  # (num_reviews,) float32
     edge_review: Tensor  # (num_edges,) int64
-    edge_star: Tensor  # (num_edges,) int64
+    edge_user: Tensor  # (num_edges,) int64
     age: Tensor  # (num_edges,) int64
     days: Tensor  # (num_edges,) float32
 
     @classmethod
-    def of(cls, arrays: StarArrays) -> Stars:
-        """The same stars; memory is shared."""
-        names = [f.name for f in fields(cls) if f.name != "num_stars"]
-        return cls(arrays.num_stars, **{name: torch.from_numpy(getattr(arrays, name)) for name in names})
+    def of(cls, arrays: HistoryArrays) -> HistoryBatch:
+        """The same histories; memory is shared."""
+        names = [f.name for f in fields(cls) if f.name != "num_users"]
+        return cls(arrays.num_users, **{name: torch.from_numpy(getattr(arrays, name)) for name in names})
 
-    def to(self, device: torch.device) -> Stars:
-        moved = {f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "num_stars"}
-        return Stars(num_stars=self.num_stars, **moved)
+    def to(self, device: torch.device) -> HistoryBatch:
+        moved = {f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "num_users"}
+        return HistoryBatch(num_users=self.num_users, **moved)
 
 
-def make_stars(histories: Histories, text: Vectors, rating: Floats, timestamp: Ints) -> Stars:
-    """Turn histories into stars; arguments as those of `star_arrays`."""
-    return Stars.of(star_arrays(histories, text, rating, timestamp))
+def make_history_batch(histories: Histories, text: Vectors, rating: Floats, timestamp: Ints) -> HistoryBatch:
+    """Turn histories into ego graphs; arguments as those of `history_arrays`."""
+    return HistoryBatch.of(history_arrays(histories, text, rating, timestamp))

@@ -86,21 +86,21 @@ def beside(taste: Tensor, memory: Tensor, colour: Tensor, push: float) -> Tensor
     return torch.cat([known, rest, mark], dim=1)
 
 
-def recall(taste: Tensor, memory: Tensor, colour: Tensor, age: Tensor, star: Tensor, mix: MemoryMix) -> Tensor:
-    """People, (num_stars, dim + rank + 1 + colours) unit vectors that meet those of `beside`.
+def recall(taste: Tensor, memory: Tensor, colour: Tensor, age: Tensor, user: Tensor, mix: MemoryMix) -> Tensor:
+    """People, (num_users, dim + rank + 1 + colours) unit vectors that meet those of `beside`.
 
     Args:
-        taste: (num_stars, dim) unit vectors.
+        taste: (num_users, dim) unit vectors.
         memory: (num_edges, rank) `Memory.history` of the product of each review.
         colour: (num_edges, colours) of the product of each review.
-        age: (num_edges,) 0 for the newest review of a star.
-        star: (num_edges,) the star of each review.
+        age: (num_edges,) 0 for the newest review of a history.
+        user: (num_edges,) the user of each review.
         mix: how much of it.
     """
     weight = mix.recency ** age.to(memory.dtype)
-    recalled = memory.new_zeros(len(taste), memory.shape[1]).index_add(0, star, memory * weight[:, None])
+    recalled = memory.new_zeros(len(taste), memory.shape[1]).index_add(0, user, memory * weight[:, None])
     recalled = functional.normalize(recalled, dim=1)
-    owned = colour.new_zeros(len(taste), colour.shape[1]).index_add(0, star, colour)
+    owned = colour.new_zeros(len(taste), colour.shape[1]).index_add(0, user, colour)
     owned = functional.normalize(owned, dim=1)
     share = mix.share * recalled.square().sum(dim=1, keepdim=True)  # nothing to recall: all is taste
     left = (1 - mix.push * owned.square().sum(dim=1, keepdim=True)).sqrt()

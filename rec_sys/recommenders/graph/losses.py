@@ -7,18 +7,18 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def rating_loss(stars: Tensor, rating: Tensor, kind: str = "mae") -> Tensor:
+def rating_loss(predicted: Tensor, rating: Tensor, kind: str = "mae") -> Tensor:
     """Mean absolute ("mae") or squared ("mse") error of the predicted stars; 0 where no rating is known.
 
     Args:
-        stars: (n,) predicted.
+        predicted: (n,) ratings.
         rating: (n,) true stars, nan where unknown.
         kind: "mae" or "mse".
     """
     known = ~rating.isnan()
     if not known.any():
-        return stars.sum() * 0.0
-    error = stars[known] - rating[known]
+        return predicted.sum() * 0.0
+    error = predicted[known] - rating[known]
     return error.abs().mean() if kind == "mae" else error.square().mean()
 
 

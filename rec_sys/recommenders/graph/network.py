@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from rec_sys.recommenders.graph.history_batch import Stars
+from rec_sys.recommenders.graph.history_batch import HistoryBatch
 from rec_sys.recommenders.graph.item_factors import MemoryMix
 from rec_sys.recommenders.graph.product_tower import GraphSums, ProductStates, ProductTower
 from rec_sys.recommenders.graph.settings import GraphModelSettings
@@ -61,17 +61,19 @@ class GraphModel(nn.Module):
         self.user_tower.memory = mix
         self.product_tower.mix = mix
 
-    def star_parameters(self) -> list[nn.Parameter]:
+    def rating_parameters(self) -> list[nn.Parameter]:
         """The few weights that matter to the predicted stars alone."""
         tower = self.user_tower
         return [*self.product_tower.liking.parameters(), *tower.habit.parameters(), tower.damping]
 
-    def forward(self, graph: GraphSums, stars: Stars, people: Tensor | None = None) -> tuple[UserStates, ProductStates]:
-        """Vectors of the people in `stars` and of all products, computed without the reviews of `people`."""
+    def forward(
+        self, graph: GraphSums, histories: HistoryBatch, people: Tensor | None = None
+    ) -> tuple[UserStates, ProductStates]:
+        """Vectors of the users in `histories` and of all products, computed without the reviews of `people`."""
         products = self.product_tower(graph, people)
-        return self.user_tower(products.history, stars), products
+        return self.user_tower(products.history, histories), products
 
 
-def predicted_stars(cosine: Tensor, liked: Tensor | float = 0.0) -> Tensor:
+def predicted_ratings(cosine: Tensor, liked: Tensor | float = 0.0) -> Tensor:
     """Inner product of unit vectors, -1 to 1, as a rating of 0 to 5 stars, and what the product is liked better by."""
     return 2.5 * (cosine + 1.0) + liked

@@ -13,8 +13,8 @@ from rec_sys.columns import MAX_RATING
 from rec_sys.dataset.histories import Histories
 from rec_sys.dataset.splits import histories_before
 from rec_sys.dataset.table import ReviewTable
-from rec_sys.recommenders.graph.history_batch import make_stars
-from rec_sys.recommenders.graph.network import GraphModel, predicted_stars
+from rec_sys.recommenders.graph.history_batch import make_history_batch
+from rec_sys.recommenders.graph.network import GraphModel, predicted_ratings
 from rec_sys.recommenders.graph.product_tower import ProductStates
 
 GRAPH_MODEL, GRAPH_ALONE = "graph model", "graph model, no memory"
@@ -50,9 +50,9 @@ class GraphRecommender:
         training = self.model.training
         self.model.eval()
         recent = histories.last(self.model.settings.max_history)
-        stars = make_stars(recent, self.review_text, self.table.rating, self.table.timestamp)
+        batch = make_history_batch(recent, self.review_text, self.table.rating, self.table.timestamp)
         device = self.states.history.device
-        vectors: Floats = self.model.user_tower(self.states.history, stars.to(device)).vector.cpu().numpy()
+        vectors: Floats = self.model.user_tower(self.states.history, batch.to(device)).vector.cpu().numpy()
         self.model.train(training)
         if self.colours and not away:
             vectors[:, -self.colours :] = 0
@@ -76,7 +76,7 @@ class GraphRecommender:
         alike: Floats = vectors[:, : -self.colours] @ target[:, : -self.colours].T
         return alike, alike + vectors[:, -self.colours :] @ target[:, -self.colours :].T
 
-    def predict_stars(self, targets: Ints, among: Ints | None = None) -> Floats:
+    def predict_ratings(self, targets: Ints, among: Ints | None = None) -> Floats:
         """Predicted rating of some reviews, (len(targets),) of 0 to 5, from what their authors wrote before them.
 
         Args:
@@ -87,5 +87,5 @@ class GraphRecommender:
         vectors = self.user_vectors(histories_before(self.table, targets, among, limit))
         cosine = np.einsum("nd,nd->n", vectors, self.states.target.cpu().numpy()[self.table.product[targets]])
         liked = self.states.liked.cpu()[torch.from_numpy(self.table.product[targets])]
-        stars: Floats = predicted_stars(torch.from_numpy(cosine), liked).clamp(0, MAX_RATING).numpy()
-        return stars
+        ratings: Floats = predicted_ratings(torch.from_numpy(cosine), liked).clamp(0, MAX_RATING).numpy()
+        return ratings

@@ -17,12 +17,12 @@ from rec_sys.metrics.protocol import evaluate
 from rec_sys.metrics.rating import rating_report
 from rec_sys.recommenders.graph.batches import Batch
 from rec_sys.recommenders.graph.losses import ranking_loss, rating_loss
-from rec_sys.recommenders.graph.network import GraphModel, predicted_stars
+from rec_sys.recommenders.graph.network import GraphModel, predicted_ratings
 from rec_sys.recommenders.graph.product_tower import GraphSums, ProductStates
 from rec_sys.recommenders.graph.recommender import GraphRecommender
 from rec_sys.recommenders.graph.settings import TrainSettings
 
-STARS_RATE = 10.0  # the few weights that say only stars have far to go and cannot overfit
+RATING_LEARNING_RATE_FACTOR = 10.0  # the few weights that say only stars have far to go and cannot overfit
 
 
 class GraphTask(lightning.LightningModule):
@@ -74,7 +74,7 @@ class GraphTask(lightning.LightningModule):
         return batch.to(device)
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
-        users, products = self.model(self.sums, batch.stars, batch.people)
+        users, products = self.model(self.sums, batch.histories, batch.people)
         rank, rate = self.settings.ranking_weight, self.settings.rating_weight
         size = len(batch.target)
         loss = torch.zeros((), device=self.device)
@@ -87,8 +87,8 @@ class GraphTask(lightning.LightningModule):
             self.log("train/ranking_loss", ranking, on_step=False, on_epoch=True, batch_size=size)
         if rate:
             cosine = (users.vector * products.target[batch.target]).sum(dim=1)
-            stars = predicted_stars(cosine, products.liked[batch.target])
-            rating = rating_loss(stars, batch.rating, self.settings.rating_loss)
+            predicted = predicted_ratings(cosine, products.liked[batch.target])
+            rating = rating_loss(predicted, batch.rating, self.settings.rating_loss)
             loss = loss + rate * rating
             self.log("train/rating_loss", rating, on_step=False, on_epoch=True, batch_size=size)
         self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=size)
@@ -105,7 +105,7 @@ class GraphTask(lightning.LightningModule):
         figures = dict(report.masked)
         true = self.table.rating[self.valid]
         if not np.isnan(true).all():
-            rating = rating_report(recommender.predict_stars(self.valid, self.among), true)
+            rating = rating_report(recommender.predict_ratings(self.valid, self.among), true)
             figures |= {f"rating_{name}": getattr(rating, name) for name in ("loss", "mse", "accuracy", "f1")}
         return figures
 
@@ -128,8 +128,11 @@ class GraphTask(lightning.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         s = self.settings
-        of_stars = self.model.star_parameters()
-        chosen = {id(parameter) for parameter in of_stars}
+        rating_parameters = self.model.rating_parameters()
+        chosen = {id(parameter) for parameter in rating_parameters}
         others = [parameter for parameter in self.model.parameters() if id(parameter) not in chosen]
-        groups: list[dict[str, Any]] = [{"params": others}, {"params": of_stars, "lr": STARS_RATE * self.learning_rate}]
+        groups: list[dict[str, Any]] = [
+            {"params": others},
+            {"params": rating_parameters, "lr": RATING_LEARNING_RATE_FACTOR * self.learning_rate},
+        ]
         return torch.optim.AdamW(groups, lr=self.learning_rate, weight_decay=s.weight_decay)

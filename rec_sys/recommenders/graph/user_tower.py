@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch_geometric.nn import GATv2Conv, TransformerConv
 
-from rec_sys.recommenders.graph.history_batch import Stars
+from rec_sys.recommenders.graph.history_batch import HistoryBatch
 from rec_sys.recommenders.graph.item_factors import MemoryMix, recall
 from rec_sys.recommenders.graph.product_tower import NARROW_STD, start_as_identity
 
@@ -32,11 +32,11 @@ def _start_as_mean(conv: nn.Module) -> None:
 
 @dataclass(frozen=True)
 class UserStates:
-    """What the user tower says of each star."""
+    """Vectors of the users of a batch."""
 
-    vector: Tensor  # (num_stars, dim + 1) unit vectors: the level, then the taste, then the memory if there is one
-    taste: Tensor  # (num_stars, dim) unit vectors: all of that but the level
-    attention: Tensor  # (num_edges,) attention each review received, adds up to 1 per star; mean over heads and layers
+    vector: Tensor  # (num_users, dim + 1) unit vectors: the level, then the taste, then the memory if there is one
+    taste: Tensor  # (num_users, dim) unit vectors: all of that but the level
+    attention: Tensor  # (num_edges,) attention each review received, adds up to 1 per user; mean over heads and layers
 
 
 class UserTower(nn.Module):
@@ -51,7 +51,7 @@ class UserTower(nn.Module):
         dim: dimension of the vectors, a multiple of `heads`.
         heads: attention heads.
         layers: rounds of attention.
-        max_history: reviews a star may have.
+        max_history: reviews a history may have.
         dropout: of states and attention.
         level: whether a person has a level of stars.
     """
@@ -87,43 +87,43 @@ class UserTower(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.memory: MemoryMix | None = None  # set when training is done
 
-    def forward(self, products: Tensor, stars: Stars) -> UserStates:
-        """Vectors of the people in `stars`.
+    def forward(self, products: Tensor, histories: HistoryBatch) -> UserStates:
+        """Vectors of the users in `histories`.
 
         Args:
             products: (num_products, 1 + dim) history states of the product tower, and the memory if there is one.
-            stars: the batch; a star without an edge gets the vector of somebody nothing is known of.
+            histories: the batch; a user without an edge gets the vector of a user of whom nothing is known.
         """
         dim = self.out.in_features
-        state_of = products[stars.product]
+        state_of = products[histories.product]
         liked, product, beside = state_of[:, 0], state_of[:, 1 : dim + 1], state_of[:, dim + 1 :]  # (num_reviews, ...)
-        has_rating = ~stars.rating.isnan()
-        rating = torch.stack([(stars.rating - 3.0).nan_to_num(), has_rating.float()], dim=1)
+        has_rating = ~histories.rating.isnan()
+        rating = torch.stack([(histories.rating - 3.0).nan_to_num(), has_rating.float()], dim=1)
         review = self.rating(rating)  # (num_reviews, dim)
         if self.review_text is not None:
-            review = review + self.review_text(stars.text)
-        recency = self.age(stars.age) + self.days(torch.log1p(stars.days)[:, None])
-        edge_attr = self.dropout(review[stars.edge_review] + recency)  # (num_edges, dim)
-        newest = stars.age == 0
-        latest = torch.zeros(stars.num_stars, product.shape[1], dtype=product.dtype, device=product.device)
-        latest = latest.index_add(0, stars.edge_star[newest], product[stars.edge_review[newest]])
+            review = review + self.review_text(histories.text)
+        recency = self.age(histories.age) + self.days(torch.log1p(histories.days)[:, None])
+        edge_attr = self.dropout(review[histories.edge_review] + recency)  # (num_edges, dim)
+        newest = histories.age == 0
+        latest = torch.zeros(histories.num_users, product.shape[1], dtype=product.dtype, device=product.device)
+        latest = latest.index_add(0, histories.edge_user[newest], product[histories.edge_review[newest]])
         state = latest + self.start
-        edge_index = torch.stack([stars.edge_review, stars.edge_star])
-        attention = stars.days.new_zeros(len(stars.edge_star))
+        edge_index = torch.stack([histories.edge_review, histories.edge_user])
+        attention = histories.days.new_zeros(len(histories.edge_user))
         for conv in self.convs:
             message, (_, weight) = conv((product, state), edge_index, edge_attr, return_attention_weights=True)
             state = state + self.dropout(message)
             attention = attention + weight.detach().mean(dim=1) / len(self.convs)
         taste = functional.normalize(self.out(state), dim=1)
         if self.memory is not None:
-            of_edge = beside[stars.edge_review]
+            of_edge = beside[histories.edge_review]
             memory, colour = of_edge[:, : self.memory.rank], of_edge[:, self.memory.rank :]
-            taste = recall(taste, memory, colour, stars.age, stars.edge_star, self.memory)
+            taste = recall(taste, memory, colour, histories.age, histories.edge_user, self.memory)
         level = taste.new_zeros(len(taste), 1)
         if self.level is not None:
-            surplus = torch.where(has_rating, stars.rating - 3.0 - liked, 0.0)
-            habit = torch.stack([surplus, has_rating.float()], dim=1)[stars.edge_review].float()
-            habit = habit.new_zeros(stars.num_stars, 2).index_add(0, stars.edge_star, habit)
+            surplus = torch.where(has_rating, histories.rating - 3.0 - liked, 0.0)
+            habit = torch.stack([surplus, has_rating.float()], dim=1)[histories.edge_review].float()
+            habit = habit.new_zeros(histories.num_users, 2).index_add(0, histories.edge_user, habit)
             habit = habit[:, :1] / (habit[:, 1:] + self.damping.exp())
             level = HIGHEST_LEVEL * torch.tanh(self.habit(habit) + self.level(state))
         vector = torch.cat([level, taste * (1 - level.square()).sqrt()], dim=1)

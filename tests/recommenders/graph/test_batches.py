@@ -17,8 +17,8 @@ def test_every_training_review_that_has_a_context_is_a_target_once(context: Cont
     seen: list[tuple[int, int]] = []
     for batch in batches(dataset_of(data, context, max_history=3), 256, seed=0):
         assert len(batch.people) == 1  # a fiftieth of 60, not 256
-        assert len(batch.target) == len(batch.rating) == batch.stars.num_stars
-        assert int(batch.stars.age.max()) == 2
+        assert len(batch.target) == len(batch.rating) == batch.histories.num_users
+        assert int(batch.histories.age.max()) == 2
         seen += zip(batch.target.tolist(), batch.rating.tolist(), strict=True)
     expected = data.split.train
     if context == "before":  # nothing is before somebody's first review
@@ -44,12 +44,12 @@ def test_stars_hold_only_earlier_training_reviews_of_the_same_person() -> None:
     person = 4
     batch = dataset_of(data, "before").collate([person])
     own = data.split.train[data.table.user[data.split.train] == person]
-    for star in range(batch.stars.num_stars):
-        edges = batch.stars.edge_star == star
-        products = batch.stars.product[batch.stars.edge_review[edges]].tolist()
-        assert products == data.table.product[own[: star + 1]].tolist()  # oldest first, target is own[star + 1]
-        assert batch.target[star] == data.table.product[own[star + 1]]
-        assert batch.stars.age[edges].tolist() == list(range(star, -1, -1))
+    for user in range(batch.histories.num_users):
+        edges = batch.histories.edge_user == user
+        products = batch.histories.product[batch.histories.edge_review[edges]].tolist()
+        assert products == data.table.product[own[: user + 1]].tolist()  # oldest first, target is own[star + 1]
+        assert batch.target[user] == data.table.product[own[user + 1]]
+        assert batch.histories.age[edges].tolist() == list(range(user, -1, -1))
 
 
 def test_stars_around_hold_all_other_training_reviews_of_the_same_person() -> None:
@@ -57,17 +57,17 @@ def test_stars_around_hold_all_other_training_reviews_of_the_same_person() -> No
     person = 4
     batch = dataset_of(data, "around").collate([person])
     own = data.split.train[data.table.user[data.split.train] == person]
-    assert batch.stars.num_stars == len(own)
-    for star in range(batch.stars.num_stars):
-        edges = batch.stars.edge_star == star
-        products = batch.stars.product[batch.stars.edge_review[edges]].tolist()
-        assert sorted(products) == sorted(data.table.product[np.delete(own, star)].tolist())
-        assert batch.target[star] == data.table.product[own[star]]
-        assert batch.stars.age[edges].tolist() == list(range(len(own) - 2, -1, -1))
+    assert batch.histories.num_users == len(own)
+    for user in range(batch.histories.num_users):
+        edges = batch.histories.edge_user == user
+        products = batch.histories.product[batch.histories.edge_review[edges]].tolist()
+        assert sorted(products) == sorted(data.table.product[np.delete(own, user)].tolist())
+        assert batch.target[user] == data.table.product[own[user]]
+        assert batch.histories.age[edges].tolist() == list(range(len(own) - 2, -1, -1))
         # hours away from the nearest one, forwards or backwards
-        nearest = own[star - 1] if star else own[1]
-        away = np.abs(data.table.timestamp[np.delete(own, star)] - data.table.timestamp[nearest])
-        assert sorted(batch.stars.days[edges].tolist()) == pytest.approx(sorted(away / 86_400))
+        nearest = own[user - 1] if user else own[1]
+        away = np.abs(data.table.timestamp[np.delete(own, user)] - data.table.timestamp[nearest])
+        assert sorted(batch.histories.days[edges].tolist()) == pytest.approx(sorted(away / 86_400))
 
 
 def test_the_order_follows_from_seed_and_epoch() -> None:

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from rec_sys.dataset.splits import histories_before
 from rec_sys.recommenders.graph.exclusion_codes import NEWEST, colour_products
-from rec_sys.recommenders.graph.history_batch import make_stars
+from rec_sys.recommenders.graph.history_batch import make_history_batch
 from rec_sys.recommenders.graph.item_factors import Memory, MemoryMix, beside, recall
 from rec_sys.recommenders.graph.recommender import GraphRecommender
 from tests.support.embedded_toy import toy
@@ -66,10 +66,10 @@ def test_the_user_tower_turns_away_from_what_its_people_have() -> None:
         nothing = Memory(torch.zeros(40, 0), torch.zeros(40, 0))
         states = plain.with_memory(nothing, torch.eye(colours), 0.5)
         histories = histories_before(data.table, data.split.test[:9], limit=20)
-        stars = make_stars(histories, data.review_text, data.table.rating, data.table.timestamp)
-        before = model.user_tower(plain.history, stars).vector @ plain.target.T
+        batch = make_history_batch(histories, data.review_text, data.table.rating, data.table.timestamp)
+        before = model.user_tower(plain.history, batch).vector @ plain.target.T
         model.memory = MemoryMix(rank=0, share=0.0, colours=colours, push=0.5)
-        after = model.user_tower(states.history, stars).vector @ states.target.T
+        after = model.user_tower(states.history, batch).vector @ states.target.T
     count = torch.zeros(9, 40)
     count.index_put_((torch.from_numpy(histories.row), torch.from_numpy(histories.product)), torch.ones(1), True)
     expected = before * (0.25**0.5 * 0.5**0.5) - 0.5 * functional.normalize(count, dim=1)

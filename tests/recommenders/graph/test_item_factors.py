@@ -11,7 +11,7 @@ from torch import Tensor
 from rec_sys.dataset.histories import Histories
 from rec_sys.dataset.splits import histories_before
 from rec_sys.recommenders.graph.checkpoint import load_checkpoint, save_checkpoint
-from rec_sys.recommenders.graph.history_batch import Stars, make_stars
+from rec_sys.recommenders.graph.history_batch import HistoryBatch, make_history_batch
 from rec_sys.recommenders.graph.item_factors import Memory, MemoryMix, beside, make_memory, recall
 from rec_sys.recommenders.graph.network import GraphModel
 from rec_sys.recommenders.graph.product_tower import ProductStates
@@ -88,9 +88,9 @@ def test_vectors_are_units_and_meet_by_hand() -> None:
     """(sqrt(1 - share) taste.taste + sqrt(share) recalled.target) / sqrt(2), recalled: the unit of the weighted sum."""
     products, people = unit(7, 4, seed=1), unit(3, 4, seed=2)
     memory = Memory(torch.randn(7, RANK), torch.randn(7, RANK) * 0.2)
-    star, age, product = torch.tensor([0, 0, 0, 1]), torch.tensor([2, 1, 0, 0]), torch.tensor([3, 5, 0, 2])
+    user, age, product = torch.tensor([0, 0, 0, 1]), torch.tensor([2, 1, 0, 0]), torch.tensor([3, 5, 0, 2])
     target = beside(products, memory.target, torch.zeros(7, 0), 0.0)
-    person = recall(people, memory.history[product], torch.zeros(4, 0), age, star, MIX)
+    person = recall(people, memory.history[product], torch.zeros(4, 0), age, user, MIX)
     torch.testing.assert_close(target.norm(dim=1), torch.ones(7))
     torch.testing.assert_close(person.norm(dim=1), torch.ones(3))
     scores = person @ target.T
@@ -120,16 +120,16 @@ def remembering(data: Toy, share: float = 0.5, **settings: object) -> tuple[Grap
     return model, states.with_memory(memory)
 
 
-def stars_of(data: Toy, count: int = 9) -> Stars:
+def batch_of(data: Toy, count: int = 9) -> HistoryBatch:
     histories = histories_before(data.table, data.split.test[:count], limit=20)
-    return make_stars(histories, data.review_text, data.table.rating, data.table.timestamp)
+    return make_history_batch(histories, data.review_text, data.table.rating, data.table.timestamp)
 
 
 @pytest.mark.parametrize("level", [0.0, 0.99])
 def test_a_model_with_a_memory_speaks_in_unit_vectors(level: float) -> None:
     data = toy()
     model, states = remembering(data, level=level)
-    people = model.user_tower(states.history, stars_of(data))
+    people = model.user_tower(states.history, batch_of(data))
     plain = model.product_tower(data.sums())
     assert states.history.shape[1] == plain.history.shape[1] + RANK
     assert states.target.shape == (40, 1 + 16 + RANK + 1)
@@ -150,17 +150,17 @@ def test_a_memory_can_be_taken_off_again(level: float) -> None:
 def test_somebody_without_reviews_or_with_unknown_products_alone_is_pure_taste() -> None:
     data = toy()
     model, states = remembering(data)
-    stars = stars_of(data)
+    batch = batch_of(data)
     graph = states.history[:, :-RANK]
     no_memory = torch.cat([graph, torch.zeros(40, RANK)], dim=1)
-    unknown = model.user_tower(no_memory, stars).taste
+    unknown = model.user_tower(no_memory, batch).taste
     none = np.zeros(0, dtype=np.int64)
-    empty = make_stars(
+    empty = make_history_batch(
         Histories(np.array([0, 0]), none, none), data.review_text, data.table.rating, data.table.timestamp
     )
     nobody = model.user_tower(states.history, empty).taste
     model.memory = None
-    torch.testing.assert_close(unknown[:, :16], model.user_tower(graph, stars).taste)
+    torch.testing.assert_close(unknown[:, :16], model.user_tower(graph, batch).taste)
     torch.testing.assert_close(nobody[:, :16], model.user_tower(graph, empty).taste)
     assert not unknown[:, 16:].any()
     assert not nobody[:, 16:].any()
@@ -169,16 +169,16 @@ def test_somebody_without_reviews_or_with_unknown_products_alone_is_pure_taste()
 def test_batch_equals_parts_and_the_order_of_edges_does_not_matter() -> None:
     data = toy()
     model, states = remembering(data)
-    stars = stars_of(data)
-    together = model.user_tower(states.history, stars).vector
+    batch = batch_of(data)
+    together = model.user_tower(states.history, batch).vector
     for place in (0, 4, 8):
         histories = histories_before(data.table, data.split.test[[place]], limit=20)
-        alone = make_stars(histories, data.review_text, data.table.rating, data.table.timestamp)
+        alone = make_history_batch(histories, data.review_text, data.table.rating, data.table.timestamp)
         vector = model.user_tower(states.history, alone).vector[0]
         torch.testing.assert_close(vector, together[place], atol=1e-5, rtol=1e-5)
-    order = torch.randperm(len(stars.edge_star))
-    edges = {name: getattr(stars, name)[order] for name in ("edge_review", "edge_star", "age", "days")}
-    shuffled = model.user_tower(states.history, replace(stars, **edges)).vector
+    order = torch.randperm(len(batch.edge_user))
+    edges = {name: getattr(batch, name)[order] for name in ("edge_review", "edge_user", "age", "days")}
+    shuffled = model.user_tower(states.history, replace(batch, **edges)).vector
     torch.testing.assert_close(shuffled, together, atol=1e-5, rtol=1e-5)
 
 

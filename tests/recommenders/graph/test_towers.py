@@ -9,17 +9,17 @@ import torch
 from rec_sys.arrays import Ints
 from rec_sys.dataset.histories import Histories
 from rec_sys.dataset.splits import histories_around, histories_before
-from rec_sys.recommenders.graph.history_batch import Stars, make_stars
-from rec_sys.recommenders.graph.network import GraphModel, predicted_stars
+from rec_sys.recommenders.graph.history_batch import HistoryBatch, make_history_batch
+from rec_sys.recommenders.graph.network import GraphModel, predicted_ratings
 from rec_sys.recommenders.graph.product_tower import GraphSums
 from tests.support.embedded_toy import TEXT_DIM, Toy, toy
 
 CONVOLUTIONS = ("transformer", "gat")
 
 
-def stars_of(data: Toy, targets: Ints) -> Stars:
+def batch_of(data: Toy, targets: Ints) -> HistoryBatch:
     histories = histories_before(data.table, targets, limit=20)
-    return make_stars(histories, data.review_text, data.table.rating, data.table.timestamp)
+    return make_history_batch(histories, data.review_text, data.table.rating, data.table.timestamp)
 
 
 @pytest.mark.parametrize("people", [[0], [3, 4, 17], list(range(30))])
@@ -70,9 +70,9 @@ def test_a_batch_equals_its_stars_alone(conv: str, layers: int) -> None:
     data = toy()
     model = data.model(conv=conv, layers=layers)
     products = model.product_tower(data.sums()).history
-    together = model.user_tower(products, stars_of(data, data.split.test))
+    together = model.user_tower(products, batch_of(data, data.split.test))
     for place in (0, 7, 31):
-        alone = model.user_tower(products, stars_of(data, data.split.test[[place]]))
+        alone = model.user_tower(products, batch_of(data, data.split.test[[place]]))
         torch.testing.assert_close(alone.vector[0], together.vector[place], atol=1e-5, rtol=1e-5)
 
 
@@ -81,10 +81,10 @@ def test_order_of_edges_does_not_matter(conv: str) -> None:
     data = toy()
     model = data.model(conv=conv)
     products = model.product_tower(data.sums()).history
-    stars = stars_of(data, data.split.test[:9])
-    order = torch.randperm(len(stars.edge_star))
-    edges = {name: getattr(stars, name)[order] for name in ("edge_review", "edge_star", "age", "days")}
-    plain, shuffled = model.user_tower(products, stars), model.user_tower(products, replace(stars, **edges))
+    batch = batch_of(data, data.split.test[:9])
+    order = torch.randperm(len(batch.edge_user))
+    edges = {name: getattr(batch, name)[order] for name in ("edge_review", "edge_user", "age", "days")}
+    plain, shuffled = model.user_tower(products, batch), model.user_tower(products, replace(batch, **edges))
     torch.testing.assert_close(plain.vector, shuffled.vector, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(plain.attention[order], shuffled.attention, atol=1e-5, rtol=1e-5)
 
@@ -94,13 +94,13 @@ def test_attention_adds_up_to_one_and_vectors_are_units(conv: str) -> None:
     data = toy()
     model = data.model(conv=conv, layers=2)
     states = model.product_tower(data.sums())
-    stars = stars_of(data, data.split.test)
-    people = model.user_tower(states.history, stars)
-    total = torch.zeros(stars.num_stars).index_add_(0, stars.edge_star, people.attention)
-    torch.testing.assert_close(total, torch.ones(stars.num_stars))
+    batch = batch_of(data, data.split.test)
+    people = model.user_tower(states.history, batch)
+    total = torch.zeros(batch.num_users).index_add_(0, batch.edge_user, people.attention)
+    torch.testing.assert_close(total, torch.ones(batch.num_users))
     for vectors in (people.vector, states.target):
         torch.testing.assert_close(vectors.norm(dim=1), torch.ones(len(vectors)))
-    assert predicted_stars(torch.tensor([-1.0, 0.0, 1.0])).tolist() == [0.0, 2.5, 5.0]
+    assert predicted_ratings(torch.tensor([-1.0, 0.0, 1.0])).tolist() == [0.0, 2.5, 5.0]
 
 
 @pytest.mark.parametrize("conv", CONVOLUTIONS)
@@ -109,7 +109,7 @@ def test_nobody_knows_somebody_without_reviews(conv: str) -> None:
     model = data.model(conv=conv)
     products = model.product_tower(data.sums()).history
     nothing = np.zeros(0, dtype=np.int64)
-    empty = make_stars(
+    empty = make_history_batch(
         Histories(np.array([0, 0, 0]), nothing, nothing), data.review_text, data.table.rating, data.table.timestamp
     )
     vectors = model.user_tower(products, empty).vector
@@ -149,9 +149,9 @@ def test_the_predicted_review_is_not_in_its_own_input(context: str, place: int, 
             distance = np.abs(np.searchsorted(own, others) - np.searchsorted(own, review))
             nearest_last = others[np.lexsort((others, distance))[::-1]]
             histories = Histories(np.array([0, len(others)]), nearest_last, data.table.product[nearest_last])
-        stars = make_stars(histories, data.review_text, data.table.rating, data.table.timestamp)
+        batch = make_history_batch(histories, data.review_text, data.table.rating, data.table.timestamp)
         sums = GraphSums(data.graph(train))
-        users, products = model(sums, stars, people)
+        users, products = model(sums, batch, people)
         return users.vector, products.target, products.liked
 
     before = prediction(data, data.split.train)
@@ -175,7 +175,7 @@ def test_held_out_reviews_are_not_in_their_own_input(part: str, how: str) -> Non
     for review in held_out:
         changed = _changed(changed, int(review), how)
     for old, new in zip(
-        model(data.sums(), stars_of(data, held_out)), model(changed.sums(), stars_of(changed, held_out)), strict=True
+        model(data.sums(), batch_of(data, held_out)), model(changed.sums(), batch_of(changed, held_out)), strict=True
     ):
         torch.testing.assert_close(vars(old), vars(new))
 
@@ -198,8 +198,8 @@ def test_without_texts_a_product_that_nobody_reviewed_still_has_a_direction() ->
     model = GraphModel(data.model().settings, 40, text_dim=0).train()  # treats some products as new
     targets = silent.split.train[silent.table.user[silent.split.train] < 5]
     histories = histories_around(silent.table, targets, silent.split.train, limit=20)
-    stars = make_stars(histories, silent.review_text, silent.table.rating, silent.table.timestamp)
-    users, products = model(silent.sums(), stars, torch.arange(5))
+    batch = make_history_batch(histories, silent.review_text, silent.table.rating, silent.table.timestamp)
+    users, products = model(silent.sums(), batch, torch.arange(5))
     torch.testing.assert_close(products.target.norm(dim=1), torch.ones(40))
     loss = torch.nn.functional.cross_entropy(
         users.vector @ products.target.T / 0.07, torch.from_numpy(silent.table.product[targets])
@@ -244,14 +244,14 @@ def test_the_level_moves_the_stars_and_leaves_the_order() -> None:
     data = toy()
     model = data.model(level=0.99)
     states = model.product_tower(data.sums())
-    stars = stars_of(data, data.split.test)
-    before = model.user_tower(states.history, stars)
+    batch = batch_of(data, data.split.test)
+    before = model.user_tower(states.history, batch)
     torch.testing.assert_close(states.taste.norm(dim=1), torch.ones(len(states.taste)), atol=1e-4, rtol=1e-4)
     with torch.no_grad():
         model.user_tower.habit.bias.sub_(2.0)
-    after = model.user_tower(states.history, stars)
+    after = model.user_tower(states.history, batch)
     scores, moved = before.vector @ states.target.T, after.vector @ states.target.T
-    assert (predicted_stars(scores) - predicted_stars(moved)).min() > 0.3
+    assert (predicted_ratings(scores) - predicted_ratings(moved)).min() > 0.3
     torch.testing.assert_close(before.taste @ states.taste.T, after.taste @ states.taste.T)
     places = [
         torch.argsort(torch.argsort(-each.double(), dim=1), dim=1).double()
@@ -264,7 +264,7 @@ def test_without_a_level_the_product_is_the_taste_alone() -> None:
     data = toy()
     model = data.model(level=0.0)
     states = model.product_tower(data.sums())
-    users = model.user_tower(states.history, stars_of(data, data.split.test))
+    users = model.user_tower(states.history, batch_of(data, data.split.test))
     assert not states.target[:, 0].any()
     assert not users.vector[:, 0].any()
     torch.testing.assert_close(users.vector @ states.target.T, users.taste @ states.taste.T)
