@@ -31,7 +31,7 @@ from rec_sys.recommenders.text_ease import TextEASE, TextEASESettings
 PEOPLE = 25_000  # at most so many are looked at while settings are chosen, evenly picked
 PEOPLE_PER_EPOCH = 5_000  # and so many after each epoch of SASRec
 Grid = Mapping[str, Sequence[float]]
-RECENCIES = (1.0, 0.9, 0.8)
+DECAYS = (1.0, 0.9, 0.8)
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def choose(make: Callable[[dict[str, float]], ModelT], learned: Grid, asked: Gri
         job: what to fit to.
 
     Returns:
-        The model and what was chosen, as "shrink 10, recency 0.9".
+        The model and what was chosen, as "shrink 10, decay 0.9".
     """
     best: tuple[float, ModelT] | None = None
     for values in product(*learned.values()):
@@ -158,7 +158,7 @@ def _item_knn(job: Job) -> tuple[Recommender, str]:
     return choose(
         lambda values: ItemKNN(ItemKNNSettings.read(values)),
         {"shrink": (0, 10, 30, 100)},
-        {"recency": RECENCIES},
+        {"decay": DECAYS},
         job,
     )
 
@@ -170,7 +170,7 @@ def _ease(job: Job) -> tuple[Recommender, str]:
     return choose(
         lambda values: EASE(EASESettings.read(values)),
         {"regularisation": lambdas if num_products <= 10_000 else (50,)},
-        {"recency": RECENCIES},
+        {"decay": DECAYS},
         job,
     )
 
@@ -179,7 +179,7 @@ def _ease_pairs(job: Job) -> tuple[Recommender, str]:
     return choose(
         lambda values: NeighbourEASE(EASESettings.read(values)),
         {"pairs": (0.5, 1) if job.table.num_products <= 10_000 else (1,), "regularisation": (100,)},
-        {"recency": RECENCIES},
+        {"decay": DECAYS},
         job,
     )
 
@@ -188,7 +188,7 @@ def _als(job: Job) -> tuple[Recommender, str]:
     return choose(
         lambda values: ALS(ALSSettings.read({**values, "seed": job.seed})),
         {"regularisation": (20, 100), "alpha": (20, 50)},
-        {"recency": RECENCIES},
+        {"decay": DECAYS},
         job,
     )
 
@@ -197,7 +197,7 @@ def _bpr(job: Job) -> tuple[Recommender, str]:
     return choose(
         lambda values: BPR(BPRSettings.read({**values, "seed": job.seed})),
         {"learning_rate": (0.02, 0.05)},
-        {"bias": (1, 0.25), "recency": RECENCIES},
+        {"bias": (1, 0.25), "decay": DECAYS},
         job,
     )
 
@@ -215,14 +215,14 @@ def _text_ease(job: Job) -> tuple[Recommender, str]:
     return choose(
         lambda values: TextEASE(text, TextEASESettings.read(values)),
         {"text_weight": (3, 10, 30, 100), "pairs": (0, 1), "regularisation": (50, 100)},
-        {"recency": RECENCIES},
+        {"decay": DECAYS},
         job,
     )
 
 
 def _text_cosine(job: Job) -> tuple[Recommender, str]:
     text = job.texts
-    return choose(lambda values: TextCosine(text, TextCosineSettings.read(values)), {}, {"recency": RECENCIES}, job)
+    return choose(lambda values: TextCosine(text, TextCosineSettings.read(values)), {}, {"decay": DECAYS}, job)
 
 
 Fit = Callable[[Job], tuple[Recommender, str]]  # the model, and what validation chose

@@ -127,7 +127,7 @@ def _recall(taste: Tensor, beside: Tensor, age: Tensor, person: Tensor, mix: Mem
     people = nothing[:, 0]
     parts, share = [nothing], nothing
     if mix.rank:
-        memory = beside[:, : mix.rank] * (mix.recency ** age.to(beside.dtype))[:, None]
+        memory = beside[:, : mix.rank] * (mix.decay ** age.to(beside.dtype))[:, None]
         recalled = functional.normalize(sum_of(memory, person, people), dim=1)
         share = mix.share * recalled.square().sum(dim=1, keepdim=True)  # nothing to recall: all is taste
         parts = [recalled * mix.share**0.5, nothing]

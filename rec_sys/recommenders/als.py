@@ -23,7 +23,7 @@ class ALSSettings(Settings):
     regularisation: float = Field(20.0, gt=0, description="lambda: draws the vectors towards 0")
     alpha: float = Field(20.0, gt=0, description="weight of a pair that was seen; one that was not weighs 1")
     iterations: int = Field(15, ge=1, description="alternations between people and products")
-    recency: float = Field(0.9, gt=0, le=1, description="weight of a history entry is recency ** age, at scoring only")
+    decay: float = Field(0.9, gt=0, le=1, description="weight of a history entry is decay ** age, at scoring only")
     seed: int = Field(0, ge=0, description="draws the first vectors")
 
 
@@ -60,7 +60,7 @@ class ALS(Recommender):
 
     def score(self, histories: Histories) -> Floats:
         products = self.model.item_factors  # (num_products, factors)
-        weighted = histories.matrix(len(products), self.settings.recency)
+        weighted = histories.matrix(len(products), self.settings.decay)
         people = self.model.recalculate_user(np.arange(len(histories)), weighted)  # (len(histories), factors)
         scores: Floats = people @ products.T
         return scores

@@ -24,7 +24,7 @@ class BPRSettings(Settings):
     regularisation: float = Field(0.002, ge=0, description="draws the vectors towards 0")
     iterations: int = Field(100, ge=1, description="times as many pairs are drawn as there are reviews")
     bias: float = Field(0.25, ge=0, description="weight of the products' biases, at scoring only; 1 as in training")
-    recency: float = Field(0.8, gt=0, le=1, description="weight of a history entry is recency ** age, at scoring only")
+    decay: float = Field(0.8, gt=0, le=1, description="weight of a history entry is decay ** age, at scoring only")
     seed: int = Field(0, ge=0, description="draws the first vectors and the pairs")
 
 
@@ -69,7 +69,7 @@ class BPR(Recommender):
 
     def score(self, histories: Histories) -> Floats:
         """See the base class; an empty history is answered with the biases, whatever their weight."""
-        weighted = histories.matrix(len(self.vectors), self.settings.recency)
+        weighted = histories.matrix(len(self.vectors), self.settings.decay)
         total = np.asarray(weighted.sum(axis=1), dtype=np.float32).reshape(-1, 1)
         people = (weighted @ self.vectors) / np.where(total > 0, total, 1)  # (len(histories), factors)
         bias = np.where(total > 0, self.settings.bias, 1).astype(np.float32)  # (len(histories), 1)

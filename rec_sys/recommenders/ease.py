@@ -26,7 +26,7 @@ class EASESettings(Settings):
 
     regularisation: float = Field(50.0, gt=0, description="lambda: larger values trust rarely seen pairs less")
     pairs: float = Field(0.0, ge=0, description="people that a product and the next one of its person count as besides")
-    recency: float = Field(0.9, gt=0, le=1, description="weight of a history entry is recency ** age, at scoring only")
+    decay: float = Field(0.9, gt=0, le=1, description="weight of a history entry is decay ** age, at scoring only")
     max_products: int = Field(30_000, ge=1, description="catalogues above it are refused: memory grows with its square")
 
 
@@ -34,12 +34,12 @@ class EASE(Recommender):
     """Steck's linear item-item model, the strongest of the plain ones on review data.
 
     Learned from the training reviews only, also when the test is scored (validation reviews enter as history, not as
-    training). X holds plain ones; with `pairs` it has more rows, of two ones each. Recency weighs the history at
-    scoring, 1 for the newest product, recency for the one before it, and so on over the last 20.
+    training). X holds plain ones; with `pairs` it has more rows, of two ones each. Decay weighs the history at
+    scoring, 1 for the newest product, decay for the one before it, and so on over the last 20.
 
     R@10 / N@10 on the test reviews:
-    instruments_2018 (lambda 50, recency .9): .1338 / .1034 masked, .1197 / .0884 unmasked;
-    musical_instruments_2014 (lambda 200, recency .8): .1183 / .0612 masked, .1022 / .0519 unmasked.
+    instruments_2018 (lambda 50, decay .9): .1338 / .1034 masked, .1197 / .0884 unmasked;
+    musical_instruments_2014 (lambda 200, decay .8): .1183 / .0612 masked, .1022 / .0519 unmasked.
     Taking out only the last 20 products of a person instead of all gives .1176 / .0610 masked on the latter.
     """
 
@@ -87,7 +87,7 @@ class EASE(Recommender):
         """Add what else is known of products to how often each two were taken together; the lower half will do."""
 
     def score(self, histories: Histories) -> Floats:
-        scores: Floats = histories.matrix(len(self.weights), self.settings.recency) @ self.weights
+        scores: Floats = histories.matrix(len(self.weights), self.settings.decay) @ self.weights
         return scores
 
 

@@ -21,7 +21,7 @@ class ItemKNNSettings(Settings):
 
     neighbours: int = Field(0, ge=0, description="most similar products kept per product; 0 keeps all")
     shrink: float = Field(0.0, ge=0, description="added to the cosine's denominator: distrusts rarely seen pairs")
-    recency: float = Field(1.0, gt=0, le=1, description="weight of a history entry is recency ** age; 1: all alike")
+    decay: float = Field(1.0, gt=0, le=1, description="weight of a history entry is decay ** age; 1: all alike")
 
 
 class ItemKNN(Recommender):
@@ -55,5 +55,5 @@ class ItemKNN(Recommender):
 
     def score(self, histories: Histories) -> Floats:
         num_products = self.similarity.shape[0]
-        scores: Floats = (histories.matrix(num_products, self.settings.recency) @ self.similarity).toarray()
+        scores: Floats = (histories.matrix(num_products, self.settings.decay) @ self.similarity).toarray()
         return scores

@@ -20,7 +20,7 @@ WITHOUT_TEXT = np.float32(-2.0)  # less than any cosine
 class TextCosineSettings(Settings):
     """Settings of the cosine of texts."""
 
-    recency: float = Field(0.9, gt=0, le=1, description="weight of a history entry is recency ** age; 1: all alike")
+    decay: float = Field(0.9, gt=0, le=1, description="weight of a history entry is decay ** age; 1: all alike")
 
 
 class TextCosine(Recommender):
@@ -65,7 +65,7 @@ class TextCosine(Recommender):
 
     def score(self, histories: Histories) -> Floats:
         """(len(histories), num_products): cosines; -2 for products without text."""
-        mean = histories.matrix(len(self.vectors), self.settings.recency) @ self.vectors  # its length falls out below
+        mean = histories.matrix(len(self.vectors), self.settings.decay) @ self.vectors  # its length falls out below
         scores: Floats = _unit(mean) @ self.vectors.T
         scores[:, ~self.has_text] = WITHOUT_TEXT
         return scores

@@ -60,7 +60,7 @@ def test_popularity_on_musical_instruments_2014(small: ReviewTable) -> None:
 
 def test_ease_on_musical_instruments_2014(small: ReviewTable) -> None:
     # masking only the last 20 products, as the figures do, loses one person: .1176 instead of .1183
-    check(EASE(EASESettings(regularisation=200, recency=0.8)), small, (0.1176, 0.0610), (0.1022, 0.0519))
+    check(EASE(EASESettings(regularisation=200, decay=0.8)), small, (0.1176, 0.0610), (0.1022, 0.0519))
 
 
 def test_popularity_on_instruments_2018(large: ReviewTable) -> None:
@@ -83,7 +83,7 @@ def test_baselines_on_the_validation_of_musical_instruments_2014(small: ReviewTa
     fitted = [baseline for baseline in fit_baselines(small, split, names) if isinstance(baseline, Fitted)]
     ndcg = [evaluate(each.model, small, split.valid).masked["ndcg@10"] for each in fitted]
     assert ndcg == pytest.approx([0.0439, 0.0735, 0.0738, 0.0788, 0.0529], abs=0.003)
-    assert fitted[2].name.startswith("EASE (lambda 200, recency")
+    assert fitted[2].name.startswith("EASE (lambda 200, decay")
 
 
 @pytest.mark.slow

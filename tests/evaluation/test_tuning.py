@@ -20,14 +20,14 @@ from tests.support.toy import checkerboard, histories_of
 
 NAMES = {
     "popularity": r"most popular",
-    "item_knn": r"item kNN \(shrink (0|10|30|100), recency (1|0\.9|0\.8)\)",
-    "ease": r"EASE \(lambda (20|50|100|200|500), recency (1|0\.9|0\.8)\)",
-    "als": r"ALS \(lambda (20|100), alpha (20|50), recency (1|0\.9|0\.8)\)",
-    "bpr": r"BPR \(learning rate 0\.0[25], bias (1|0\.25), recency (1|0\.9|0\.8)\)",
+    "item_knn": r"item kNN \(shrink (0|10|30|100), decay (1|0\.9|0\.8)\)",
+    "ease": r"EASE \(lambda (20|50|100|200|500), decay (1|0\.9|0\.8)\)",
+    "als": r"ALS \(lambda (20|100), alpha (20|50), decay (1|0\.9|0\.8)\)",
+    "bpr": r"BPR \(learning rate 0\.0[25], bias (1|0\.25), decay (1|0\.9|0\.8)\)",
     "sasrec": r"SASRec \(\d+ epochs\)",
-    "ease_pairs": r"EASE with neighbours \(pairs (0\.5|1), lambda 100, recency (1|0\.9|0\.8)\)",
-    "text_ease": r"EASE with texts \(texts (3|10|30|100), pairs (0|1), lambda (50|100), recency (1|0\.9|0\.8)\)",
-    "text_cosine": r"text cosine \(recency (1|0\.9|0\.8)\)",
+    "ease_pairs": r"EASE with neighbours \(pairs (0\.5|1), lambda 100, decay (1|0\.9|0\.8)\)",
+    "text_ease": r"EASE with texts \(texts (3|10|30|100), pairs (0|1), lambda (50|100), decay (1|0\.9|0\.8)\)",
+    "text_cosine": r"text cosine \(decay (1|0\.9|0\.8)\)",
 }
 
 
@@ -91,12 +91,12 @@ def test_the_best_combination_on_validation_is_kept() -> None:
     model, chosen = choose(
         lambda values: ItemKNN(ItemKNNSettings.read(values)),
         {"shrink": (0, 50), "neighbours": (1, 10)},
-        {"recency": (1, 0.3)},
+        {"decay": (1, 0.3)},
         Job(table, split, 0, None),
     )
     tried = {
-        f"shrink {s}, neighbours {n}, recency {r}": evaluate(
-            ItemKNN(ItemKNNSettings(shrink=s, neighbours=n, recency=r)).fit(table, split.train), table, split.valid
+        f"shrink {s}, neighbours {n}, decay {r}": evaluate(
+            ItemKNN(ItemKNNSettings(shrink=s, neighbours=n, decay=r)).fit(table, split.train), table, split.valid
         ).masked["ndcg@10"]
         for s in (0, 50)
         for n in (1, 10)

@@ -30,16 +30,16 @@ def test_two_groups_that_share_nothing_by_hand() -> None:
     """
     rows = [(f"{group}{n}", product, 5.0, 1) for group in ("xy", "zw") for n in range(6) for product in group]
     table = table_of(rows, ["x", "y", "z", "w"])
-    settings = ALSSettings(factors=2, regularisation=1e-4, alpha=5, iterations=300, recency=1)
+    settings = ALSSettings(factors=2, regularisation=1e-4, alpha=5, iterations=300, decay=1)
     scores = ALS(settings).fit(table, np.arange(len(table))).score(histories_of([[0, 1], [3], []]))
     expected = np.array([[1, 1, 0, 0], [0, 0, 5 / 6, 5 / 6], [0, 0, 0, 0]])
     np.testing.assert_allclose(scores, expected, atol=5e-3)
 
 
 def test_a_history_is_folded_in_by_the_weighted_least_squares_of_the_paper() -> None:
-    """Equation 4: x = (Y'Y + Y'(C - I)Y + lambda I)^-1 Y'C p, with C = alpha * recency ** age where p is 1, else 1."""
+    """Equation 4: x = (Y'Y + Y'(C - I)Y + lambda I)^-1 Y'C p, with C = alpha * decay ** age where p is 1, else 1."""
     table = checkerboard(num_users=30, num_products=12, likes=4)
-    settings = SMALL.model_copy(update={"recency": 0.5})
+    settings = SMALL.model_copy(update={"decay": 0.5})
     model = ALS(settings).fit(table, np.arange(len(table)))
     y = model.model.item_factors.astype(np.float64)
     taken, confidence = np.zeros(12), np.ones(12)

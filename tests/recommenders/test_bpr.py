@@ -25,7 +25,7 @@ def fitted(settings: BPRSettings) -> BPR:
 
 
 def test_scores_by_hand_from_the_vectors_of_the_products() -> None:
-    model = fitted(SMALL.model_copy(update={"bias": 0.5, "recency": 0.5}))
+    model = fitted(SMALL.model_copy(update={"bias": 0.5, "decay": 0.5}))
     v, b = model.vectors, model.biases
     newest_last = (0.25 * v[7] + 0.5 * v[2] + v[5]) / 1.75
     scores = model.score(histories_of([[7, 2, 5], []]))

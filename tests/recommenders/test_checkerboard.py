@@ -17,7 +17,7 @@ from tests.support.toy import checkerboard, table_of
 
 PERSONAL = [
     pytest.param(ItemKNN(), id="item_knn"),
-    pytest.param(ItemKNN(ItemKNNSettings(shrink=5, recency=0.9)), id="item_knn_shrunk"),
+    pytest.param(ItemKNN(ItemKNNSettings(shrink=5, decay=0.9)), id="item_knn_shrunk"),
     pytest.param(EASE(EASESettings(regularisation=100)), id="ease"),
 ]
 EVERY = [*PERSONAL, pytest.param(Popularity(), id="popularity")]

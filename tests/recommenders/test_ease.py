@@ -54,7 +54,7 @@ def test_repeated_reviews_count_once_in_training() -> None:
 
 
 def test_the_newest_product_of_a_history_weighs_most() -> None:
-    model = EASE(EASESettings(regularisation=1, recency=0.5)).fit(checkerboard(), np.arange(300))
+    model = EASE(EASESettings(regularisation=1, decay=0.5)).fit(checkerboard(), np.arange(300))
     scores = model.score(histories_of([[4, 7, 4, 9]]))  # 4 counts with its newest place
     expected = 0.25 * model.weights[7] + 0.5 * model.weights[4] + model.weights[9]
     np.testing.assert_allclose(scores[0], expected, rtol=1e-4, atol=1e-7)

@@ -18,7 +18,7 @@ class TestItemKNNContract(RecommenderContract):
 class TestItemKNNWithFewNeighboursContract(RecommenderContract):
     @classmethod
     def make(cls) -> ItemKNN:
-        return ItemKNN(ItemKNNSettings(neighbours=4, shrink=2, recency=0.8))
+        return ItemKNN(ItemKNNSettings(neighbours=4, shrink=2, decay=0.8))
 
 
 # x: a, b, c; y: a, b (twice); z: c, d; w: nobody in training
@@ -58,7 +58,7 @@ def test_only_the_nearest_neighbours_of_each_product_are_kept() -> None:
 
 
 def test_scores_are_summed_over_the_history_with_its_decay() -> None:
-    model = ItemKNN(ItemKNNSettings(recency=0.5)).fit(TABLE, TRAIN)
+    model = ItemKNN(ItemKNNSettings(decay=0.5)).fit(TABLE, TRAIN)
     scores = model.score(histories_of([[2, 1]]))  # z, then y
     np.testing.assert_allclose(scores, [[0.5 * XZ + XY, 0, 0, 0]], rtol=1e-6)
 

@@ -32,7 +32,7 @@ HALF = np.sqrt(0.5)
 
 
 def test_by_hand() -> None:
-    model = TextCosine(TEXT, TextCosineSettings(recency=1))
+    model = TextCosine(TEXT, TextCosineSettings(decay=1))
     scores = model.score(histories_of([[0], [0, 1], [1, 3]]))
     expected = [
         [1, 0, HALF, -1, -2],
@@ -43,7 +43,7 @@ def test_by_hand() -> None:
 
 
 def test_newer_products_weigh_more() -> None:
-    scores = TextCosine(TEXT, TextCosineSettings(recency=0.5)).score(histories_of([[0, 1]]))
+    scores = TextCosine(TEXT, TextCosineSettings(decay=0.5)).score(histories_of([[0, 1]]))
     length = np.hypot(0.5, 1)
     expected = [0.5 / length, 1 / length, 1.5 * HALF / length, -0.5 / length, -2]
     np.testing.assert_allclose(scores, [expected], atol=1e-6)
@@ -54,7 +54,7 @@ def test_histories_without_text_know_nothing_but_who_has_one() -> None:
 
 
 def test_a_product_without_text_in_a_history_changes_nothing() -> None:
-    model = TextCosine(TEXT, TextCosineSettings(recency=1))
+    model = TextCosine(TEXT, TextCosineSettings(decay=1))
     one, two = model.score(histories_of([[0, 1], [0, 4, 1]]))
     np.testing.assert_allclose(one, two, atol=1e-7)
 

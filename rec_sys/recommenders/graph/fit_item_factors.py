@@ -29,7 +29,7 @@ PAIRS = 1.0  # people that a product and the next one of its person count as bes
 TEXT_WEIGHTS = (1.0, 3.0, 10.0, 30.0, 100.0)
 SHARES = (0.2, 0.5, 0.8, 0.9, 0.94, 0.98, 0.995)
 NEARLY_ALONE = 0.999  # a share that is looked at, and not chosen: what the memory is without the graph
-RECENCIES = (0.9, 0.8)
+DECAYS = (0.9, 0.8)
 PER_PRODUCT = 8  # a dimension of the memory for so many products, from `rank` to twice as many
 PUSHES = (0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4)
 
@@ -40,7 +40,7 @@ class Remembered:
 
     mix: MemoryMix | None  # None: nothing
     text_weight: float  # of the texts in the memory
-    ndcg: dict[float, float]  # masked ndcg@10 on validation by share of the memory, best recency; empty: no memory
+    ndcg: dict[float, float]  # masked ndcg@10 on validation by share of the memory, best decay; empty: no memory
     unmasked: dict[float, float]  # unmasked ndcg@10 on validation by push of the colours
     note: str  # a line for a person
 
@@ -51,7 +51,7 @@ class Remembered:
             "text_weight": self.text_weight if self.mix and self.mix.rank else 0.0,
             "rank": self.mix.rank if self.mix else 0,
             "share": self.mix.share if self.mix else 0.0,
-            "recency": self.mix.recency if self.mix else 1.0,
+            "decay": self.mix.decay if self.mix else 1.0,
             "push": self.mix.push if self.mix else 0.0,
             "ndcg@10": _texts(self.ndcg),
             "unmasked_ndcg@10": _texts(self.unmasked),
@@ -69,7 +69,7 @@ def remember(
 ) -> Remembered:
     """Put memory and colours of the training reviews beside the graph of a checkpoint; validation says how much.
 
-    The memory's share and recency are those with the best masked ndcg@10, which colours do not touch: who takes out by
+    The memory's share and decay are those with the best masked ndcg@10, which colours do not touch: who takes out by
     number what people have asks without them. Their push is the one with the best unmasked ndcg@10. The checkpoint is
     replaced in one step, or left as it is where neither helps.
 
@@ -104,8 +104,8 @@ def remember(
         else:
             with_memory, dim = plain.with_memory(full), full.target.shape[1]
             best = ndcg[0.0] = judge(None, plain).masked["ndcg@10"]
-            for share, recency in product((*SHARES, NEARLY_ALONE), RECENCIES):
-                each = MemoryMix(rank=dim, share=share, recency=recency)
+            for share, decay in product((*SHARES, NEARLY_ALONE), DECAYS):
+                each = MemoryMix(rank=dim, share=share, decay=decay)
                 figure = judge(each, with_memory).masked["ndcg@10"]
                 ndcg[share] = max(figure, ndcg.get(share, 0.0))
                 if figure > best and share != NEARLY_ALONE:
@@ -113,8 +113,8 @@ def remember(
             figures = ", ".join(f"{each:g}: {value:.4f}" for each, value in ndcg.items())
             notes.append(
                 ("" if mix else "no memory: ")
-                + f"memory of {dim} dimensions, texts {text_weight:g}, share {mix.share if mix else 0:g}, recency "
-                f"{mix.recency if mix else 1:g} (validation ndcg@10 by share: {figures})"
+                + f"memory of {dim} dimensions, texts {text_weight:g}, share {mix.share if mix else 0:g}, decay "
+                f"{mix.decay if mix else 1:g} (validation ndcg@10 by share: {figures})"
             )
     states = plain.with_memory(memory) if mix else plain
     unmasked: dict[float, float] = {}

@@ -30,7 +30,7 @@ class MemoryMix(Settings):
 
     rank: int = Field(ge=0, description="dimensions of the memory; 0: none")
     share: float = Field(ge=0, lt=1, description="part of a person's vector that is memory, in squared length")
-    recency: float = Field(0.9, gt=0, le=1, description="a review weighs recency ** age")
+    decay: float = Field(0.9, gt=0, le=1, description="a review weighs decay ** age")
     colours: int = Field(0, ge=0, description="dimensions of the colours; 0: none")
     push: float = Field(0.0, ge=0, lt=1, description="part of all vectors that is colour, in squared length")
 
@@ -97,7 +97,7 @@ def recall(taste: Tensor, memory: Tensor, colour: Tensor, age: Tensor, user: Ten
         user: (num_edges,) the user of each review.
         mix: how much of it.
     """
-    weight = mix.recency ** age.to(memory.dtype)
+    weight = mix.decay ** age.to(memory.dtype)
     recalled = memory.new_zeros(len(taste), memory.shape[1]).index_add(0, user, memory * weight[:, None])
     recalled = functional.normalize(recalled, dim=1)
     owned = colour.new_zeros(len(taste), colour.shape[1]).index_add(0, user, colour)

@@ -102,8 +102,8 @@ class UserTower(nn.Module):
         review = self.rating(rating)  # (num_reviews, dim)
         if self.review_text is not None:
             review = review + self.review_text(histories.text)
-        recency = self.age(histories.age) + self.days(torch.log1p(histories.days)[:, None])
-        edge_attr = self.dropout(review[histories.edge_review] + recency)  # (num_edges, dim)
+        position = self.age(histories.age) + self.days(torch.log1p(histories.days)[:, None])
+        edge_attr = self.dropout(review[histories.edge_review] + position)  # (num_edges, dim)
         newest = histories.age == 0
         latest = torch.zeros(histories.num_users, product.shape[1], dtype=product.dtype, device=product.device)
         latest = latest.index_add(0, histories.edge_user[newest], product[histories.edge_review[newest]])

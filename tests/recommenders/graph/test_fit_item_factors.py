@@ -53,9 +53,9 @@ def test_validation_chooses_and_the_checkpoint_is_replaced(tmp_path: Path) -> No
     assert found.ndcg[0.0] < 0.6 * best  # the graph has learned nothing, the memory knows the two kinds
     share = min(share for share in SHARES if found.ndcg[share] == best)
     assert found.mix is not None
-    recency = found.mix.recency
-    assert found.mix == after.model.memory == MemoryMix(rank=RANK, share=share, recency=recency)
-    assert f"memory of 8 dimensions, texts 0, share {share:g}, recency {recency:g} (validation ndcg@10" in found.note
+    decay = found.mix.decay
+    assert found.mix == after.model.memory == MemoryMix(rank=RANK, share=share, decay=decay)
+    assert f"memory of 8 dimensions, texts 0, share {share:g}, decay {decay:g} (validation ndcg@10" in found.note
     assert f"by share: 0: {found.ndcg[0.0]:.4f}, 0.2: {found.ndcg[0.2]:.4f}" in found.note
     recommender = GraphRecommender(after.model, after.states, data.table, data.review_text)
     assert evaluate(recommender, data.table, data.split.valid).masked["ndcg@10"] == best
@@ -65,7 +65,7 @@ def test_validation_chooses_and_the_checkpoint_is_replaced(tmp_path: Path) -> No
             "text_weight": 0.0,
             "rank": RANK,
             "share": share,
-            "recency": recency,
+            "decay": decay,
             "push": 0.0,
             "ndcg@10": {f"{key:g}": value for key, value in found.ndcg.items()},
             "unmasked_ndcg@10": {},

@@ -19,7 +19,7 @@ from rec_sys.recommenders.graph.recommender import GraphRecommender
 from tests.support.embedded_toy import TEXT_DIM, Toy, toy
 
 RANK = 6
-MIX = MemoryMix(rank=RANK, share=0.5, recency=0.9)
+MIX = MemoryMix(rank=RANK, share=0.5, decay=0.9)
 
 
 def unit(*shape: int, seed: int = 0) -> Tensor:
