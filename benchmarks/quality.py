@@ -50,7 +50,7 @@ ABLATION: dict[str, tuple[str, ...]] = {
     "texts, no learned vectors": ("model.min_reviews=1000000",),
     "texts, no two hops": ("model.hops=0",),
     "GATv2 instead of TransformerConv": ("model.conv=gat",),
-    "memory without texts": ("model.memory_texts=false",),
+    "memory without texts": ("model.item_factor_texts=false",),
     "learned from earlier reviews only": ("train.context=before",),
     "ranking loss alone": ("train.rating_weight=0",),
     "rating loss alone": ("train.ranking_weight=0", "train.rating_weight=1", "model.level=0"),

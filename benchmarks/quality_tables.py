@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rec_sys.recommenders.graph.fit_item_factors import NEARLY_ALONE
+from rec_sys.recommenders.graph.fit_item_factors import FACTORS_NEARLY_ALONE
 from rec_sys.recommenders.graph.recommender import GRAPH_MODEL
 
 Report = Mapping[str, Any]
@@ -106,11 +106,11 @@ def ablation_rows(variants: Mapping[str, Sequence[Report]]) -> list[Row]:
     rows = []
     for change, runs in variants.items():
         best = [run["epochs"][run["best_epoch"] - 1] for run in runs]
-        tried = [run["facts"].get("memory", {}).get("ndcg@10") for run in runs]
-        with_memory = [
-            max(v for share, v in figures.items() if share != str(NEARLY_ALONE)) for figures in tried if figures
+        tried = [run["facts"].get("item_factors", {}).get("ndcg@10") for run in runs]
+        with_item_factors = [
+            max(v for share, v in figures.items() if share != str(FACTORS_NEARLY_ALONE)) for figures in tried if figures
         ]
-        alone = [figures[str(NEARLY_ALONE)] for figures in tried if figures]
+        alone = [figures[str(FACTORS_NEARLY_ALONE)] for figures in tried if figures]
         ratings = {
             key: [figures[f"valid/rating_{key}"] for figures in best if f"valid/rating_{key}" in figures]
             for key in ("loss", "mse")
@@ -120,7 +120,7 @@ def ablation_rows(variants: Mapping[str, Sequence[Report]]) -> list[Row]:
                 "change": change,
                 "R@10": mean([figures["valid/recall_at_10"] for figures in best]),
                 "N@10": mean([figures["valid/ndcg_at_10"] for figures in best]),
-                "N@10 with memory": mean(with_memory) if with_memory else "-",
+                "N@10 with memory": mean(with_item_factors) if with_item_factors else "-",
                 "N@10 memory alone": mean(alone) if alone else "-",
                 "rating loss": mean(ratings["loss"]) if ratings["loss"] else "-",
                 "rating MSE": mean(ratings["mse"]) if ratings["mse"] else "-",

@@ -131,8 +131,8 @@ class ReviewRecommender:
         if k < 1:
             raise ConfigError(f"k={k}: at least one product must be asked for; give k=1 or more")
         read = self._read(people)
-        away, weights = self.towers.people(read.products, read.histories)
-        vectors = self.base.without_colours(away)
+        penalise_seen, weights = self.towers.people(read.products, read.histories)
+        vectors = self.base.without_codes(penalise_seen)
         numbers, inner = self.base.search(vectors, k, [self._owned(person) for person in people])
         found = numbers != NONE
         stars = np.clip(predicted_ratings(inner, self.history[numbers.clip(min=0), 0]), 0, 5)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch_geometric.nn import GATv2Conv, TransformerConv
 
-from rec_sys.recommenders.graph.item_factors import MemoryMix
+from rec_sys.recommenders.graph.item_factors import Blend
 from rec_sys.recommenders.graph.user_tower import HIGHEST_LEVEL, UserTower
 
 
@@ -51,7 +51,7 @@ class PlainUserTower(nn.Module):
             text: (num_reviews, text_dim); None where the tower reads none.
         """
         tower, dim = self.tower, self.dim
-        liked, product, beside = products[:, 0], products[:, 1 : dim + 1], products[:, dim + 1 :]
+        liked, product, factors_and_codes = products[:, 0], products[:, 1 : dim + 1], products[:, dim + 1 :]
         has_rating = (~rating.isnan()).float()
         surplus = torch.where(rating.isnan(), torch.zeros_like(rating), rating - 3.0)
         edge = tower.rating(torch.stack([surplus, has_rating], dim=1))
@@ -67,8 +67,8 @@ class PlainUserTower(nn.Module):
             state = state + message
             attention = attention + weight.mean(dim=1) / len(tower.convs)
         taste = functional.normalize(tower.out(state), dim=1)
-        if tower.memory is not None:
-            taste = _recall(taste, beside, age, person, tower.memory)
+        if tower.blend is not None:
+            taste = _blend_users(taste, factors_and_codes, age, person, tower.blend)
         level = torch.zeros_like(taste[:, :1])
         if tower.level is not None:
             habit = torch.stack([(surplus - liked) * has_rating, has_rating], dim=1)
@@ -121,19 +121,21 @@ def _gat(conv: GATv2Conv, product: Tensor, state: Tensor, edge: Tensor, person: 
     return sum_of(value.flatten(1), person, state[:, 0]) + conv.bias, weight
 
 
-def _recall(taste: Tensor, beside: Tensor, age: Tensor, person: Tensor, mix: MemoryMix) -> Tensor:
+def _blend_users(taste: Tensor, factors_and_codes: Tensor, age: Tensor, person: Tensor, blend: Blend) -> Tensor:
     """`rec_sys.recommenders.graph.item_factors.recall`."""
     nothing = torch.zeros_like(taste[:, :1])
     people = nothing[:, 0]
-    parts, share = [nothing], nothing
-    if mix.rank:
-        memory = beside[:, : mix.rank] * (mix.decay ** age.to(beside.dtype))[:, None]
-        recalled = functional.normalize(sum_of(memory, person, people), dim=1)
-        share = mix.share * recalled.square().sum(dim=1, keepdim=True)  # nothing to recall: all is taste
-        parts = [recalled * mix.share**0.5, nothing]
-    wanted = torch.cat([taste * (1 - share).sqrt(), *parts], dim=1)
-    if not mix.colours:
+    parts, blend_weight = [nothing], nothing
+    if blend.rank:
+        factors = factors_and_codes[:, : blend.rank] * (blend.decay ** age.to(factors_and_codes.dtype))[:, None]
+        history_factor_sum = functional.normalize(sum_of(factors, person, people), dim=1)
+        blend_weight = blend.weight * history_factor_sum.square().sum(
+            dim=1, keepdim=True
+        )  # nothing to recall: all is taste
+        parts = [history_factor_sum * blend.weight**0.5, nothing]
+    wanted = torch.cat([taste * (1 - blend_weight).sqrt(), *parts], dim=1)
+    if not blend.num_codes:
         return wanted
-    owned = functional.normalize(sum_of(beside[:, mix.rank :], person, people), dim=1)
-    left = (1 - mix.push * owned.square().sum(dim=1, keepdim=True)).sqrt()
-    return torch.cat([wanted * left, -owned * mix.push**0.5], dim=1)
+    owned = functional.normalize(sum_of(factors_and_codes[:, blend.rank :], person, people), dim=1)
+    left = (1 - blend.penalty * owned.square().sum(dim=1, keepdim=True)).sqrt()
+    return torch.cat([wanted * left, -owned * blend.penalty**0.5], dim=1)

@@ -28,7 +28,7 @@ from rec_sys.recommenders.graph.batches import PeopleDataset, batches, people_at
 from rec_sys.recommenders.graph.calibration import welcome
 from rec_sys.recommenders.graph.callbacks import EpochBar, PublishBest
 from rec_sys.recommenders.graph.checkpoint import SUFFIX, save_checkpoint
-from rec_sys.recommenders.graph.fit_item_factors import remember
+from rec_sys.recommenders.graph.fit_item_factors import fit_item_factors
 from rec_sys.recommenders.graph.network import GraphModel
 from rec_sys.recommenders.graph.recommender import GRAPH_MODEL
 from rec_sys.recommenders.graph.resume import MADE_OF, MLFLOW_RUN, check_same, find_state, made_of
@@ -165,14 +165,14 @@ def train(cfg: DictConfig) -> TrainResult:
         facts["fit_seconds"] = round(time.perf_counter() - fit_started, 1)
         facts["epochs"] = len(best.history)
         if not trial and settings.ranking_weight:
-            if model_settings.memory or model_settings.colours:
+            if model_settings.item_factors or model_settings.exclusion_codes:
                 read = None
-                if text_dim and model_settings.memory_texts:
+                if text_dim and model_settings.item_factor_texts:
                     read = with_texts_from(data.table, split.train, data.review_text, product_text)
-                beside = (model_settings.memory, model_settings.colours)
-                remembered = remember(checkpoint, data, split, task.valid, *beside, read)
-                facts["memory"] = remembered.facts
-                print(remembered.note)
+                sizes = (model_settings.item_factors, model_settings.exclusion_codes)
+                fitted = fit_item_factors(checkpoint, data, split, task.valid, *sizes, read)
+                facts["item_factors"] = fitted.facts
+                print(fitted.note)
             cost = model_settings.new_product_cost
             if welcomed := welcome(checkpoint, data, split, task.valid, product_text, cost):
                 facts["new_products"] = asdict(welcomed)

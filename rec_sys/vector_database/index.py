@@ -74,13 +74,13 @@ class VectorBase:
         """The products of a checkpoint."""
         settings = settings or VectorBaseSettings()
         target: Floats = checkpoint.states.target.cpu().numpy()
-        memory = checkpoint.model.memory
+        factors = checkpoint.model.blend
         origin = Origin(
             checkpoint=checkpoint.path.name,
             fingerprint=checkpoint.fingerprint,
             created=_now(),
             settings=settings,
-            likeness=checkpoint.model.settings.dim + (memory.rank if memory else 0),
+            likeness=checkpoint.model.settings.dim + (factors.rank if factors else 0),
         )
         none_added = np.empty((0, checkpoint.states.history.shape[1]), dtype=np.float32)
         return cls(build_index(target, settings), checkpoint.products, list(checkpoint.names), none_added, origin)
@@ -130,7 +130,7 @@ class VectorBase:
         vectors: Floats = self.index.reconstruct_batch(np.ascontiguousarray(numbers, dtype=np.int64))
         return vectors
 
-    def without_colours(self, people: Floats) -> Floats:
+    def without_codes(self, people: Floats) -> Floats:
         """People's vectors, (n, dim), for a search that leaves out by number what they have.
 
         The colours, which push it down, push down what shares a colour with it as well.

@@ -25,7 +25,7 @@ from rec_sys.inference.torch_encoder import TorchTowers, recommender_of
 from rec_sys.inference.users import Person, Review, known_people
 from rec_sys.recommenders.graph.checkpoint import Checkpoint
 from rec_sys.recommenders.graph.history_arrays import HistoryArrays
-from rec_sys.recommenders.graph.item_factors import Memory, MemoryMix
+from rec_sys.recommenders.graph.item_factors import Blend, ItemFactors
 from rec_sys.recommenders.graph.recommender import GraphRecommender
 from rec_sys.vector_database.create_vectorbase import add_products
 from rec_sys.vector_database.index import NONE, VectorBase
@@ -88,24 +88,24 @@ def test_a_stranger_with_the_same_reviews_gets_the_same(toy: Toy) -> None:
 
 
 @pytest.mark.parametrize("colours", [0, 5])
-def test_the_path_of_the_evaluation_gives_the_same(toy: Toy, colours: int) -> None:
+def test_the_path_of_the_evaluation_gives_the_same(toy: Toy, num_codes: int) -> None:
     """What the protocol judges is what people get: whole histories through GraphRecommender, masked by hand."""
     table = toy.table
     states, model = toy.checkpoint.states, copy.deepcopy(toy.checkpoint.model)
     history = states.history.clone()
     history[:, 0] = torch.randn(len(history), generator=torch.manual_seed(0))  # some products are liked better
     states = replace(states, history=history)
-    if colours:
+    if num_codes:
         nothing = torch.zeros(len(history), 0)
-        colour = torch.eye(colours)[torch.arange(len(history)) % colours]
-        states = states.with_memory(Memory(nothing, nothing), colour, 0.4)
-        model.memory = MemoryMix(rank=0, share=0.0, colours=colours, push=0.4)
+        code = torch.eye(num_codes)[torch.arange(len(history)) % num_codes]
+        states = states.with_item_factors(ItemFactors(nothing, nothing), code, 0.4)
+        model.blend = Blend(rank=0, weight=0.0, num_codes=num_codes, penalty=0.4)
     checkpoint = replace(toy.checkpoint, model=model, states=states)
     judged = GraphRecommender(model, states, table, toy.review_text)
     last = table.indptr()[1:] - 1
     histories = histories_before(table, last)
     scores = judged.score_both_ways(histories)[0].copy()
-    if colours:
+    if num_codes:
         assert not np.allclose(scores, judged.score(histories))
     tastes = unit(judged.user_vectors(histories)[:, 1:]) @ unit(states.target.numpy()[:, 1:]).T
     people = [replace(person, reviews=person.reviews[:-1]) for person in everybody(toy)]

@@ -22,12 +22,12 @@ def test_sums_by_person_by_hand() -> None:
     "kind",
     [
         {},
-        {"memory": False},
+        {"item_factors": False},
         {"texts": False},
         {"texts": False, "memory": False, "level": 0},
         {"review_texts": False, "level": 0},
     ],
-    ids=["all", "no memory", "no texts", "nothing", "product texts only"],
+    ids=["all", "no item factors", "no texts", "nothing", "product texts only"],
 )
 def test_the_same_as_the_trained_tower(tmp_path: Path, conv: str, layers: int, kind: dict[str, object]) -> None:
     checkpoint = random_checkpoint(tmp_path / "a.ckpt", conv=conv, layers=layers, **kind)  # type: ignore[arg-type]

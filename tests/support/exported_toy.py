@@ -10,12 +10,12 @@ from torch.nn import functional
 from rec_sys.ids import IdMap
 from rec_sys.recommenders.graph.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from rec_sys.recommenders.graph.cold_start import Readable, Welcome
-from rec_sys.recommenders.graph.item_factors import Memory, MemoryMix
+from rec_sys.recommenders.graph.item_factors import Blend, ItemFactors
 from rec_sys.recommenders.graph.network import GraphModel
 from rec_sys.recommenders.graph.product_tower import ProductStates
 from rec_sys.recommenders.graph.settings import GraphModelSettings
 
-NUM_PRODUCTS, TEXT_DIM, RANK, COLOURS = 50, 12, 6, 3
+NUM_PRODUCTS, TEXT_DIM, RANK, NUM_CODES = 50, 12, 6, 3
 
 
 def random_checkpoint(
@@ -41,10 +41,10 @@ def random_checkpoint(
     taste = functional.normalize(torch.randn(NUM_PRODUCTS, 16), dim=1) * (1 - chosen.level**2) ** 0.5
     states = ProductStates(torch.randn(NUM_PRODUCTS, 17), torch.cat([level, taste], dim=1))
     if memory:
-        model.memory = MemoryMix(rank=RANK, share=0.4, colours=COLOURS, push=0.1)
+        model.blend = Blend(rank=RANK, weight=0.4, num_codes=NUM_CODES, penalty=0.1)
         target = functional.normalize(torch.randn(NUM_PRODUCTS, RANK), dim=1) * 0.8
-        colour = functional.one_hot(torch.randint(COLOURS, (NUM_PRODUCTS,)), COLOURS).float()
-        states = states.with_memory(Memory(torch.randn(NUM_PRODUCTS, RANK), target), colour, 0.1)
+        code = functional.one_hot(torch.randint(NUM_CODES, (NUM_PRODUCTS,)), NUM_CODES).float()
+        states = states.with_item_factors(ItemFactors(torch.randn(NUM_PRODUCTS, RANK), target), code, 0.1)
     readable = None
     if texts:
         text = functional.normalize(torch.randn(NUM_PRODUCTS, TEXT_DIM), dim=1)

@@ -148,7 +148,7 @@ def test_people_without_colours_keep_what_says_what_they_like() -> None:
     base = base_of(unit(30))
     people = unit(3, seed=1)
     whole = people.copy()
-    np.testing.assert_array_equal(base.without_colours(people), whole)  # no likeness: nothing stands beside the taste
+    np.testing.assert_array_equal(base.without_codes(people), whole)  # no likeness: nothing stands beside the taste
     some = replace(base, origin=base.origin.model_copy(update={"likeness": 9}))
-    np.testing.assert_array_equal(some.without_colours(people), np.pad(whole[:, :10], ((0, 0), (0, DIM - 10))))
+    np.testing.assert_array_equal(some.without_codes(people), np.pad(whole[:, :10], ((0, 0), (0, DIM - 10))))
     np.testing.assert_array_equal(people, whole)

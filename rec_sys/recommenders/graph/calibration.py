@@ -85,7 +85,7 @@ def welcome(
         return None
     length, exposure, ndcg, as_known = 1.0, None, None, None
     with torch.inference_mode():
-        if new.mix:
+        if new.blend:
             ours = GraphRecommender(kept.model, kept.states, table, data.review_text)
             some = _some(valid, SCORES // table.num_products)
             histories = histories_before(table, some, split.in_histories)
@@ -96,7 +96,7 @@ def welcome(
                 length = length_for(trial, cost)
                 exposure, ndcg, as_known = trial.exposure(length), trial.ndcg(length), trial.as_known
             else:
-                length = (1 - new.mix.push) / 2  # of a known product's taste
+                length = (1 - new.blend.penalty) / 2  # of a known product's taste
         unseen = readable.placed
         placed = new.of_parts(*_parts(new, text[unseen]), length)
         states = ProductStates(kept.states.history.clone(), kept.states.target.clone())
@@ -200,8 +200,8 @@ def _parts(
     ]
     own, *others = zip(*found, strict=True)
     states = ProductStates(torch.cat([each.history for each in own]), torch.cat([each.target for each in own]))
-    taste, memory, recalled = (torch.cat(each) for each in others)
-    return states, taste, memory, recalled
+    taste, factors, history_factor_sum = (torch.cat(each) for each in others)
+    return states, taste, factors, history_factor_sum
 
 
 def length_for(trial: Trial, cost: float) -> float:

@@ -26,7 +26,7 @@ from rec_sys.files import atomic_file, sha256_of
 from rec_sys.ids import IdMap
 from rec_sys.paths import Paths, typed
 from rec_sys.recommenders.graph.cold_start import NewProducts, Readable, Welcome
-from rec_sys.recommenders.graph.item_factors import MemoryMix
+from rec_sys.recommenders.graph.item_factors import Blend
 from rec_sys.recommenders.graph.network import GraphModel
 from rec_sys.recommenders.graph.product_tower import ProductStates
 from rec_sys.recommenders.graph.settings import GraphModelSettings
@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 FORMAT = "rec_sys graph model 3"
 SUFFIX = ".ckpt"
-UNWRITTEN_SHARE = 0.1  # `Welcome.memory_share` of files that do not tell it
+UNWRITTEN_FACTOR_WEIGHT = 0.1  # `Welcome.memory_share` of files that do not tell it
 TORCH_FILE = b"PK\x03\x04"  # how the files of torch.save begin
 
 
@@ -98,7 +98,7 @@ def save_checkpoint(
         "num_products": str(model.num_products),
         "text_dim": str(model.text_dim),
         "review_texts": str(int(model.review_texts)),
-        "memory": model.memory.model_dump_json() if model.memory else "",
+        "memory": model.blend.model_dump_json() if model.blend else "",
         "welcome": readable.welcome.model_dump_json() if readable else "",
         "info": orjson.dumps(dict(info), option=orjson.OPT_SERIALIZE_NUMPY).decode(),
     }
@@ -119,8 +119,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
         settings = GraphModelSettings.read(orjson.loads(header["model"]), "model")
         num_products, text_dim = int(header["num_products"]), int(header["text_dim"])
         model = GraphModel(settings, num_products, text_dim, header["review_texts"] == "1")
-        if header["memory"]:
-            model.memory = MemoryMix.read(orjson.loads(header["memory"]), "memory")
+        if header["item_factors"]:
+            model.blend = Blend.read(orjson.loads(header["item_factors"]), "memory")
         with safe_open(path, framework="pt") as file:
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         model.load_state_dict({name[6:]: value for name, value in tensors.items() if name.startswith("model.")})
@@ -129,7 +129,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         readable = None
         if header["welcome"]:
             kept = orjson.loads(header["welcome"])
-            welcome = Welcome.read({"memory_share": UNWRITTEN_SHARE, **kept}, "welcome")
+            welcome = Welcome.read({"memory_share": UNWRITTEN_FACTOR_WEIGHT, **kept}, "welcome")
             readable = Readable(tensors["readable.text"], tensors["readable.known"], welcome)
     except (ConfigError, SafetensorError, RuntimeError, KeyError, ValueError) as error:
         raise CheckpointError(

@@ -22,14 +22,14 @@ NEIGHBOURS = 20
 SHARPNESS = 20.0  # a neighbour weighs by exp(SHARPNESS * cosine of the texts)
 # Of the squared length; the rest is taste. With more memory a new product stands high for few people; with less, at the
 # same cost to the first ten, it is shown to more people, and more of those who take it have seen it.
-MEMORY_SHARE = 0.03
+FACTOR_WEIGHT = 0.03
 
 
 class Welcome(Settings):
     """How new products stand among the known."""
 
     length: float = Field(ge=0, le=1, description="squared length of taste and memory together")
-    memory_share: float = Field(MEMORY_SHARE, ge=0, le=1, description="part of that which is memory")
+    factor_weight: float = Field(FACTOR_WEIGHT, ge=0, le=1, description="part of that which is memory")
 
 
 @dataclass(frozen=True)
@@ -62,15 +62,15 @@ class NewProducts(nn.Module):
 
     text: Tensor  # (num_examples, text_dim), and so on: of the known products with a text
     taste: Tensor
-    target_memory: Tensor
-    history_memory: Tensor
+    target_factors: Tensor
+    history_factors: Tensor
 
     def __init__(self, tower: ProductTower, states: ProductStates, readable: Readable | None) -> None:
         super().__init__()
-        self.tower, self.mix = tower, tower.mix
-        self.rank = self.mix.rank if self.mix else 0
+        self.tower, self.blend = tower, tower.blend
+        self.rank = self.blend.rank if self.blend else 0
         self.length = 1.0 if readable is None else readable.welcome.length
-        self.memory_share = MEMORY_SHARE if readable is None else readable.welcome.memory_share
+        self.factor_weight = FACTOR_WEIGHT if readable is None else readable.welcome.factor_weight
         self.dim = tower.learned.embedding_dim
         text = torch.zeros(0, 1) if readable is None else readable.text
         self.numbers = torch.zeros(0, dtype=torch.int64) if readable is None else readable.examples
@@ -114,25 +114,26 @@ class NewProducts(nn.Module):
         weight = torch.softmax(SHARPNESS * near, dim=1)[:, :, None] * unit.any(dim=1)[:, None, None]
         taste = functional.normalize((weight * self.taste[which]).sum(dim=1), dim=1)
         taste = functional.normalize(taste + functional.normalize(own.target[:, 1 : self.dim + 1], dim=1), dim=1)
-        memory = functional.normalize((weight * self.target_memory[which]).sum(dim=1), dim=1)
-        recalled = (weight * self.history_memory[which]).sum(dim=1)
-        return own, taste, memory, recalled
+        factors = functional.normalize((weight * self.target_factors[which]).sum(dim=1), dim=1)
+        history_factor_sum = (weight * self.history_factors[which]).sum(dim=1)
+        return own, taste, factors, history_factor_sum
 
     def of_parts(
-        self, own: ProductStates, taste: Tensor, memory: Tensor, recalled: Tensor, length: float
+        self, own: ProductStates, taste: Tensor, factors: Tensor, history_factor_sum: Tensor, length: float
     ) -> ProductStates:
         """Put the parts together; see `parts`."""
         if not len(self.numbers):
             return own
         level = own.target[:, :1]
-        colour = level.new_zeros(len(level), self.mix.colours if self.mix else 0)
-        if self.mix:
-            share = self.memory_share * memory.square().sum(dim=1, keepdim=True)  # of no text: 0
+        code = level.new_zeros(len(level), self.blend.num_codes if self.blend else 0)
+        if self.blend:
+            blend_weight = self.factor_weight * factors.square().sum(dim=1, keepdim=True)  # of no text: 0
             rest = torch.full_like(level, 1 - length).sqrt()
             inner = torch.cat(
-                [taste * (length * (1 - share)).sqrt(), memory * (length * share).sqrt(), rest, colour], dim=1
+                [taste * (length * (1 - blend_weight)).sqrt(), factors * (length * blend_weight).sqrt(), rest, code],
+                dim=1,
             )
         else:
             inner = taste
-        history = torch.cat([own.history[:, : self.dim + 1], recalled, colour], dim=1)
+        history = torch.cat([own.history[:, : self.dim + 1], history_factor_sum, code], dim=1)
         return ProductStates(history, torch.cat([level, inner * (1 - level.square()).sqrt()], dim=1))

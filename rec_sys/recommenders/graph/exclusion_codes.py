@@ -17,7 +17,7 @@ from rec_sys.arrays import Ints
 NEWEST = 20  # reviews of a person that are paired
 
 
-def colour_products(user: Ints, product: Ints, num_products: int, colours: int) -> Ints:
+def assign_codes(user: Ints, product: Ints, num_products: int, num_codes: int) -> Ints:
     """Colours such that products taken by the same people differ as far as possible.
 
     Args:
@@ -38,14 +38,14 @@ def colour_products(user: Ints, product: Ints, num_products: int, colours: int) 
     reviews = np.bincount(product, minlength=num_products)
     scale = sp.diags(1 / np.sqrt(np.maximum(reviews, 1)))
     together = (scale @ (taken.T @ taken) @ scale).tocsr()  # cosine of who took them
-    colour = np.full(num_products, -1, dtype=np.int64)
-    borne = np.zeros(colours, dtype=np.int64)
+    code = np.full(num_products, -1, dtype=np.int64)
+    borne = np.zeros(num_codes, dtype=np.int64)
     for number in np.argsort(-reviews, kind="stable").tolist():
         part = slice(together.indptr[number], together.indptr[number + 1])
-        beside, weight = colour[together.indices[part]], together.data[part]
-        coloured = beside >= 0
-        cost = np.bincount(beside[coloured], weight[coloured], minlength=colours)
+        neighbour_code, weight = code[together.indices[part]], together.data[part]
+        has_code = neighbour_code >= 0
+        cost = np.bincount(neighbour_code[has_code], weight[has_code], minlength=num_codes)
         chosen = int(np.lexsort((borne, cost))[0])
-        colour[number] = chosen
+        code[number] = chosen
         borne[chosen] += 1
-    return colour
+    return code

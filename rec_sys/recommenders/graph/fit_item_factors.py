@@ -18,8 +18,8 @@ from rec_sys.errors import ConfigError
 from rec_sys.metrics.protocol import RankingReport, evaluate
 from rec_sys.recommenders.ease import EASE, EASESettings
 from rec_sys.recommenders.graph.checkpoint import load_checkpoint, save_checkpoint
-from rec_sys.recommenders.graph.exclusion_codes import colour_products
-from rec_sys.recommenders.graph.item_factors import Memory, MemoryMix, make_memory
+from rec_sys.recommenders.graph.exclusion_codes import assign_codes
+from rec_sys.recommenders.graph.item_factors import Blend, ItemFactors, low_rank_factors
 from rec_sys.recommenders.graph.product_tower import ProductStates
 from rec_sys.recommenders.graph.recommender import GraphRecommender
 from rec_sys.recommenders.text_ease import TextEASE, TextEASESettings
@@ -27,46 +27,46 @@ from rec_sys.recommenders.text_ease import TextEASE, TextEASESettings
 REGULARISATION = 100.0
 PAIRS = 1.0  # people that a product and the next one of its person count as besides
 TEXT_WEIGHTS = (1.0, 3.0, 10.0, 30.0, 100.0)
-SHARES = (0.2, 0.5, 0.8, 0.9, 0.94, 0.98, 0.995)
-NEARLY_ALONE = 0.999  # a share that is looked at, and not chosen: what the memory is without the graph
+BLEND_WEIGHTS = (0.2, 0.5, 0.8, 0.9, 0.94, 0.98, 0.995)
+FACTORS_NEARLY_ALONE = 0.999  # a share that is looked at, and not chosen: what the memory is without the graph
 DECAYS = (0.9, 0.8)
 PER_PRODUCT = 8  # a dimension of the memory for so many products, from `rank` to twice as many
-PUSHES = (0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4)
+PENALTIES = (0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4)
 
 
 @dataclass(frozen=True)
-class Remembered:
+class FittedItemFactors:
     """What stands beside the graph now."""
 
-    mix: MemoryMix | None  # None: nothing
+    blend: Blend | None  # None: nothing
     text_weight: float  # of the texts in the memory
-    ndcg: dict[float, float]  # masked ndcg@10 on validation by share of the memory, best decay; empty: no memory
-    unmasked: dict[float, float]  # unmasked ndcg@10 on validation by push of the colours
+    ndcg: dict[float, float]  # masked ndcg@10 on validation by weight of the memory, best decay; empty: no memory
+    unmasked: dict[float, float]  # unmasked ndcg@10 on validation by penalty of the colours
     note: str  # a line for a person
 
     @property
     def facts(self) -> dict[str, Any]:
         """For a report."""
         return {
-            "text_weight": self.text_weight if self.mix and self.mix.rank else 0.0,
-            "rank": self.mix.rank if self.mix else 0,
-            "share": self.mix.share if self.mix else 0.0,
-            "decay": self.mix.decay if self.mix else 1.0,
-            "push": self.mix.push if self.mix else 0.0,
+            "text_weight": self.text_weight if self.blend and self.blend.rank else 0.0,
+            "rank": self.blend.rank if self.blend else 0,
+            "weight": self.blend.weight if self.blend else 0.0,
+            "decay": self.blend.decay if self.blend else 1.0,
+            "penalty": self.blend.penalty if self.blend else 0.0,
             "ndcg@10": _texts(self.ndcg),
             "unmasked_ndcg@10": _texts(self.unmasked),
         }
 
 
-def remember(
+def fit_item_factors(
     checkpoint: Path,
     data: Data,
     split: Split,
     valid: Ints,
     rank: int,
-    colours: int,
+    num_codes: int,
     product_text: Vectors | None = None,
-) -> Remembered:
+) -> FittedItemFactors:
     """Put memory and colours of the training reviews beside the graph of a checkpoint; validation says how much.
 
     The memory's share and decay are those with the best masked ndcg@10, which colours do not touch: who takes out by
@@ -84,66 +84,70 @@ def remember(
     """
     table, train = data.table, split.train
     kept = load_checkpoint(checkpoint)
-    plain, before = kept.graph_alone(), kept.model.memory  # a run that went on may have a memory already
+    plain, before = kept.graph_alone(), kept.model.blend  # a run that went on may have a memory already
 
-    def judge(mix: MemoryMix | None, states: ProductStates) -> RankingReport:
-        kept.model.memory = mix
+    def judge(blend: Blend | None, states: ProductStates) -> RankingReport:
+        kept.model.blend = blend
         recommender = GraphRecommender(kept.model, states, table, data.review_text)
         return evaluate(recommender, table, valid, among=split.in_histories)
 
     nothing = plain.target.new_zeros(table.num_products, 0)
-    memory, text_weight = Memory(nothing, nothing), 0.0
-    mix: MemoryMix | None = None
+    factors, text_weight = ItemFactors(nothing, nothing), 0.0
+    blend: Blend | None = None
     ndcg: dict[float, float] = {}
     notes: list[str] = []
     if rank:
         try:
-            full, text_weight = _memory(data, split, valid, rank, product_text)
+            full, text_weight = _factors(data, split, valid, rank, product_text)
         except ConfigError as error:
-            notes.append(f"no memory: {error}")
+            notes.append(f"no item factors: {error}")
         else:
-            with_memory, dim = plain.with_memory(full), full.target.shape[1]
+            with_item_factors, dim = plain.with_item_factors(full), full.target.shape[1]
             best = ndcg[0.0] = judge(None, plain).masked["ndcg@10"]
-            for share, decay in product((*SHARES, NEARLY_ALONE), DECAYS):
-                each = MemoryMix(rank=dim, share=share, decay=decay)
-                figure = judge(each, with_memory).masked["ndcg@10"]
-                ndcg[share] = max(figure, ndcg.get(share, 0.0))
-                if figure > best and share != NEARLY_ALONE:
-                    best, mix, memory = figure, each, full
+            for blend_weight, decay in product((*BLEND_WEIGHTS, FACTORS_NEARLY_ALONE), DECAYS):
+                each = Blend(rank=dim, weight=blend_weight, decay=decay)
+                figure = judge(each, with_item_factors).masked["ndcg@10"]
+                ndcg[blend_weight] = max(figure, ndcg.get(blend_weight, 0.0))
+                if figure > best and blend_weight != FACTORS_NEARLY_ALONE:
+                    best, blend, factors = figure, each, full
             figures = ", ".join(f"{each:g}: {value:.4f}" for each, value in ndcg.items())
             notes.append(
-                ("" if mix else "no memory: ")
-                + f"memory of {dim} dimensions, texts {text_weight:g}, share {mix.share if mix else 0:g}, decay "
-                f"{mix.decay if mix else 1:g} (validation ndcg@10 by share: {figures})"
+                ("" if blend else "no item factors: ")
+                + f"item factors of {dim} dimensions, texts {text_weight:g}, weight {blend.weight if blend else 0:g}, decay "
+                f"{blend.decay if blend else 1:g} (validation ndcg@10 by weight: {figures})"
             )
-    states = plain.with_memory(memory) if mix else plain
+    states = plain.with_item_factors(factors) if blend else plain
     unmasked: dict[float, float] = {}
-    if colours:
-        number = colour_products(table.user[train], table.product[train], table.num_products, colours)
-        colour = functional.one_hot(torch.from_numpy(number), colours).float()
-        unmasked[0.0] = judge(mix, states).unmasked["ndcg@10"]
-        before_push = mix or MemoryMix(rank=0, share=0.0)
-        for push in PUSHES:
-            pushed = before_push.model_copy(update={"colours": colours, "push": push})
-            with_colours = plain.with_memory(memory, colour, push)
-            figure = judge(pushed, with_colours).unmasked["ndcg@10"]
+    if num_codes:
+        number = assign_codes(table.user[train], table.product[train], table.num_products, num_codes)
+        code = functional.one_hot(torch.from_numpy(number), num_codes).float()
+        unmasked[0.0] = judge(blend, states).unmasked["ndcg@10"]
+        before_penalty = blend or Blend(rank=0, weight=0.0)
+        for penalty in PENALTIES:
+            penalised = before_penalty.model_copy(update={"num_codes": num_codes, "penalty": penalty})
+            with_codes = plain.with_item_factors(factors, code, penalty)
+            figure = judge(penalised, with_codes).unmasked["ndcg@10"]
             if figure > max(unmasked.values()):
-                mix, states = pushed, with_colours
-            unmasked[push] = figure
+                blend, states = penalised, with_codes
+            unmasked[penalty] = figure
         figures = ", ".join(f"{each:g}: {value:.4f}" for each, value in unmasked.items())
-        push = mix.push if mix else 0.0
-        notes.append(f"{colours} colours, push {push:g} (unmasked validation ndcg@10 by push: {figures})")
+        penalty = blend.penalty if blend else 0.0
+        notes.append(
+            f"{num_codes} exclusion codes, penalty {penalty:g} (unmasked validation ndcg@10 by penalty: {figures})"
+        )
     note = "\n".join(notes)
-    if mix is None and before is None:
-        return Remembered(None, text_weight, ndcg, unmasked, note)
-    kept.model.memory = mix
-    found = Remembered(mix, text_weight, ndcg, unmasked, note)
-    info = kept.info | {"memory": found.facts}
+    if blend is None and before is None:
+        return FittedItemFactors(None, text_weight, ndcg, unmasked, note)
+    kept.model.blend = blend
+    found = FittedItemFactors(blend, text_weight, ndcg, unmasked, note)
+    info = kept.info | {"item_factors": found.facts}
     save_checkpoint(checkpoint, kept.model, states, kept.products, kept.names, info)
     return found
 
 
-def _memory(data: Data, split: Split, valid: Ints, rank: int, product_text: Vectors | None) -> tuple[Memory, float]:
+def _factors(
+    data: Data, split: Split, valid: Ints, rank: int, product_text: Vectors | None
+) -> tuple[ItemFactors, float]:
     """The matrix of EASE cut to vectors, and the weight of the texts in it, chosen on validation by the whole."""
     table, train = data.table, split.train
     settings = EASESettings(regularisation=REGULARISATION, pairs=PAIRS)
@@ -164,7 +168,7 @@ def _memory(data: Data, split: Split, valid: Ints, rank: int, product_text: Vect
                 best, chosen, text_weight = figure, reader, each
     reads = torch.from_numpy(np.bincount(table.product[train], minlength=table.num_products))
     rank = min(max(rank, table.num_products // PER_PRODUCT), 2 * rank)
-    return make_memory(torch.from_numpy(chosen.weights), reads, rank), text_weight
+    return low_rank_factors(torch.from_numpy(chosen.weights), reads, rank), text_weight
 
 
 def _texts(figures: dict[float, float]) -> dict[str, float]:

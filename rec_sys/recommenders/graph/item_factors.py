@@ -25,25 +25,25 @@ ROUNDS = 6
 SPARE = 32  # dimensions more while iterating, so that the last ones kept are accurate too
 
 
-class MemoryMix(Settings):
+class Blend(Settings):
     """What stands beside the graph's vectors, and how much of it."""
 
     rank: int = Field(ge=0, description="dimensions of the memory; 0: none")
-    share: float = Field(ge=0, lt=1, description="part of a person's vector that is memory, in squared length")
+    weight: float = Field(ge=0, lt=1, description="part of a person's vector that is memory, in squared length")
     decay: float = Field(0.9, gt=0, le=1, description="a review weighs decay ** age")
-    colours: int = Field(0, ge=0, description="dimensions of the colours; 0: none")
-    push: float = Field(0.0, ge=0, lt=1, description="part of all vectors that is colour, in squared length")
+    num_codes: int = Field(0, ge=0, description="dimensions of the colours; 0: none")
+    penalty: float = Field(0.0, ge=0, lt=1, description="part of all vectors that is colour, in squared length")
 
 
 @dataclass(frozen=True)
-class Memory:
+class ItemFactors:
     """Two vectors per product; their inner products are the item-item matrix, up to one factor."""
 
     history: Tensor  # (num_products, rank)
     target: Tensor  # (num_products, rank), the longest row has length 1
 
 
-def make_memory(weights: Tensor, reads: Tensor, rank: int, seed: int = 0) -> Memory:
+def low_rank_factors(weights: Tensor, reads: Tensor, rank: int, seed: int = 0) -> ItemFactors:
     """Cut an item-item matrix to vectors.
 
     Args:
@@ -66,10 +66,10 @@ def make_memory(weights: Tensor, reads: Tensor, rank: int, seed: int = 0) -> Mem
         left, size, right = (basis @ left)[:, :rank], size[:rank].sqrt(), right[:rank].T
         history, target = left * size / row, right * size
         diagonal = (history * target).sum(dim=1)
-    return Memory(history, target / target.norm(dim=1).max().clamp(min=1e-12))
+    return ItemFactors(history, target / target.norm(dim=1).max().clamp(min=1e-12))
 
 
-def beside(taste: Tensor, memory: Tensor, colour: Tensor, push: float) -> Tensor:
+def blend_products(taste: Tensor, factors: Tensor, code: Tensor, penalty: float) -> Tensor:
     """Products to recommend, (num_products, dim + rank + 1 + colours) unit vectors: taste, memory, the rest, colour.
 
     The rest is what is left of the length; it meets a zero.
@@ -80,14 +80,14 @@ def beside(taste: Tensor, memory: Tensor, colour: Tensor, push: float) -> Tensor
         colour: (num_products, colours) one-hot; zeros for a new product.
         push: `MemoryMix.push`.
     """
-    known = torch.cat([taste, memory], dim=1) * ((1 - push) / 2) ** 0.5
-    mark = colour * push**0.5
+    known = torch.cat([taste, factors], dim=1) * ((1 - penalty) / 2) ** 0.5
+    mark = code * penalty**0.5
     rest = (1 - known.square().sum(dim=1, keepdim=True) - mark.square().sum(dim=1, keepdim=True)).clamp(min=0).sqrt()
     return torch.cat([known, rest, mark], dim=1)
 
 
-def recall(taste: Tensor, memory: Tensor, colour: Tensor, age: Tensor, user: Tensor, mix: MemoryMix) -> Tensor:
-    """People, (num_users, dim + rank + 1 + colours) unit vectors that meet those of `beside`.
+def blend_users(taste: Tensor, factors: Tensor, code: Tensor, age: Tensor, user: Tensor, blend: Blend) -> Tensor:
+    """People, (num_users, dim + rank + 1 + colours) unit vectors that meet those of `blend_products`.
 
     Args:
         taste: (num_users, dim) unit vectors.
@@ -97,12 +97,22 @@ def recall(taste: Tensor, memory: Tensor, colour: Tensor, age: Tensor, user: Ten
         user: (num_edges,) the user of each review.
         mix: how much of it.
     """
-    weight = mix.decay ** age.to(memory.dtype)
-    recalled = memory.new_zeros(len(taste), memory.shape[1]).index_add(0, user, memory * weight[:, None])
-    recalled = functional.normalize(recalled, dim=1)
-    owned = colour.new_zeros(len(taste), colour.shape[1]).index_add(0, user, colour)
+    age_weight = blend.decay ** age.to(factors.dtype)
+    history_factor_sum = factors.new_zeros(len(taste), factors.shape[1]).index_add(
+        0, user, factors * age_weight[:, None]
+    )
+    history_factor_sum = functional.normalize(history_factor_sum, dim=1)
+    owned = code.new_zeros(len(taste), code.shape[1]).index_add(0, user, code)
     owned = functional.normalize(owned, dim=1)
-    share = mix.share * recalled.square().sum(dim=1, keepdim=True)  # nothing to recall: all is taste
-    left = (1 - mix.push * owned.square().sum(dim=1, keepdim=True)).sqrt()
-    wanted = torch.cat([taste * (1 - share).sqrt(), recalled * mix.share**0.5, torch.zeros_like(share)], dim=1) * left
-    return torch.cat([wanted, -owned * mix.push**0.5], dim=1)
+    blend_weight = blend.weight * history_factor_sum.square().sum(
+        dim=1, keepdim=True
+    )  # nothing to recall: all is taste
+    left = (1 - blend.penalty * owned.square().sum(dim=1, keepdim=True)).sqrt()
+    wanted = (
+        torch.cat(
+            [taste * (1 - blend_weight).sqrt(), history_factor_sum * blend.weight**0.5, torch.zeros_like(blend_weight)],
+            dim=1,
+        )
+        * left
+    )
+    return torch.cat([wanted, -owned * blend.penalty**0.5], dim=1)

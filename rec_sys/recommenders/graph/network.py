@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from rec_sys.recommenders.graph.history_batch import HistoryBatch
-from rec_sys.recommenders.graph.item_factors import MemoryMix
+from rec_sys.recommenders.graph.item_factors import Blend
 from rec_sys.recommenders.graph.product_tower import GraphSums, ProductStates, ProductTower
 from rec_sys.recommenders.graph.settings import GraphModelSettings
 from rec_sys.recommenders.graph.user_tower import UserStates, UserTower
@@ -52,14 +52,14 @@ class GraphModel(nn.Module):
         self.log_temperature = nn.Parameter(torch.tensor(math.log(s.temperature)))
 
     @property
-    def memory(self) -> MemoryMix | None:
+    def blend(self) -> Blend | None:
         """How the memory stands beside the graph; None while there is none."""
-        return self.user_tower.memory
+        return self.user_tower.blend
 
-    @memory.setter
-    def memory(self, mix: MemoryMix | None) -> None:
-        self.user_tower.memory = mix
-        self.product_tower.mix = mix
+    @blend.setter
+    def blend(self, blend: Blend | None) -> None:
+        self.user_tower.blend = blend
+        self.product_tower.blend = blend
 
     def rating_parameters(self) -> list[nn.Parameter]:
         """The few weights that matter to the predicted stars alone."""

@@ -12,7 +12,7 @@ from torch.nn import functional
 from torch_geometric.data import HeteroData
 
 from rec_sys import columns
-from rec_sys.recommenders.graph.item_factors import Memory, MemoryMix, beside
+from rec_sys.recommenders.graph.item_factors import Blend, ItemFactors, blend_products
 from rec_sys.recommenders.graph.review_graph import edges_of
 
 NARROW_STD = 0.01  # start of layers that read a few numbers, which must not drown the vectors beside them
@@ -36,12 +36,14 @@ class ProductStates:
         """(num_products, dim) unit vectors: `target` without the level."""
         return self.target[:, 1:] / (1 - self.target[:, :1].square()).sqrt()
 
-    def with_memory(self, memory: Memory, colour: Tensor | None = None, push: float = 0.0) -> ProductStates:
+    def with_item_factors(
+        self, factors: ItemFactors, code: Tensor | None = None, penalty: float = 0.0
+    ) -> ProductStates:
         """The graph's products with a memory and colours, (num_products, colours) one-hot, beside their taste."""
         level = self.target[:, :1]
-        colour = level.new_zeros(len(level), 0) if colour is None else colour
-        target = beside(self.taste, memory.target, colour, push) * (1 - level.square()).sqrt()
-        history = torch.cat([self.history, memory.history, colour], dim=1)
+        code = level.new_zeros(len(level), 0) if code is None else code
+        target = blend_products(self.taste, factors.target, code, penalty) * (1 - level.square()).sqrt()
+        history = torch.cat([self.history, factors.history, code], dim=1)
         return ProductStates(history, torch.cat([level, target], dim=1))
 
     def graph_alone(self, dim: int) -> ProductStates:
@@ -222,7 +224,7 @@ class ProductTower(nn.Module):
         self.liking = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 1, bias=False))
         nn.init.zeros_(self.liking[2].weight)  # type: ignore[arg-type]
         self.dropout = nn.Dropout(dropout)
-        self.mix: MemoryMix | None = None  # set when training is done
+        self.blend: Blend | None = None  # set when training is done
 
     def forward(self, graph: GraphSums, people: Tensor | None = None) -> ProductStates:
         """States of all products.
@@ -252,10 +254,12 @@ class ProductTower(nn.Module):
             states = self._states(text.new_zeros(len(text), self.learned.embedding_dim), unknown)
         else:
             states = self._states(self.text(functional.normalize(text, dim=1)), unknown)
-        if self.mix is None:
+        if self.blend is None:
             return states
-        nothing = text.new_zeros(len(text), self.mix.rank)
-        return states.with_memory(Memory(nothing, nothing), text.new_zeros(len(text), self.mix.colours), self.mix.push)
+        nothing = text.new_zeros(len(text), self.blend.rank)
+        return states.with_item_factors(
+            ItemFactors(nothing, nothing), text.new_zeros(len(text), self.blend.num_codes), self.blend.penalty
+        )
 
     def _states(self, states: Tensor, liked: Tensor) -> ProductStates:
         taste = functional.normalize(self.target(states), dim=1) * (1 - self.level**2) ** 0.5

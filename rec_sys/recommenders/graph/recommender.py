@@ -17,7 +17,7 @@ from rec_sys.recommenders.graph.history_batch import make_history_batch
 from rec_sys.recommenders.graph.network import GraphModel, predicted_ratings
 from rec_sys.recommenders.graph.product_tower import ProductStates
 
-GRAPH_MODEL, GRAPH_ALONE = "graph model", "graph model, no memory"
+GRAPH_MODEL, GRAPH_ALONE = "graph model", "graph model, no item factors"
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,14 @@ class GraphRecommender:
 
     def alone(self, states: ProductStates) -> GraphRecommender | None:
         """The network with its own `states` (`Checkpoint.graph_alone`); None where nothing stands beside it."""
-        if self.model.memory is None:
+        if self.model.blend is None:
             return None
         alone = copy.deepcopy(self.model)
-        alone.memory = None
+        alone.blend = None
         return replace(self, model=alone, states=states, name=GRAPH_ALONE)
 
     @torch.inference_mode()
-    def user_vectors(self, histories: Histories, away: bool = False) -> Floats:
+    def user_vectors(self, histories: Histories, penalise_seen: bool = False) -> Floats:
         """(len(histories), dim) vectors; only the newest `max_history` reviews are looked at.
 
         Args:
@@ -54,14 +54,14 @@ class GraphRecommender:
         device = self.states.history.device
         vectors: Floats = self.model.user_tower(self.states.history, batch.to(device)).vector.cpu().numpy()
         self.model.train(training)
-        if self.colours and not away:
-            vectors[:, -self.colours :] = 0
+        if self.num_codes and not penalise_seen:
+            vectors[:, -self.num_codes :] = 0
         return vectors
 
     @property
-    def colours(self) -> int:
+    def num_codes(self) -> int:
         """Last coordinates of every vector that are colours."""
-        return self.model.memory.colours if self.model.memory else 0
+        return self.model.blend.num_codes if self.model.blend else 0
 
     def score(self, histories: Histories) -> Floats:
         """(len(histories), num_products) inner products with vectors that point away from what people have."""
@@ -69,12 +69,12 @@ class GraphRecommender:
 
     def score_both_ways(self, histories: Histories) -> tuple[Floats, Floats]:
         """Inner products without the colours, for where what people have is left out by number, and `score`'s."""
-        vectors, target = self.user_vectors(histories, away=True), self.states.target.cpu().numpy()
-        if not self.colours:
+        vectors, target = self.user_vectors(histories, penalise_seen=True), self.states.target.cpu().numpy()
+        if not self.num_codes:
             scores: Floats = vectors @ target.T
             return scores, scores
-        alike: Floats = vectors[:, : -self.colours] @ target[:, : -self.colours].T
-        return alike, alike + vectors[:, -self.colours :] @ target[:, -self.colours :].T
+        alike: Floats = vectors[:, : -self.num_codes] @ target[:, : -self.num_codes].T
+        return alike, alike + vectors[:, -self.num_codes :] @ target[:, -self.num_codes :].T
 
     def predict_ratings(self, targets: Ints, among: Ints | None = None) -> Floats:
         """Predicted rating of some reviews, (len(targets),) of 0 to 5, from what their authors wrote before them.

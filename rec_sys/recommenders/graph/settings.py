@@ -29,15 +29,15 @@ class GraphModelSettings(Settings):
         0.99, ge=0, lt=1, description="constant that a person's level of stars meets; 0: no level, taste alone"
     )
     texts: bool = Field(True, description="read texts of products and reviews, where there are any")
-    memory: int = Field(
+    item_factors: int = Field(
         512,
         ge=0,
         le=2048,
         description="dimensions of the item-item memory beside the graph's, up to twice as many for "
         "many products; 0: none",
     )
-    memory_texts: bool = Field(True, description="let the memory read texts too, where texts are read")
-    colours: int = Field(
+    item_factor_texts: bool = Field(True, description="let the memory read texts too, where texts are read")
+    exclusion_codes: int = Field(
         64,
         ge=0,
         le=1024,

@@ -13,7 +13,7 @@ from torch.nn import functional
 from torch_geometric.nn import GATv2Conv, TransformerConv
 
 from rec_sys.recommenders.graph.history_batch import HistoryBatch
-from rec_sys.recommenders.graph.item_factors import MemoryMix, recall
+from rec_sys.recommenders.graph.item_factors import Blend, blend_users
 from rec_sys.recommenders.graph.product_tower import NARROW_STD, start_as_identity
 
 HIGHEST_LEVEL = 0.98  # below 1, so that some of every vector is left for the taste
@@ -85,7 +85,7 @@ class UserTower(nn.Module):
         nn.init.ones_(self.habit.bias)
         self.damping = nn.Parameter(torch.tensor(1.0))  # logarithm of the average reviews a person is pretended to have
         self.dropout = nn.Dropout(dropout)
-        self.memory: MemoryMix | None = None  # set when training is done
+        self.blend: Blend | None = None  # set when training is done
 
     def forward(self, products: Tensor, histories: HistoryBatch) -> UserStates:
         """Vectors of the users in `histories`.
@@ -96,7 +96,11 @@ class UserTower(nn.Module):
         """
         dim = self.out.in_features
         state_of = products[histories.product]
-        liked, product, beside = state_of[:, 0], state_of[:, 1 : dim + 1], state_of[:, dim + 1 :]  # (num_reviews, ...)
+        liked, product, factors_and_codes = (
+            state_of[:, 0],
+            state_of[:, 1 : dim + 1],
+            state_of[:, dim + 1 :],
+        )  # (num_reviews, ...)
         has_rating = ~histories.rating.isnan()
         rating = torch.stack([(histories.rating - 3.0).nan_to_num(), has_rating.float()], dim=1)
         review = self.rating(rating)  # (num_reviews, dim)
@@ -115,10 +119,10 @@ class UserTower(nn.Module):
             state = state + self.dropout(message)
             attention = attention + weight.detach().mean(dim=1) / len(self.convs)
         taste = functional.normalize(self.out(state), dim=1)
-        if self.memory is not None:
-            of_edge = beside[histories.edge_review]
-            memory, colour = of_edge[:, : self.memory.rank], of_edge[:, self.memory.rank :]
-            taste = recall(taste, memory, colour, histories.age, histories.edge_user, self.memory)
+        if self.blend is not None:
+            of_edge = factors_and_codes[histories.edge_review]
+            factors, code = of_edge[:, : self.blend.rank], of_edge[:, self.blend.rank :]
+            taste = blend_users(taste, factors, code, histories.age, histories.edge_user, self.blend)
         level = taste.new_zeros(len(taste), 1)
         if self.level is not None:
             surplus = torch.where(has_rating, histories.rating - 3.0 - liked, 0.0)

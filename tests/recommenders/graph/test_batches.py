@@ -66,8 +66,8 @@ def test_stars_around_hold_all_other_training_reviews_of_the_same_person() -> No
         assert batch.histories.age[edges].tolist() == list(range(len(own) - 2, -1, -1))
         # hours away from the nearest one, forwards or backwards
         nearest = own[user - 1] if user else own[1]
-        away = np.abs(data.table.timestamp[np.delete(own, user)] - data.table.timestamp[nearest])
-        assert sorted(batch.histories.days[edges].tolist()) == pytest.approx(sorted(away / 86_400))
+        penalise_seen = np.abs(data.table.timestamp[np.delete(own, user)] - data.table.timestamp[nearest])
+        assert sorted(batch.histories.days[edges].tolist()) == pytest.approx(sorted(penalise_seen / 86_400))
 
 
 def test_the_order_follows_from_seed_and_epoch() -> None:

@@ -15,26 +15,28 @@ from rec_sys.metrics.protocol import evaluate
 from rec_sys.recommenders.graph.calibration import HISTORY, Trial, length_for, texts_as_new, welcome
 from rec_sys.recommenders.graph.checkpoint import load_checkpoint, save_checkpoint
 from rec_sys.recommenders.graph.cold_start import NewProducts, Readable, Welcome
-from rec_sys.recommenders.graph.fit_item_factors import remember
-from rec_sys.recommenders.graph.item_factors import MemoryMix, make_memory
+from rec_sys.recommenders.graph.fit_item_factors import fit_item_factors
+from rec_sys.recommenders.graph.item_factors import Blend, low_rank_factors
 from rec_sys.recommenders.graph.recommender import GraphRecommender
 from tests.recommenders.graph.test_fit_item_factors import INFO, RANK, data_of, saved
 from tests.support.embedded_toy import Toy, toy
 
 
-def with_memory(folder: Path, data: Toy) -> Path:
+def with_item_factors(folder: Path, data: Toy) -> Path:
     path = saved(folder, data)
     kept = load_checkpoint(path)
     count = data.table.num_products
-    memory = make_memory(torch.rand(count, count, generator=torch.Generator().manual_seed(0)), torch.ones(count), RANK)
-    kept.model.memory = MemoryMix(rank=RANK, share=0.1)
-    save_checkpoint(path, kept.model, kept.states.with_memory(memory), kept.products, kept.names, INFO)
+    factors = low_rank_factors(
+        torch.rand(count, count, generator=torch.Generator().manual_seed(0)), torch.ones(count), RANK
+    )
+    kept.model.blend = Blend(rank=RANK, weight=0.1)
+    save_checkpoint(path, kept.model, kept.states.with_item_factors(factors), kept.products, kept.names, INFO)
     return path
 
 
 def test_new_products_cost_no_more_than_allowed_and_nothing_else_changes(tmp_path: Path) -> None:
     data = toy(num_users=60, num_products=120)
-    path = with_memory(tmp_path, data)
+    path = with_item_factors(tmp_path, data)
     before = load_checkpoint(path)
     lengths = []
     for cost in (0.0, 0.1, 0.5):
@@ -58,7 +60,7 @@ def test_new_products_cost_no_more_than_allowed_and_nothing_else_changes(tmp_pat
 def test_the_figure_is_that_of_the_protocol(tmp_path: Path) -> None:
     """One fold put into the states as if it were new, judged by the protocol on everybody else's target."""
     data = toy(num_users=60, num_products=120, likes=28)
-    kept = load_checkpoint(with_memory(tmp_path, data))
+    kept = load_checkpoint(with_item_factors(tmp_path, data))
     text = torch.nn.functional.normalize(torch.from_numpy(data.product_text), dim=1)
     new = NewProducts(
         kept.model.product_tower, kept.states, Readable(text, torch.ones(120, dtype=torch.bool), Welcome(length=1.0))
@@ -93,7 +95,7 @@ def test_products_kept_out_of_training_are_placed_by_their_texts_and_are_no_exam
     data = toy(num_users=60, num_products=40)
     split = split_by_time(data.table, SplitSettings(new_products=0.2))
     kept_out = Toy(data.table, split, data.review_text, data.product_text)
-    path = with_memory(tmp_path, kept_out)
+    path = with_item_factors(tmp_path, kept_out)
     found = welcome(path, data_of(kept_out), split, split.valid, data.product_text, 0.05)
     after = load_checkpoint(path)
     new = np.setdiff1d(np.arange(40), data.table.product[split.train])
@@ -110,7 +112,7 @@ def test_products_kept_out_of_training_are_placed_by_their_texts_and_are_no_exam
 
 def test_without_texts_nothing_is_done(tmp_path: Path) -> None:
     data = replace(toy(), review_text=np.zeros_like(toy().review_text))
-    path = with_memory(tmp_path, data)
+    path = with_item_factors(tmp_path, data)
     before = path.read_bytes()
     nothing = np.zeros_like(data.product_text)
     assert welcome(path, data_of(data), data.split, data.split.valid, nothing, 0.05) is None
@@ -128,7 +130,7 @@ def test_one_without_a_text_of_its_own_is_asked_for_by_its_first_reviews_as_a_ne
         first = sorted(reviews, key=lambda review: (data.table.timestamp[review], data.table.row[review]))[:3]
         mean = data.review_text[first].sum(axis=0)
         np.testing.assert_allclose(found[product], mean / max(np.linalg.norm(mean), 1e-9), atol=1e-6)
-    path = with_memory(tmp_path, data)
+    path = with_item_factors(tmp_path, data)
     kept = load_checkpoint(path)
     welcomed = welcome(path, data_of(data), data.split, data.split.valid, own, 0.1)
     assert welcomed is not None
@@ -154,7 +156,7 @@ def test_nothing_is_chosen_where_nobody_could_lose(tmp_path: Path) -> None:
     first = first_reviews(data.table, data.split.train)
     text[first[data.table.product[first] != data.table.product[one[0]]]] = 0
     each = replace(data, review_text=text)
-    found = welcome(with_memory(tmp_path, each), data_of(each), data.split, one, own, 0.1)
+    found = welcome(with_item_factors(tmp_path, each), data_of(each), data.split, one, own, 0.1)
     assert found is not None
     assert (found.length, found.exposure, found.ndcg) == (0.5, None, None)  # as long as a known product's taste
 
@@ -162,7 +164,7 @@ def test_nothing_is_chosen_where_nobody_could_lose(tmp_path: Path) -> None:
 def test_parts_that_everybody_takes_next_do_not_spoil_the_figure(tmp_path: Path) -> None:
     data = toy(num_users=60, num_products=120)
     found = welcome(
-        with_memory(tmp_path, data), data_of(data), data.split, data.split.valid[:1], data.product_text, 0.1
+        with_item_factors(tmp_path, data), data_of(data), data.split, data.split.valid[:1], data.product_text, 0.1
     )
     assert found is not None
     assert found.length > 0
@@ -173,7 +175,7 @@ def test_parts_that_everybody_takes_next_do_not_spoil_the_figure(tmp_path: Path)
 def test_a_part_that_everybody_owns_is_never_shown(tmp_path: Path) -> None:
     """One person owns all products but the next: in parts of one product each, some have nobody to be shown to."""
     data = toy(num_users=10, num_products=8, likes=3)
-    path, one = with_memory(tmp_path, data), data.split.valid[:1]
+    path, one = with_item_factors(tmp_path, data), data.split.valid[:1]
     found = welcome(path, data_of(data), data.split, one, data.product_text, 0.1)
     assert found is not None
     assert found.exposure is not None
@@ -182,7 +184,7 @@ def test_a_part_that_everybody_owns_is_never_shown(tmp_path: Path) -> None:
 
 def test_how_often_new_ones_are_shown_is_counted_by_hand(tmp_path: Path) -> None:
     data = toy(num_users=60, num_products=120)
-    kept = load_checkpoint(with_memory(tmp_path, data))
+    kept = load_checkpoint(with_item_factors(tmp_path, data))
     text = torch.nn.functional.normalize(torch.from_numpy(data.product_text), dim=1)
     readable = Readable(text, torch.ones(120, dtype=torch.bool), Welcome(length=1.0))
     new = NewProducts(kept.model.product_tower, kept.states, readable).eval()
@@ -210,7 +212,9 @@ def test_how_often_new_ones_are_shown_is_counted_by_hand(tmp_path: Path) -> None
 def test_a_set_without_product_texts_has_those_of_its_reviews(tmp_path: Path) -> None:
     data = toy()
     none = np.zeros((data.table.num_products, 0), dtype=np.float32)
-    assert welcome(with_memory(tmp_path, data), data_of(data), data.split, data.split.valid, none, 0.1) is not None
+    assert (
+        welcome(with_item_factors(tmp_path, data), data_of(data), data.split, data.split.valid, none, 0.1) is not None
+    )
 
 
 def test_without_anything_beside_the_graph_nothing_is_chosen_and_the_note_says_so(tmp_path: Path) -> None:
@@ -231,15 +235,15 @@ def test_going_on_starts_from_what_the_network_says(tmp_path: Path) -> None:
     plain = load_checkpoint(path).states
     found = []
     for _ in range(2):
-        remembered = remember(path, data_of(kept_out), split, split.valid, RANK, 8)
+        fitted = fit_item_factors(path, data_of(kept_out), split, split.valid, RANK, 8)
         welcomed = welcome(path, data_of(kept_out), split, split.valid, data.product_text, 0.1)
         alone = load_checkpoint(path).graph_alone()
         torch.testing.assert_close(vars(alone), vars(plain), atol=2e-3, rtol=0)  # texts are kept in half precision
-        found.append((remembered, welcomed))
+        found.append((fitted, welcomed))
     assert found[0][1] is not None
     assert found[0][1].count > 0
     np.testing.assert_allclose(list(found[1][0].ndcg.values()), list(found[0][0].ndcg.values()), atol=1e-3)
-    assert found[1][0].mix == found[0][0].mix
+    assert found[1][0].blend == found[0][0].blend
 
 
 def test_the_test_reviews_are_not_looked_at(tmp_path: Path) -> None:
@@ -248,7 +252,14 @@ def test_the_test_reviews_are_not_looked_at(tmp_path: Path) -> None:
     product[data.split.test] = 0
     others = replace(data, table=replace(data.table, product=product))
     found, same = (
-        welcome(with_memory(tmp_path / name, data), data_of(each), data.split, data.split.valid, data.product_text, 0.1)
+        welcome(
+            with_item_factors(tmp_path / name, data),
+            data_of(each),
+            data.split,
+            data.split.valid,
+            data.product_text,
+            0.1,
+        )
         for name, each in (("a", data), ("b", others))
     )
     assert found == same

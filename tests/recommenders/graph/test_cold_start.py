@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 from torch.nn import functional
 
 from rec_sys.recommenders.graph.checkpoint import load_checkpoint, save_checkpoint
-from rec_sys.recommenders.graph.cold_start import MEMORY_SHARE, NewProducts, Readable, Welcome
-from rec_sys.recommenders.graph.item_factors import Memory, MemoryMix
+from rec_sys.recommenders.graph.cold_start import FACTOR_WEIGHT, NewProducts, Readable, Welcome
+from rec_sys.recommenders.graph.item_factors import Blend, ItemFactors
 from rec_sys.recommenders.graph.network import GraphModel
 from rec_sys.recommenders.graph.product_tower import ProductStates
 from tests.support.embedded_toy import TEXT_DIM, toy
@@ -32,8 +32,8 @@ def known(rank: int = RANK, examples: int = 40, length: float = 0.6) -> tuple[Gr
         torch.randn(40, 17), torch.cat([torch.full((40, 1), 0.99), unit(40, 16) * (1 - 0.99**2) ** 0.5], dim=1)
     )
     if rank:
-        model.memory = MemoryMix(rank=rank, share=0.5)
-        states = states.with_memory(Memory(torch.randn(40, rank), unit(40, rank, 1) * 0.8))
+        model.blend = Blend(rank=rank, weight=0.5)
+        states = states.with_item_factors(ItemFactors(torch.randn(40, rank), unit(40, rank, 1) * 0.8))
     text = unit(40, TEXT_DIM, 2)
     text[examples:] = 0
     return model, states, Readable(text.half(), torch.ones(40, dtype=torch.bool), Welcome(length=length))
@@ -50,12 +50,12 @@ def test_the_nearest_text_counts_and_its_memory_is_recalled() -> None:
         found, own = one.describe(far), model.product_tower.of_text(far)
         several = new.describe(readable.text[[3]].float())
     level = (1 - 0.99**2) ** 0.5
-    memory = functional.normalize(states.target[[7], 17:21], dim=1)
+    factors = functional.normalize(states.target[[7], 17:21], dim=1)
     taste = functional.normalize(
         functional.normalize(states.target[[7], 1:17], dim=1) + functional.normalize(own.target[:, 1:17], dim=1), dim=1
     )
-    torch.testing.assert_close(found.target[:, 1:17], taste * (0.6 * (1 - MEMORY_SHARE)) ** 0.5 * level)
-    torch.testing.assert_close(found.target[:, 17:21], memory * (0.6 * MEMORY_SHARE) ** 0.5 * level)
+    torch.testing.assert_close(found.target[:, 1:17], taste * (0.6 * (1 - FACTOR_WEIGHT)) ** 0.5 * level)
+    torch.testing.assert_close(found.target[:, 17:21], factors * (0.6 * FACTOR_WEIGHT) ** 0.5 * level)
     torch.testing.assert_close(found.history[:, 17:], states.history[[7], 17:])  # one neighbour: its own memory
     torch.testing.assert_close(found.history[:, :17], own.history[:, :17])
     torch.testing.assert_close(several.target.norm(dim=1), torch.ones(1), atol=1e-5, rtol=0)
@@ -128,8 +128,8 @@ def test_a_file_that_does_not_tell_the_share_of_memory_is_of_a_tenth(tmp_path: P
         save_file({key: file.get_tensor(key) for key in file.keys()}, older, metadata=header)  # noqa: SIM118
     loaded = load_checkpoint(older)
     assert loaded.readable is not None
-    assert loaded.readable.welcome == Welcome(length=0.6, memory_share=0.1)
+    assert loaded.readable.welcome == Welcome(length=0.6, factor_weight=0.1)
     with torch.no_grad():
         found = loaded.describe_new(unit(3, TEXT_DIM, 4)).target[:, 1:]
-    taste, memory = found[:, :16].square().sum(dim=1), found[:, 16:20].square().sum(dim=1)
-    torch.testing.assert_close(memory / (taste + memory), torch.full((3,), 0.1))
+    taste, factors = found[:, :16].square().sum(dim=1), found[:, 16:20].square().sum(dim=1)
+    torch.testing.assert_close(factors / (taste + factors), torch.full((3,), 0.1))

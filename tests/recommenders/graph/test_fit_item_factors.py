@@ -14,14 +14,14 @@ from rec_sys.metrics.protocol import evaluate
 from rec_sys.recommenders.ease import EASE, EASESettings
 from rec_sys.recommenders.graph.checkpoint import load_checkpoint, save_checkpoint
 from rec_sys.recommenders.graph.fit_item_factors import (
-    NEARLY_ALONE,
-    PUSHES,
+    BLEND_WEIGHTS,
+    FACTORS_NEARLY_ALONE,
+    PENALTIES,
     REGULARISATION,
-    SHARES,
     TEXT_WEIGHTS,
-    remember,
+    fit_item_factors,
 )
-from rec_sys.recommenders.graph.item_factors import MemoryMix, make_memory
+from rec_sys.recommenders.graph.item_factors import Blend, low_rank_factors
 from rec_sys.recommenders.graph.recommender import GraphRecommender
 from tests.support.embedded_toy import Toy, toy
 
@@ -46,17 +46,20 @@ def test_validation_chooses_and_the_checkpoint_is_replaced(tmp_path: Path) -> No
     data = toy()
     path = saved(tmp_path, data)
     before = load_checkpoint(path)
-    found = remember(path, data_of(data), data.split, data.split.valid, RANK, 0)
+    found = fit_item_factors(path, data_of(data), data.split, data.split.valid, RANK, 0)
     after = load_checkpoint(path)
-    assert list(found.ndcg) == [0.0, *SHARES, NEARLY_ALONE]
-    best = max(found.ndcg[share] for share in SHARES)
+    assert list(found.ndcg) == [0.0, *BLEND_WEIGHTS, FACTORS_NEARLY_ALONE]
+    best = max(found.ndcg[blend_weight] for blend_weight in BLEND_WEIGHTS)
     assert found.ndcg[0.0] < 0.6 * best  # the graph has learned nothing, the memory knows the two kinds
-    share = min(share for share in SHARES if found.ndcg[share] == best)
-    assert found.mix is not None
-    decay = found.mix.decay
-    assert found.mix == after.model.memory == MemoryMix(rank=RANK, share=share, decay=decay)
-    assert f"memory of 8 dimensions, texts 0, share {share:g}, decay {decay:g} (validation ndcg@10" in found.note
-    assert f"by share: 0: {found.ndcg[0.0]:.4f}, 0.2: {found.ndcg[0.2]:.4f}" in found.note
+    blend_weight = min(blend_weight for blend_weight in BLEND_WEIGHTS if found.ndcg[blend_weight] == best)
+    assert found.blend is not None
+    decay = found.blend.decay
+    assert found.blend == after.model.blend == Blend(rank=RANK, weight=blend_weight, decay=decay)
+    assert (
+        f"item factors of 8 dimensions, texts 0, weight {blend_weight:g}, decay {decay:g} (validation ndcg@10"
+        in found.note
+    )
+    assert f"by weight: 0: {found.ndcg[0.0]:.4f}, 0.2: {found.ndcg[0.2]:.4f}" in found.note
     recommender = GraphRecommender(after.model, after.states, data.table, data.review_text)
     assert evaluate(recommender, data.table, data.split.valid).masked["ndcg@10"] == best
     torch.testing.assert_close(after.model.state_dict(), before.model.state_dict(), atol=0, rtol=0)
@@ -64,9 +67,9 @@ def test_validation_chooses_and_the_checkpoint_is_replaced(tmp_path: Path) -> No
         "memory": {
             "text_weight": 0.0,
             "rank": RANK,
-            "share": share,
+            "weight": blend_weight,
             "decay": decay,
-            "push": 0.0,
+            "penalty": 0.0,
             "ndcg@10": {f"{key:g}": value for key, value in found.ndcg.items()},
             "unmasked_ndcg@10": {},
         }
@@ -78,14 +81,14 @@ def test_the_memory_is_of_neighbours_too_and_as_large_as_the_catalogue_wants(tmp
     """40 products: a dimension for eight of them would be 5, which is more than twice the 2 that were asked for."""
     data = toy()
     path = saved(tmp_path, data)
-    found = remember(path, data_of(data), data.split, data.split.valid, 2, 0)
-    assert found.mix is not None
-    assert found.mix.rank == 4
+    found = fit_item_factors(path, data_of(data), data.split, data.split.valid, 2, 0)
+    assert found.blend is not None
+    assert found.blend.rank == 4
     settings = EASESettings(regularisation=REGULARISATION, pairs=1)
     train = data.split.train
     weights = EASE(settings).fit(data.table, train).weights
     reads = np.bincount(data.table.product[train], minlength=40)
-    expected = make_memory(torch.from_numpy(weights), torch.from_numpy(reads), 4)
+    expected = low_rank_factors(torch.from_numpy(weights), torch.from_numpy(reads), 4)
     states = load_checkpoint(path).states
     torch.testing.assert_close(states.history[:, -4:], expected.history)
 
@@ -96,15 +99,15 @@ def test_texts_are_read_where_they_help(tmp_path: Path) -> None:
     kinds = np.eye(2, dtype=np.float32)[np.arange(60) % 2]
     noise = np.random.default_rng(0).normal(size=(60, 50)).astype(np.float32)
     told, untold, without = (
-        remember(saved(tmp_path / name, data), data_of(data), data.split, data.split.valid, 20, 0, text)
+        fit_item_factors(saved(tmp_path / name, data), data_of(data), data.split, data.split.valid, 20, 0, text)
         for name, text in (("kinds", kinds), ("noise", noise), ("none", None))
     )
     assert told.text_weight in TEXT_WEIGHTS
     assert f"texts {told.text_weight:g}, share" in told.note
     assert told.facts["text_weight"] == told.text_weight
     assert without.text_weight == 0
-    assert told.ndcg[NEARLY_ALONE] > without.ndcg[NEARLY_ALONE] + 0.02
-    assert told.ndcg[NEARLY_ALONE] > untold.ndcg[NEARLY_ALONE]
+    assert told.ndcg[FACTORS_NEARLY_ALONE] > without.ndcg[FACTORS_NEARLY_ALONE] + 0.02
+    assert told.ndcg[FACTORS_NEARLY_ALONE] > untold.ndcg[FACTORS_NEARLY_ALONE]
 
 
 def test_the_test_reviews_are_not_looked_at(tmp_path: Path) -> None:
@@ -113,7 +116,7 @@ def test_the_test_reviews_are_not_looked_at(tmp_path: Path) -> None:
     product[data.split.test] = 0
     others = replace(data, table=replace(data.table, product=product))
     found, same = (
-        remember(saved(tmp_path / name, data), data_of(each), data.split, data.split.valid, RANK, 8)
+        fit_item_factors(saved(tmp_path / name, data), data_of(each), data.split, data.split.valid, RANK, 8)
         for name, each in (("a", data), ("b", others))
     )
     assert found == same
@@ -122,16 +125,16 @@ def test_the_test_reviews_are_not_looked_at(tmp_path: Path) -> None:
 def test_the_push_is_the_best_unmasked_one_and_the_masked_figure_does_not_know_it(tmp_path: Path) -> None:
     data = toy(num_users=60)
     path = saved(tmp_path, data)
-    found = remember(path, data_of(data), data.split, data.split.valid, RANK, 16)
+    found = fit_item_factors(path, data_of(data), data.split, data.split.valid, RANK, 16)
     kept = load_checkpoint(path)
     recommender = GraphRecommender(kept.model, kept.states, data.table, data.review_text)
     report = evaluate(recommender, data.table, data.split.valid)
-    assert found.mix is not None
-    assert found.mix.push > 0
-    assert report.unmasked["ndcg@10"] == max(found.unmasked.values()) == found.unmasked[found.mix.push]
-    assert found.unmasked[found.mix.push] > 1.2 * found.unmasked[0.0]
-    assert report.masked["ndcg@10"] == max(found.ndcg[share] for share in SHARES)
-    assert list(found.unmasked) == [0.0, *PUSHES]
+    assert found.blend is not None
+    assert found.blend.penalty > 0
+    assert report.unmasked["ndcg@10"] == max(found.unmasked.values()) == found.unmasked[found.blend.penalty]
+    assert found.unmasked[found.blend.penalty] > 1.2 * found.unmasked[0.0]
+    assert report.masked["ndcg@10"] == max(found.ndcg[blend_weight] for blend_weight in BLEND_WEIGHTS)
+    assert list(found.unmasked) == [0.0, *PENALTIES]
 
 
 def test_where_the_graph_alone_is_as_good_nothing_is_written(tmp_path: Path) -> None:
@@ -146,20 +149,20 @@ def test_where_the_graph_alone_is_as_good_nothing_is_written(tmp_path: Path) -> 
     target[data.table.product[valid], 1:] = taste * (1 - target[:1, :1].square()).sqrt()
     save_checkpoint(path, kept.model, replace(kept.states, target=target), kept.products, kept.names, INFO)
     written = path.read_bytes()
-    found = remember(path, data_of(data), data.split, valid, RANK, 0)
+    found = fit_item_factors(path, data_of(data), data.split, valid, RANK, 0)
     assert found.ndcg[0.0] == 1.0
-    assert found.mix is None
-    assert found.note.startswith("no memory: ")
+    assert found.blend is None
+    assert found.note.startswith("no item factors: ")
     assert path.read_bytes() == written
 
 
 def test_a_run_that_went_on_without_a_better_epoch_remembers_the_same(tmp_path: Path) -> None:
     data = toy()
     path = saved(tmp_path, data)
-    first = remember(path, data_of(data), data.split, data.split.valid, RANK, 0)
+    first = fit_item_factors(path, data_of(data), data.split, data.split.valid, RANK, 0)
     states = load_checkpoint(path).states
-    again = remember(path, data_of(data), data.split, data.split.valid, RANK, 0)
-    assert again.mix == first.mix
+    again = fit_item_factors(path, data_of(data), data.split, data.split.valid, RANK, 0)
+    assert again.blend == first.blend
     np.testing.assert_allclose(list(again.ndcg.values()), list(first.ndcg.values()), atol=1e-6)
     found = load_checkpoint(path).states
     torch.testing.assert_close(found.history, states.history, atol=1e-5, rtol=1e-5)
@@ -173,7 +176,7 @@ def test_a_catalogue_too_large_for_it_has_none(tmp_path: Path) -> None:
     path = saved(tmp_path, data)
     written = path.read_bytes()
     table = replace(data.table, products=type(data.table.products)([f"p{n}" for n in range(1_000_000)], "product"))
-    found = remember(path, data_of(replace(data, table=table)), data.split, data.split.valid, RANK, 0)
-    assert (found.mix, found.ndcg) == (None, {})
-    assert found.note.startswith("no memory: EASE needs a dense matrix of 1,000,000 x 1,000,000 products")
+    found = fit_item_factors(path, data_of(replace(data, table=table)), data.split, data.split.valid, RANK, 0)
+    assert (found.blend, found.ndcg) == (None, {})
+    assert found.note.startswith("no item factors: EASE needs a dense matrix of 1,000,000 x 1,000,000 products")
     assert path.read_bytes() == written

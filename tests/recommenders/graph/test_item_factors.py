@@ -12,14 +12,14 @@ from rec_sys.dataset.histories import Histories
 from rec_sys.dataset.splits import histories_before
 from rec_sys.recommenders.graph.checkpoint import load_checkpoint, save_checkpoint
 from rec_sys.recommenders.graph.history_batch import HistoryBatch, make_history_batch
-from rec_sys.recommenders.graph.item_factors import Memory, MemoryMix, beside, make_memory, recall
+from rec_sys.recommenders.graph.item_factors import Blend, ItemFactors, blend_products, blend_users, low_rank_factors
 from rec_sys.recommenders.graph.network import GraphModel
 from rec_sys.recommenders.graph.product_tower import ProductStates
 from rec_sys.recommenders.graph.recommender import GraphRecommender
 from tests.support.embedded_toy import TEXT_DIM, Toy, toy
 
 RANK = 6
-MIX = MemoryMix(rank=RANK, share=0.5, decay=0.9)
+BLEND = Blend(rank=RANK, weight=0.5, decay=0.9)
 
 
 def unit(*shape: int, seed: int = 0) -> Tensor:
@@ -38,26 +38,26 @@ def random_weights(size: int, seed: int = 0) -> Tensor:
 
 def test_in_all_dimensions_nothing_is_forgotten() -> None:
     weights = random_weights(30)
-    memory = make_memory(weights.clone(), torch.arange(30), rank=30)
-    again = off_diagonal(memory.history @ memory.target.T)
+    factors = low_rank_factors(weights.clone(), torch.arange(30), rank=30)
+    again = off_diagonal(factors.history @ factors.target.T)
     expected = off_diagonal(weights)
     factor = (again @ expected) / (expected @ expected)
     assert factor > 0
     torch.testing.assert_close(again, factor * expected, atol=1e-3, rtol=1e-3)
-    assert memory.target.norm(dim=1).max() == pytest.approx(1, abs=1e-5)
+    assert factors.target.norm(dim=1).max() == pytest.approx(1, abs=1e-5)
 
 
 def test_more_dimensions_than_products_are_as_many_as_products() -> None:
-    memory = make_memory(random_weights(9), torch.ones(9), rank=512)
-    assert memory.history.shape == memory.target.shape == (9, 9)
+    factors = low_rank_factors(random_weights(9), torch.ones(9), rank=512)
+    assert factors.history.shape == factors.target.shape == (9, 9)
 
 
 def test_two_dimensions_remember_two_groups() -> None:
     """Products of one group follow each other; the diagonal, given as zeros, does not spoil that."""
     group = torch.arange(40) % 2
     weights = (group[:, None] == group).float().fill_diagonal_(0)
-    memory = make_memory(weights.clone(), torch.ones(40), rank=2)
-    again = off_diagonal(memory.history @ memory.target.T)
+    factors = low_rank_factors(weights.clone(), torch.ones(40), rank=2)
+    again = off_diagonal(factors.history @ factors.target.T)
     within = off_diagonal(weights) > 0
     torch.testing.assert_close(again[within], again[within].mean().expand(int(within.sum())), rtol=0.01, atol=0)
     assert again[~within].abs().max() < 0.01 * again[within].mean()
@@ -67,8 +67,8 @@ def test_what_is_read_often_is_kept_better() -> None:
     weights, half = random_weights(40), torch.arange(40) < 20
 
     def error(reads: Tensor) -> float:
-        memory = make_memory(weights.clone(), reads, rank=10)
-        again = memory.history @ memory.target.T
+        factors = low_rank_factors(weights.clone(), reads, rank=10)
+        again = factors.history @ factors.target.T
         again = again.fill_diagonal_(0)
         first, right = again[half].flatten(), weights[half].flatten()
         return float((first / first.norm() - right / right.norm()).norm())
@@ -77,9 +77,9 @@ def test_what_is_read_often_is_kept_better() -> None:
 
 
 def test_the_same_seed_gives_the_same_and_nothing_to_remember_is_no_error() -> None:
-    one, two = (make_memory(random_weights(20), torch.ones(20), rank=5) for _ in range(2))
+    one, two = (low_rank_factors(random_weights(20), torch.ones(20), rank=5) for _ in range(2))
     torch.testing.assert_close(vars(one), vars(two), atol=0, rtol=0)
-    nothing = make_memory(torch.zeros(8, 8), torch.zeros(8), rank=3)
+    nothing = low_rank_factors(torch.zeros(8, 8), torch.zeros(8), rank=3)
     assert not nothing.history.any()
     assert not nothing.target.any()
 
@@ -87,37 +87,39 @@ def test_the_same_seed_gives_the_same_and_nothing_to_remember_is_no_error() -> N
 def test_vectors_are_units_and_meet_by_hand() -> None:
     """(sqrt(1 - share) taste.taste + sqrt(share) recalled.target) / sqrt(2), recalled: the unit of the weighted sum."""
     products, people = unit(7, 4, seed=1), unit(3, 4, seed=2)
-    memory = Memory(torch.randn(7, RANK), torch.randn(7, RANK) * 0.2)
+    factors = ItemFactors(torch.randn(7, RANK), torch.randn(7, RANK) * 0.2)
     user, age, product = torch.tensor([0, 0, 0, 1]), torch.tensor([2, 1, 0, 0]), torch.tensor([3, 5, 0, 2])
-    target = beside(products, memory.target, torch.zeros(7, 0), 0.0)
-    person = recall(people, memory.history[product], torch.zeros(4, 0), age, user, MIX)
+    target = blend_products(products, factors.target, torch.zeros(7, 0), 0.0)
+    person = blend_users(people, factors.history[product], torch.zeros(4, 0), age, user, BLEND)
     torch.testing.assert_close(target.norm(dim=1), torch.ones(7))
     torch.testing.assert_close(person.norm(dim=1), torch.ones(3))
     scores = person @ target.T
-    of_first = 0.81 * memory.history[3] + 0.9 * memory.history[5] + memory.history[0]
-    of_second = memory.history[2]
-    for row, recalled in enumerate((of_first, of_second)):
-        by_hand = 0.5**0.5 * (products @ people[row]) + 0.5**0.5 * (memory.target @ (recalled / recalled.norm()))
+    of_first = 0.81 * factors.history[3] + 0.9 * factors.history[5] + factors.history[0]
+    of_second = factors.history[2]
+    for row, history_factor_sum in enumerate((of_first, of_second)):
+        by_hand = 0.5**0.5 * (products @ people[row]) + 0.5**0.5 * (
+            factors.target @ (history_factor_sum / history_factor_sum.norm())
+        )
         torch.testing.assert_close(scores[row], by_hand / 2**0.5)
     torch.testing.assert_close(scores[2], products @ people[2] / 2**0.5)  # nothing to recall: taste alone
 
 
 def test_products_that_the_memory_does_not_know_leave_the_taste_alone() -> None:
     people, nothing = unit(2, 4), torch.zeros(3, RANK)
-    person = recall(people, nothing, nothing[:, :0], torch.tensor([1, 0, 0]), torch.tensor([0, 0, 1]), MIX)
+    person = blend_users(people, nothing, nothing[:, :0], torch.tensor([1, 0, 0]), torch.tensor([0, 0, 1]), BLEND)
     torch.testing.assert_close(person[:, :4], people)
     assert not person[:, 4:].any()
-    torch.testing.assert_close(beside(people, nothing[:2], nothing[:2, :0], 0.0).norm(dim=1), torch.ones(2))
+    torch.testing.assert_close(blend_products(people, nothing[:2], nothing[:2, :0], 0.0).norm(dim=1), torch.ones(2))
 
 
-def remembering(data: Toy, share: float = 0.5, **settings: object) -> tuple[GraphModel, ProductStates]:
+def fitting(data: Toy, blend_weight: float = 0.5, **settings: object) -> tuple[GraphModel, ProductStates]:
     """A model with a random memory, and its products."""
     model = data.model(**settings)
     with torch.no_grad():
         states = model.product_tower(data.sums())
-    memory = make_memory(random_weights(data.table.num_products), torch.ones(data.table.num_products), RANK)
-    model.memory = MemoryMix(rank=RANK, share=share)
-    return model, states.with_memory(memory)
+    factors = low_rank_factors(random_weights(data.table.num_products), torch.ones(data.table.num_products), RANK)
+    model.blend = Blend(rank=RANK, weight=blend_weight)
+    return model, states.with_item_factors(factors)
 
 
 def batch_of(data: Toy, count: int = 9) -> HistoryBatch:
@@ -128,7 +130,7 @@ def batch_of(data: Toy, count: int = 9) -> HistoryBatch:
 @pytest.mark.parametrize("level", [0.0, 0.99])
 def test_a_model_with_a_memory_speaks_in_unit_vectors(level: float) -> None:
     data = toy()
-    model, states = remembering(data, level=level)
+    model, states = fitting(data, level=level)
     people = model.user_tower(states.history, batch_of(data))
     plain = model.product_tower(data.sums())
     assert states.history.shape[1] == plain.history.shape[1] + RANK
@@ -142,24 +144,24 @@ def test_a_model_with_a_memory_speaks_in_unit_vectors(level: float) -> None:
 def test_a_memory_can_be_taken_off_again(level: float) -> None:
     data = toy()
     plain = data.model(level=level).product_tower(data.sums())
-    memory = Memory(torch.randn(40, RANK), unit(40, RANK) * 0.7)
-    back = plain.with_memory(memory).graph_alone(16)
+    factors = ItemFactors(torch.randn(40, RANK), unit(40, RANK) * 0.7)
+    back = plain.with_item_factors(factors).graph_alone(16)
     torch.testing.assert_close(vars(back), vars(plain), atol=1e-5, rtol=1e-5)
 
 
 def test_somebody_without_reviews_or_with_unknown_products_alone_is_pure_taste() -> None:
     data = toy()
-    model, states = remembering(data)
+    model, states = fitting(data)
     batch = batch_of(data)
     graph = states.history[:, :-RANK]
-    no_memory = torch.cat([graph, torch.zeros(40, RANK)], dim=1)
-    unknown = model.user_tower(no_memory, batch).taste
+    without_factors = torch.cat([graph, torch.zeros(40, RANK)], dim=1)
+    unknown = model.user_tower(without_factors, batch).taste
     none = np.zeros(0, dtype=np.int64)
     empty = make_history_batch(
         Histories(np.array([0, 0]), none, none), data.review_text, data.table.rating, data.table.timestamp
     )
     nobody = model.user_tower(states.history, empty).taste
-    model.memory = None
+    model.blend = None
     torch.testing.assert_close(unknown[:, :16], model.user_tower(graph, batch).taste)
     torch.testing.assert_close(nobody[:, :16], model.user_tower(graph, empty).taste)
     assert not unknown[:, 16:].any()
@@ -168,7 +170,7 @@ def test_somebody_without_reviews_or_with_unknown_products_alone_is_pure_taste()
 
 def test_batch_equals_parts_and_the_order_of_edges_does_not_matter() -> None:
     data = toy()
-    model, states = remembering(data)
+    model, states = fitting(data)
     batch = batch_of(data)
     together = model.user_tower(states.history, batch).vector
     for place in (0, 4, 8):
@@ -184,10 +186,10 @@ def test_batch_equals_parts_and_the_order_of_edges_does_not_matter() -> None:
 
 def test_what_is_loaded_scores_like_what_was_saved(tmp_path: Path) -> None:
     data = toy()
-    model, states = remembering(data, share=0.8)
+    model, states = fitting(data, blend_weight=0.8)
     save_checkpoint(tmp_path / "a.ckpt", model, states, data.table.products, [""] * 40, {})
     loaded = load_checkpoint(tmp_path / "a.ckpt")
-    assert loaded.model.memory == MemoryMix(rank=RANK, share=0.8)
+    assert loaded.model.blend == Blend(rank=RANK, weight=0.8)
     histories = histories_before(data.table, data.split.test)
     before, after = (
         GraphRecommender(each, of, data.table, data.review_text).score(histories)
@@ -202,12 +204,12 @@ def test_what_is_loaded_scores_like_what_was_saved(tmp_path: Path) -> None:
 
 def test_a_new_product_has_no_memory_and_is_a_unit_vector() -> None:
     data = toy()
-    model, states = remembering(data)
+    model, states = fitting(data)
     new = model.product_tower.of_text(unit(3, TEXT_DIM))
     assert new.history.shape == (3, states.history.shape[1])
     assert new.target.shape == (3, states.target.shape[1])
     torch.testing.assert_close(new.target.norm(dim=1), torch.ones(3), atol=1e-4, rtol=1e-4)
     assert not new.history[:, -RANK:].any()
     assert not new.target[:, 17:-1].any()
-    model.memory = None
+    model.blend = None
     torch.testing.assert_close(new.taste[:, :16] * 2**0.5, model.product_tower.of_text(unit(3, TEXT_DIM)).taste)
