@@ -28,18 +28,18 @@ from pathlib import Path
 from typing import Any
 
 import rec_sys.command  # noqa: F401  silences what torch_geometric says at import
-from benchmarks.quality_tables import ablation_rows, baseline_rows, graph_rows, rating_rows, stranger_rows
+from benchmarks.quality_tables import ablation_rows, baseline_rows, graph_rows, held_out_rows, rating_rows
 from benchmarks.report import machine, print_table
 from rec_sys.files import write_json
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/results"
 SETS = ("musical_instruments_2014", "scientific_2018", "instruments_2018")
-STEPS = ("known", "baselines", "strangers", "ablation")
+STEPS = ("known", "baselines", "held_out", "ablation")
 BASELINES = ("ease", "ease_pairs", "text_ease", "popularity", "item_knn", "als", "bpr", "sasrec", "text_cosine")
-STRANGERS = (
-    "split.new_people=0.1",
-    "split.new_products=0.05",
+HELD_OUT = (
+    "split.held_out_users=0.1",
+    "split.held_out_products=0.05",
     "train.baselines=[popularity,ease,text_ease,text_cosine]",
 )
 STAR = ("model.hops=0", "model.texts=false")
@@ -110,14 +110,14 @@ def run_set(
     if "baselines" in args.steps:
         names = [runs.name("known", seed, ["train.baselines=[]"]) for seed in args.seeds]
         tables["all models"] = baseline_rows(runs.evaluate(args.baselines, args.baseline_seeds, names))
-    if "strangers" in args.steps:
-        strangers = [runs.train("strangers", seed, [*STRANGERS, f"split.seed={seed}"]) for seed in args.seeds]
-        tables["strangers"] = stranger_rows(strangers)
+    if "held_out" in args.steps:
+        held_out = [runs.train("held_out", seed, [*HELD_OUT, f"split.seed={seed}"]) for seed in args.seeds]
+        tables["held_out"] = held_out_rows(held_out)
     if "ablation" in args.steps:
         reports = {}
         for change, words in ABLATION.items():
             try:
-                reports[change] = [runs.train("ablation", s, ["train.judge=false", *words]) for s in args.seeds]
+                reports[change] = [runs.train("ablation", s, ["train.final_test=false", *words]) for s in args.seeds]
             except subprocess.CalledProcessError:
                 print(f"{change}: left out, {name} does not allow it", flush=True)
         tables["ablation"] = ablation_rows(reports)

@@ -72,21 +72,25 @@ def baseline_rows(evaluation: Report) -> list[Row]:
     return rows
 
 
-def stranger_rows(runs: Sequence[Report]) -> list[Row]:
+def held_out_rows(runs: Sequence[Report]) -> list[Row]:
     """New people beside known ones of the same training, and new products."""
     rows = []
     for model in (key for key in runs[0]["ranking"] if all(_plain(key) in _plains(run["ranking"]) for run in runs)):
         row: Row = {"model": _plain(model)}
         for title, part, figure in (
             ("known people R@10", "ranking", "recall@10"),
-            ("new people R@10", "new_people", "recall@10"),
-            ("new people N@10", "new_people", "ndcg@10"),
-            ("new products R@50", "new_products", "recall@50"),
+            ("new people R@10", "held_out_users", "recall@10"),
+            ("new people N@10", "held_out_users", "ndcg@10"),
+            ("new products R@50", "held_out_products", "recall@50"),
         ):
             values = [_plains(run[part])[_plain(model)]["masked"][figure] for run in runs if run[part]]
             row[title] = mean(values) if values else "-"
         rows.append(row)
-    chance = [run["facts"]["new_products_chance"]["recall@50"] for run in runs if "new_products_chance" in run["facts"]]
+    chance = [
+        run["facts"]["held_out_products_chance"]["recall@50"]
+        for run in runs
+        if "held_out_products_chance" in run["facts"]
+    ]
     if chance:
         rows.append({**dict.fromkeys(rows[0], "-"), "model": "by chance", "new products R@50": mean(chance)})
     return rows

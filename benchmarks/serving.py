@@ -115,7 +115,7 @@ def in_process(deployed: Deployed, clients: list[int], seconds: float) -> Iterat
         for (what, way), make in ways.items():
             new = what in (TEXTS, NEW)
             window = long_enough(seconds, count) if new else seconds
-            yield told(in_threads([make(number) for number in range(count)], window, new), what, way)
+            yield described(in_threads([make(number) for number in range(count)], window, new), what, way)
 
 
 def ways_in_process(deployed: Deployed) -> dict[tuple[str, str], Callable[[int], Client]]:
@@ -194,10 +194,10 @@ def through_servers(
             job = Job(kind, address, count, str(file.resolve()), new, seed)
             asked = servers.both if kind == "http" else servers.server
             window = long_enough(seconds, count) if what == NEW else seconds
-            yield told(in_processes(job, window, asked, cores), what, way)
+            yield described(in_processes(job, window, asked, cores), what, way)
 
 
-def told(measured: Measured, what: str, way: str) -> dict[str, Any]:
+def described(measured: Measured, what: str, way: str) -> dict[str, Any]:
     """A row, shown as soon as it is there."""
     row = measured.row(what, way)
     print(*(f"{name}={value}" for name, value in row.items()), sep="  ", flush=True)

@@ -73,12 +73,12 @@ def people_of(reviews_of: Mapping[str, Sequence[Review]]) -> list[Person]:
     Args:
         reviews_of: reviews of each person, oldest first.
     """
-    told = {
+    described = {
         user_id: [_told(review) for review in reviews if review.text.strip()] for user_id, reviews in reviews_of.items()
     }
-    if people := [Person(user_id, reviews[-TEN:]) for user_id, reviews in told.items() if len(reviews) >= TEN]:
+    if people := [Person(user_id, reviews[-TEN:]) for user_id, reviews in described.items() if len(reviews) >= TEN]:
         return people
-    everything = [review for reviews in told.values() for review in reviews]
+    everything = [review for reviews in described.values() for review in reviews]
     return [
         Person(f"person {number}", everything[start : start + TEN])
         for number, start in enumerate(range(0, len(everything) - TEN + 1, TEN))

@@ -164,8 +164,10 @@ def set_up(data: str | None, work_dir: Path, epochs: int, seed: int, threads: in
     people = known_people(table, np.arange(table.num_users), reviews.review_text)
     chosen = people_of({person.user_id: person.reviews for person in people})
     np.random.default_rng(seed).shuffle(chosen)
-    told = f"{name}: {len(table):,} reviews, {table.num_products:,} products; {len(chosen):,} people with ten texts"
-    deployed = Deployed(checkpoint, base, paths, repository, version, threads, cached_texts, told)
+    described = (
+        f"{name}: {len(table):,} reviews, {table.num_products:,} products; {len(chosen):,} people with ten texts"
+    )
+    deployed = Deployed(checkpoint, base, paths, repository, version, threads, cached_texts, described)
     save_people(chosen, deployed.people_file)
     save_arrays(graph_model_calls(deployed, deployed.questions(seed).again), deployed.arrays_file)
     return deployed
@@ -177,7 +179,7 @@ def trained(name: str, words: list[str], paths: Paths, epochs: int, seed: int) -
     with suppress(CheckpointError):
         return load_checkpoint(path)
     command = [sys.executable, "-m", "rec_sys.train.train", *words, f"train.name={name}", f"train.seed={seed}"]
-    command += [f"train.max_epochs={epochs}", "train.judge=false", "train.baselines=[]"]
+    command += [f"train.max_epochs={epochs}", "train.final_test=false", "train.baselines=[]"]
     command += [f"paths.work_dir={paths.work_dir}"]
     print("$", " ".join(command), flush=True)
     subprocess.run(command, check=True)

@@ -16,14 +16,16 @@ AT_ONCE = 65_536  # reviews whose vectors are in memory at once
 
 
 @dataclass(frozen=True)
-class NewProducts:
+class ProductDescriptions:
     """What a model may know of new products, and what it is judged by."""
 
     product_text: Vectors  # (num_products, text_dim) of all products; zero where nothing describes one
     targets: Ints  # (num_targets,) review numbers of new products, ascending; none that a description was made of
 
 
-def describe_new_products(table: ReviewTable, split: Split, review_text: Vectors, product_text: Vectors) -> NewProducts:
+def describe_held_out_products(
+    table: ReviewTable, split: Split, review_text: Vectors, product_text: Vectors
+) -> ProductDescriptions:
     """Describe each new product without a text of its own by its first three reviews in time.
 
     These reviews are then never judged, and nothing else of a new product's reviews is looked at.
@@ -40,18 +42,18 @@ def describe_new_products(table: ReviewTable, split: Split, review_text: Vectors
     Raises:
         DataError: no review is left to judge by.
     """
-    new = np.unique(table.product[split.described_by])
-    untold = np.zeros(table.num_products, dtype=bool)
-    untold[new] = ~np.asarray(product_text[new], dtype=bool).any(axis=1)
-    told_by = split.described_by[untold[table.product[split.described_by]]]
-    text = with_texts_from(table, told_by, review_text, product_text)
-    targets = np.setdiff1d(split.new_products, told_by)
-    if len(split.new_products) and not len(targets):
+    new = np.unique(table.product[split.support])
+    undescribed = np.zeros(table.num_products, dtype=bool)
+    undescribed[new] = ~np.asarray(product_text[new], dtype=bool).any(axis=1)
+    support_reviews = split.support[undescribed[table.product[split.support]]]
+    text = with_texts_from(table, support_reviews, review_text, product_text)
+    targets = np.setdiff1d(split.held_out_products, support_reviews)
+    if len(split.held_out_products) and not len(targets):
         raise DataError(
-            f"none of {len(split.new_products):,} reviews of {len(new):,} new products is left to judge by: they have "
-            f"no text of their own and are described by their first reviews; give metadata or more split.new_products"
+            f"none of {len(split.held_out_products):,} reviews of {len(new):,} new products is left to judge by: they have "
+            f"no text of their own and are described by their first reviews; give metadata or more split.held_out_products"
         )
-    return NewProducts(text, targets)
+    return ProductDescriptions(text, targets)
 
 
 def with_texts_from(table: ReviewTable, reviews: Ints, review_text: Vectors, product_text: Vectors) -> Vectors:
@@ -63,8 +65,10 @@ def with_texts_from(table: ReviewTable, reviews: Ints, review_text: Vectors, pro
     """
     if not review_text.shape[1]:  # nothing was written
         return product_text
-    told = bool(product_text.shape[1])
-    filled = np.array(product_text) if told else np.zeros((table.num_products, review_text.shape[1]), review_text.dtype)
+    described = bool(product_text.shape[1])
+    filled = (
+        np.array(product_text) if described else np.zeros((table.num_products, review_text.shape[1]), review_text.dtype)
+    )
     sums = np.zeros(filled.shape, dtype=np.float32)
     for start in range(0, len(reviews), AT_ONCE):
         part = reviews[start : start + AT_ONCE]

@@ -20,16 +20,16 @@ from rec_sys.dataset.table import ReviewTable
 from rec_sys.errors import DataError
 from rec_sys.settings import Settings
 
-Part = Literal["valid", "test", "new", "new_products"]
+Part = Literal["valid", "test", "held_out_users", "held_out_products"]
 Flags = npt.NDArray[np.bool_]
-DESCRIBED_BY = 3  # first reviews of a new product that may stand for the description it lacks
+SUPPORT_REVIEWS = 3  # first reviews of a new product that may stand for the description it lacks
 
 
 class SplitSettings(Settings):
     """How the table is split."""
 
-    new_people: float = Field(0.0, ge=0, lt=1, description="part of the people kept out of training whole")
-    new_products: float = Field(0.0, ge=0, lt=1, description="part of the products kept out of training whole")
+    held_out_users: float = Field(0.0, ge=0, lt=1, description="part of the people kept out of training whole")
+    held_out_products: float = Field(0.0, ge=0, lt=1, description="part of the products kept out of training whole")
     seed: int = Field(0, ge=0, description="draws the new people and the new products")
 
 
@@ -40,11 +40,11 @@ class Split:
     train: Ints  # (num_train,) ascending
     valid: Ints  # (num_known,) one per evaluated known person
     test: Ints  # (num_known,) of the same people, in the same order
-    new: Ints  # (num_new,) the last review of each new person
+    held_out_users: Ints  # (num_new,) the last review of each new person
     # Of products kept out of training, each by somebody who has earlier reviews of other products; ascending.
-    new_products: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    held_out_products: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     # The first three reviews in time of each product kept out; one without a text of its own is described by them.
-    described_by: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    support: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     # What histories may hold, ascending, for `histories_before`: reviews of products not kept out. None: all reviews.
     in_histories: Ints | None = None
 
@@ -53,8 +53,8 @@ class Split:
         parts: dict[Part, Ints] = {
             "valid": self.valid,
             "test": self.test,
-            "new": self.new,
-            "new_products": self.new_products,
+            "held_out_users": self.held_out_users,
+            "held_out_products": self.held_out_products,
         }
         return parts[name]
 
@@ -64,9 +64,13 @@ class Split:
             "train": len(self.train),
             "valid": len(self.valid),
             "test": len(self.test),
-            "new people": len(self.new),
+            "held-out users": len(self.held_out_users),
         }
-        return counts if self.in_histories is None else counts | {"reviews of new products": len(self.new_products)}
+        return (
+            counts
+            if self.in_histories is None
+            else counts | {"reviews of held-out products": len(self.held_out_products)}
+        )
 
 
 def split_by_time(table: ReviewTable, settings: SplitSettings | None = None) -> Split:
@@ -82,37 +86,37 @@ def split_by_time(table: ReviewTable, settings: SplitSettings | None = None) -> 
     settings = settings or SplitSettings()
     indptr = table.indptr()
     counts = np.diff(indptr)
-    is_new = _drawn(np.random.default_rng(settings.seed), settings.new_people, table.num_users)
-    if settings.new_people:
-        _check_new(settings.new_people, is_new, counts)
+    is_held_out = _drawn(np.random.default_rng(settings.seed), settings.held_out_users, table.num_users)
+    if settings.held_out_users:
+        _check_held_out_users(settings.held_out_users, is_held_out, counts)
     generator = np.random.default_rng([settings.seed, 1])  # not the one of the people: who is new stays the same
-    is_new_product = _drawn(generator, settings.new_products, table.num_products)
-    shown = ~is_new_product[table.product]  # reviews that training and histories may hold
+    is_held_out_product = _drawn(generator, settings.held_out_products, table.num_products)
+    shown = ~is_held_out_product[table.product]  # reviews that training and histories may hold
     shown_before = _earlier(shown, indptr)  # how many of them by the same person before each review
 
-    known = np.flatnonzero((counts >= 3) & ~is_new)
+    known = np.flatnonzero((counts >= 3) & ~is_held_out)
     if not len(known):
         raise DataError(
             f"nobody of {table.num_users:,} people has the 3 reviews that training, validation and test need "
-            f"(most: {counts.max(initial=0)}); use data with longer histories or lower split.new_people"
+            f"(most: {counts.max(initial=0)}); use data with longer histories or lower split.held_out_users"
         )
     test, valid = indptr[known + 1] - 1, indptr[known + 1] - 2
-    kept = shown & ~is_new[table.user]
+    kept = shown & ~is_held_out[table.user]
     kept[test] = kept[valid] = False
-    judged = shown[test] & shown[valid] & (shown_before[valid] > 0)
-    new = indptr[np.flatnonzero((counts >= 2) & is_new) + 1] - 1
+    evaluated = shown[test] & shown[valid] & (shown_before[valid] > 0)
+    held_out_users = indptr[np.flatnonzero((counts >= 2) & is_held_out) + 1] - 1
     split = Split(
         train=np.flatnonzero(kept),
-        valid=valid[judged],
-        test=test[judged],
-        new=new[shown[new] & (shown_before[new] > 0)],
+        valid=valid[evaluated],
+        test=test[evaluated],
+        held_out_users=held_out_users[shown[held_out_users] & (shown_before[held_out_users] > 0)],
     )
-    if not settings.new_products:
+    if not settings.held_out_products:
         return split
-    new_products = np.flatnonzero(~shown & (shown_before > 0))
-    _check_new_products(settings.new_products, is_new_product, len(new_products), split)
-    described_by = first_reviews(table, np.flatnonzero(~shown))
-    return replace(split, new_products=new_products, described_by=described_by, in_histories=np.flatnonzero(shown))
+    held_out_products = np.flatnonzero(~shown & (shown_before > 0))
+    _check_held_out_products(settings.held_out_products, is_held_out_product, len(held_out_products), split)
+    support = first_reviews(table, np.flatnonzero(~shown))
+    return replace(split, held_out_products=held_out_products, support=support, in_histories=np.flatnonzero(shown))
 
 
 def _drawn(generator: np.random.Generator, part: float, total: int) -> Flags:
@@ -135,34 +139,34 @@ def first_reviews(table: ReviewTable, reviews: Ints) -> Ints:
     order = reviews[np.lexsort((table.row[reviews], table.timestamp[reviews], table.product[reviews]))]
     product = table.product[order]
     place = np.arange(len(order)) - np.searchsorted(product, product)
-    return np.sort(order[place < DESCRIBED_BY])
+    return np.sort(order[place < SUPPORT_REVIEWS])
 
 
-def _check_new(part: float, is_new: Flags, counts: Ints) -> None:
+def _check_held_out_users(part: float, is_held_out: Flags, counts: Ints) -> None:
     """Refuse a part of the people so small that nobody new could be judged."""
-    given = f"split.new_people={part} of {len(counts):,} people"
-    if not is_new.any():
+    given = f"split.held_out_users={part} of {len(counts):,} people"
+    if not is_held_out.any():
         raise DataError(f"{given} is nobody; give at least {1 / max(len(counts), 1):.2g}, or 0 for no new people")
-    if not (is_new & (counts >= 2)).any():
+    if not (is_held_out & (counts >= 2)).any():
         raise DataError(
-            f"{given} draws {is_new.sum():,}, and none of them has the 2 reviews that judging a new person needs; "
+            f"{given} draws {is_held_out.sum():,}, and none of them has the 2 reviews that judging a new person needs; "
             f"give more, or 0 for no new people"
         )
 
 
-def _check_new_products(part: float, is_new: Flags, judged: int, split: Split) -> None:
+def _check_held_out_products(part: float, is_held_out: Flags, evaluated: int, split: Split) -> None:
     """Refuse a part of the products so small that nothing new could be judged, or so large that nothing else could."""
-    given = f"split.new_products={part} of {len(is_new):,} products"
-    if not is_new.any():
-        raise DataError(f"{given} is none; give at least {1 / max(len(is_new), 1):.2g}, or 0 for no new products")
-    if not judged:
+    given = f"split.held_out_products={part} of {len(is_held_out):,} products"
+    if not is_held_out.any():
+        raise DataError(f"{given} is none; give at least {1 / max(len(is_held_out), 1):.2g}, or 0 for no new products")
+    if not evaluated:
         raise DataError(
-            f"{given} draws {is_new.sum():,}, and nobody reviewed one of them after a product that is not new, so they "
+            f"{given} draws {is_held_out.sum():,}, and nobody reviewed one of them after a product that is not new, so they "
             f"cannot be judged; give another part, or 0 for no new products"
         )
     if not len(split.train) or not len(split.valid):
         raise DataError(
-            f"{given} draws {is_new.sum():,} and leaves {len(split.train):,} training reviews and {len(split.valid):,} "
+            f"{given} draws {is_held_out.sum():,} and leaves {len(split.train):,} training reviews and {len(split.valid):,} "
             f"people to validate and test on; give less"
         )
 

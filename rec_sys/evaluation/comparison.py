@@ -13,11 +13,11 @@ from rec_sys.metrics.protocol import RankingReport, format_table
 from rec_sys.metrics.tables import short, text_table
 
 BOUNDS = {"people": BY_HISTORY, "products": BY_TRAINING}
-JUDGED: dict[Part, str] = {
+HELD_OUT_REVIEWS: dict[Part, str] = {
     "valid": "validation review of each person",
     "test": "last review of each person",
-    "new": "last review of each person never trained on",
-    "new_products": "reviews of products never trained on",
+    "held_out_users": "last review of each person never trained on",
+    "held_out_products": "reviews of products never trained on",
 }
 
 

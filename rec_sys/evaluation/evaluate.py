@@ -17,7 +17,7 @@ from pydantic import Field, field_validator
 from rec_sys.arrays import Ints, Vectors
 from rec_sys.command import command, register_schema
 from rec_sys.dataset.dataset import Data, DataSettings, load_data
-from rec_sys.dataset.product_texts import describe_new_products, with_texts_from
+from rec_sys.dataset.product_texts import describe_held_out_products, with_texts_from
 from rec_sys.dataset.splits import Part, Split, SplitSettings, split_by_time
 from rec_sys.errors import ConfigError
 from rec_sys.evaluation.comparison import Comparison
@@ -42,7 +42,7 @@ class EvaluateSettings(Settings):
 
     models: list[str] = Field(list(DEFAULT), description="plain models; differences are from the first")
     checkpoint: list[str] = Field([], description="names or paths of a trained model, one per seed; empty: none")
-    part: Part = Field("test", description="valid to choose; test, new and new_products to judge")
+    part: Part = Field("test", description="valid to choose; test, new and held_out_products to judge")
     seeds: list[int] = Field([0], description="of the models that are random; figures are means over them")
     cutoffs: list[int] = Field([5, 10, 20], description="the k of recall@k and ndcg@k; 10 is always among them")
     name: str = Field(
@@ -73,7 +73,7 @@ for _name, _settings in (
 
 
 @dataclass(frozen=True)
-class Judged:
+class EvaluationTask:
     """What all models are judged on."""
 
     data: Data
@@ -95,7 +95,7 @@ class Judged:
 
     @property
     def cutoffs(self) -> list[int]:
-        new = (10, 50) if self.settings.part == "new_products" else (10,)
+        new = (10, 50) if self.settings.part == "held_out_products" else (10,)
         return sorted({*self.settings.cutoffs, *new})
 
 
@@ -110,29 +110,29 @@ def compare(settings: EvaluateSettings) -> Comparison:
     data = load_data(settings.data, settings.encoder, settings.paths)
     split = split_by_time(data.table, settings.split)
     product_text, targets = data.product_text, split.part(settings.part)
-    if settings.split.new_products:
-        new = describe_new_products(data.table, split, data.review_text, data.product_text)
+    if settings.split.held_out_products:
+        new = describe_held_out_products(data.table, split, data.review_text, data.product_text)
         product_text = new.product_text
-        targets = new.targets if settings.part == "new_products" else targets
+        targets = new.targets if settings.part == "held_out_products" else targets
     product_text = with_texts_from(data.table, split.train, data.review_text, product_text)
-    judged = Judged(data, split, targets, product_text, settings)
-    trained = [_trained(path, judged) for path in checkpoints]  # before hours of fitting
+    evaluated = EvaluationTask(data, split, targets, product_text, settings)
+    trained = [_trained(path, evaluated) for path in checkpoints]  # before hours of fitting
 
     reports: dict[str, RankingReport] = {}
     notes: list[str] = []
     for name in settings.models:
-        found = _fit_and_judge(name, judged)
+        found = _fit_and_evaluate(name, evaluated)
         if isinstance(found, LeftOut):
             notes.append(f"{found.name} left out: {found.reason}")
         else:
             reports[found[0]] = found[1]
     if trained:
-        reports[GRAPH_MODEL] = mean_of_seeds([_tell(model.name, judged.report(model)) for model in trained])
+        reports[GRAPH_MODEL] = mean_of_seeds([_tell(model.name, evaluated.report(model)) for model in trained])
     chance = {}
-    if settings.part == "new_products":
+    if settings.part == "held_out_products":
         chance = {f"recall@{k}": chance_of_recall(data.table, targets, k, split.in_histories) for k in (10, 50)}
     name = settings.name or (checkpoints[0].name.removesuffix(SUFFIX) if checkpoints else _name_now(data.name))
-    return Comparison(name, settings.part, reports, _facts(judged), chance, notes)
+    return Comparison(name, settings.part, reports, _facts(evaluated), chance, notes)
 
 
 def _check(settings: EvaluateSettings) -> None:
@@ -148,34 +148,38 @@ def _check(settings: EvaluateSettings) -> None:
         raise ConfigError(f"cutoffs={settings.cutoffs}: the k of recall@k starts at 1")
     if min(settings.seeds, default=-1) < 0:
         raise ConfigError(f"seeds={settings.seeds}: at least one seed is needed, from 0 up; give seeds=[0]")
-    if settings.part == "new" and not settings.split.new_people:
-        raise ConfigError("part=new judges people kept out of training; say how many: split.new_people=0.1")
-    if settings.part == "new_products" and not settings.split.new_products:
+    if settings.part == "held_out_users" and not settings.split.held_out_users:
         raise ConfigError(
-            "part=new_products judges products kept out of training; say how many: split.new_products=0.1"
+            "part=held_out_users judges people kept out of training; say how many: split.held_out_users=0.1"
+        )
+    if settings.part == "held_out_products" and not settings.split.held_out_products:
+        raise ConfigError(
+            "part=held_out_products judges products kept out of training; say how many: split.held_out_products=0.1"
         )
     if settings.output is not None and settings.output.suffix != ".json":
         raise ConfigError(f"output={settings.output} is written as JSON; give a name that ends in .json")
 
 
-def _trained(path: Path, judged: Judged) -> GraphRecommender:
+def _trained(path: Path, evaluated: EvaluationTask) -> GraphRecommender:
     """A checkpoint as a recommender, if it was trained on this data and split."""
-    kept, data = load_checkpoint(path), judged.data
-    check_trained_on(kept, data, judged.settings.split)
+    kept, data = load_checkpoint(path), evaluated.data
+    check_trained_on(kept, data, evaluated.settings.split)
     return GraphRecommender(kept.model, kept.states, data.table, data.review_text)
 
 
-def _fit_and_judge(name: str, judged: Judged) -> tuple[str, RankingReport] | LeftOut:
+def _fit_and_evaluate(name: str, evaluated: EvaluationTask) -> tuple[str, RankingReport] | LeftOut:
     """Fit a plain model, once per seed where seeds matter, and judge it; gives its name with what was chosen."""
     runs, titles = [], []
-    seeds = judged.settings.seeds if name in SEEDED else judged.settings.seeds[:1]
+    seeds = evaluated.settings.seeds if name in SEEDED else evaluated.settings.seeds[:1]
     for seed in seeds:
         print(f"fitting {name}" + (f", seed {seed}" if len(seeds) > 1 else ""), flush=True)
         with measured() as used:  # the fitting happens when the next one is asked for
-            fitted = next(iter(fit_baselines(judged.data.table, judged.split, [name], seed, judged.product_text)))
+            fitted = next(
+                iter(fit_baselines(evaluated.data.table, evaluated.split, [name], seed, evaluated.product_text))
+            )
         if isinstance(fitted, LeftOut):
             return fitted
-        report = replace(judged.report(fitted.model), fit_seconds=fitted.seconds, fit_mib=used.peak_mib)
+        report = replace(evaluated.report(fitted.model), fit_seconds=fitted.seconds, fit_mib=used.peak_mib)
         runs.append(_tell(fitted.name, report))
         titles.append(fitted.name)
     same = len(set(titles)) == 1
@@ -195,9 +199,9 @@ def _name_now(data: str) -> str:
     return f"{data}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
-def _facts(judged: Judged) -> dict[str, Any]:
+def _facts(evaluated: EvaluationTask) -> dict[str, Any]:
     """What is needed to repeat the evaluation."""
-    data, settings = judged.data, judged.settings
+    data, settings = evaluated.data, evaluated.settings
     return {
         "settings": settings.model_dump(mode="json"),
         "data": {
@@ -208,8 +212,8 @@ def _facts(judged: Judged) -> dict[str, Any]:
             "products": data.table.num_products,
         },
         "encoder": data.encoder,
-        "split": judged.split.summary(),
-        "targets": len(judged.targets),
+        "split": evaluated.split.summary(),
+        "targets": len(evaluated.targets),
         "created": datetime.now().astimezone().isoformat(timespec="seconds"),
         "cpus": os.cpu_count(),
     }

@@ -205,7 +205,7 @@ def _bpr(job: Job) -> tuple[Recommender, str]:
 def _sasrec(job: Job) -> tuple[Recommender, str]:
     """Its settings stay; validation chooses the epoch."""
     model = SASRec(SASRecSettings(seed=job.seed))
-    model.fit(job.table, job.split.train, judge=lambda model: job.value(model, PEOPLE_PER_EPOCH))
+    model.fit(job.table, job.split.train, validate=lambda model: job.value(model, PEOPLE_PER_EPOCH))
     return model, f"{model.best_epoch} epochs"
 
 

@@ -20,7 +20,7 @@ from rec_sys.metrics.scorer import Scorer
 CUTOFFS = (10, 50)
 
 
-def evaluate_new_products(
+def evaluate_held_out_products(
     model: Scorer,
     table: ReviewTable,
     split: Split,

@@ -108,7 +108,7 @@ class SASRec(Recommender):
     def __init__(self, settings: SASRecSettings | None = None) -> None:
         self.settings = settings or SASRecSettings()
 
-    def fit(self, table: ReviewTable, train: Ints, judge: Callable[[SASRec], float] | None = None) -> Self:
+    def fit(self, table: ReviewTable, train: Ints, validate: Callable[[SASRec], float] | None = None) -> Self:
         """See the base class.
 
         Args:
@@ -127,9 +127,9 @@ class SASRec(Recommender):
             best, self.best_epoch, kept = -np.inf, s.epochs, self.network.state_dict()
             for epoch in (bar := tqdm(range(1, s.epochs + 1), desc=self.name, unit="epoch", disable=None)):
                 self._epoch(pieces, table.num_products, optimizer, random)
-                if judge is None:
+                if validate is None:
                     continue
-                value = judge(self)
+                value = validate(self)
                 bar.set_postfix(value=f"{value:.4f}")
                 if value > best:
                     best, self.best_epoch = value, epoch

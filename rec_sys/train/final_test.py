@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from rec_sys.dataset.dataset import Data
-from rec_sys.dataset.product_texts import NewProducts, with_texts_from
+from rec_sys.dataset.product_texts import ProductDescriptions, with_texts_from
 from rec_sys.dataset.splits import Split
 from rec_sys.evaluation.tuning import Fitted, LeftOut, fit_baselines
-from rec_sys.metrics.cold_start import chance_of_recall, evaluate_new_products
+from rec_sys.metrics.cold_start import chance_of_recall, evaluate_held_out_products
 from rec_sys.metrics.protocol import evaluate
 from rec_sys.metrics.rating import rating_report
 from rec_sys.recommenders.graph.callbacks import PublishBest
@@ -23,11 +23,11 @@ from rec_sys.recommenders.rating_bias import RatingBias
 from rec_sys.train.report import TrainReport
 
 
-def judge(
+def final_test(
     name: str,
     data: Data,
     split: Split,
-    told: NewProducts | None,
+    described: ProductDescriptions | None,
     checkpoint: Path,
     best: PublishBest,
     facts: dict[str, Any],
@@ -36,8 +36,8 @@ def judge(
     """Figures of the checkpoint and the baselines on test reviews and, where there are any, new people and products."""
     kept, table = load_checkpoint(checkpoint), data.table
     ours = GraphRecommender(kept.model, kept.states, table, data.review_text)
-    ranking, new_people, new_products, ratings, notes = {}, {}, {}, {}, []
-    product_text = told.product_text if told else data.product_text
+    ranking, held_out_users, held_out_products, ratings, notes = {}, {}, {}, {}, []
+    product_text = described.product_text if described else data.product_text
     text = with_texts_from(table, split.train, data.review_text, product_text)
     alone = ours.alone(kept.graph_alone())
     graph = [ours] if alone is None else [alone, ours]
@@ -50,13 +50,13 @@ def judge(
         if isinstance(baseline, Fitted):
             figures = replace(figures, fit_seconds=baseline.seconds)
         ranking[baseline.name] = figures
-        if len(split.new):
-            new_people[baseline.name] = evaluate(model, table, split.new, among=split.in_histories)
-        if told:
-            new_products[baseline.name] = evaluate_new_products(model, table, split, told.targets)
-    if told:
-        facts["new_products_chance"] = {
-            f"recall@{k}": chance_of_recall(table, told.targets, k, split.in_histories) for k in (10, 50)
+        if len(split.held_out_users):
+            held_out_users[baseline.name] = evaluate(model, table, split.held_out_users, among=split.in_histories)
+        if described:
+            held_out_products[baseline.name] = evaluate_held_out_products(model, table, split, described.targets)
+    if described:
+        facts["held_out_products_chance"] = {
+            f"recall@{k}": chance_of_recall(table, described.targets, k, split.in_histories) for k in (10, 50)
         }
     true = table.rating[split.test]
     if not np.isnan(true).all() and not np.isnan(table.rating[split.train]).all():
@@ -64,5 +64,13 @@ def judge(
         ratings[bias.name] = rating_report(bias.predict(table.user[split.test], table.product[split.test]), true)
         ratings[ours.name] = rating_report(ours.predict_ratings(split.test, split.in_histories), true)
     return TrainReport(
-        name, ranking, ratings, new_people, best.history, best.best_epoch, facts, notes, new_products=new_products
+        name,
+        ranking,
+        ratings,
+        held_out_users,
+        best.history,
+        best.best_epoch,
+        facts,
+        notes,
+        held_out_products=held_out_products,
     )

@@ -26,12 +26,12 @@ class TrainReport:
     name: str
     ranking: dict[str, RankingReport]  # on the test reviews, by model; empty where they were not read
     ratings: dict[str, RatingReport]  # on the test reviews, by model; empty where nothing is rated
-    new_people: dict[str, RankingReport]  # people who were kept out of training; empty where there are none
+    held_out_users: dict[str, RankingReport]  # people who were kept out of training; empty where there are none
     history: History  # figures of every epoch
     best_epoch: int
     facts: dict[str, Any] = field(default_factory=dict)  # data, split, seed, times, versions
     notes: list[str] = field(default_factory=list)  # what a reader of the tables should know
-    new_products: dict[str, RankingReport] = field(default_factory=dict)  # products kept out of training, by model
+    held_out_products: dict[str, RankingReport] = field(default_factory=dict)  # products kept out of training, by model
 
     def text(self, markdown: bool = False) -> str:
         """The tables, for a terminal or for Markdown."""
@@ -42,14 +42,14 @@ class TrainReport:
             *([format_table(self.ranking, markdown, METRICS)] if self.ranking else []),
             *self.notes,
         ]
-        if self.new_people:
-            parts += ["people never trained on:", format_table(self.new_people, markdown, METRICS)]
-        if self.new_products:
-            chance = self.facts.get("new_products_chance", {})
+        if self.held_out_users:
+            parts += ["people never trained on:", format_table(self.held_out_users, markdown, METRICS)]
+        if self.held_out_products:
+            chance = self.facts.get("held_out_products_chance", {})
             by_chance = ", ".join(f"R@{name.partition('@')[2]} {value:.4f}" for name, value in chance.items())
             parts += [
                 f"products never trained on, described by texts (by chance: {by_chance}):",
-                format_table(self.new_products, markdown, ("recall@10", "recall@50")),
+                format_table(self.held_out_products, markdown, ("recall@10", "recall@50")),
             ]
         if self.ratings:
             parts += ["predicted stars of the same reviews:", _rating_table(self.ratings, markdown)]
@@ -65,8 +65,8 @@ class TrainReport:
                 "notes": self.notes,
                 "best_epoch": self.best_epoch + 1,
                 "ranking": {name: report.to_dict() for name, report in self.ranking.items()},
-                "new_people": {name: report.to_dict() for name, report in self.new_people.items()},
-                "new_products": {name: report.to_dict() for name, report in self.new_products.items()},
+                "held_out_users": {name: report.to_dict() for name, report in self.held_out_users.items()},
+                "held_out_products": {name: report.to_dict() for name, report in self.held_out_products.items()},
                 "ratings": {name: report.to_dict() for name, report in self.ratings.items()},
                 "epochs": self.history,
             },

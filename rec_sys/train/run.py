@@ -20,12 +20,12 @@ from lightning.pytorch.loggers import MLFlowLogger
 from omegaconf import DictConfig, OmegaConf
 
 from rec_sys.dataset.dataset import Data, DataSettings, load_data
-from rec_sys.dataset.product_texts import describe_new_products, with_texts_from
+from rec_sys.dataset.product_texts import describe_held_out_products, with_texts_from
 from rec_sys.dataset.splits import Split, SplitSettings, split_by_time
 from rec_sys.errors import ConfigError, DataError
 from rec_sys.paths import Paths
 from rec_sys.recommenders.graph.batches import PeopleDataset, batches, people_at_once
-from rec_sys.recommenders.graph.calibration import welcome
+from rec_sys.recommenders.graph.calibration import calibrate_cold_start
 from rec_sys.recommenders.graph.callbacks import EpochBar, PublishBest
 from rec_sys.recommenders.graph.checkpoint import SUFFIX, save_checkpoint
 from rec_sys.recommenders.graph.fit_item_factors import fit_item_factors
@@ -40,7 +40,6 @@ from rec_sys.text.encoder import native_backend
 from rec_sys.text.settings import EncoderSettings
 from rec_sys.tracking.resources import peak_mib
 from rec_sys.tracking.runs import fail_run, log_figures, log_file, start_run
-from rec_sys.train.final_test import judge
 from rec_sys.train.report import TrainReport
 from rec_sys.train.trial import trial_of
 
@@ -110,10 +109,10 @@ def train(cfg: DictConfig) -> TrainResult:
     }
     tags = {"data": data.name, "data_fingerprint": data.table.fingerprint, **(trial.tags if trial else {})}
     logger = start_run(paths, name, facts["settings"], tags, state.mlflow_run if state else None)
-    told = None
-    if len(split.new_products):
-        told = describe_new_products(data.table, split, data.review_text, data.product_text)
-    product_text = told.product_text if told else data.product_text
+    described = None
+    if len(split.held_out_products):
+        described = describe_held_out_products(data.table, split, data.review_text, data.product_text)
+    product_text = described.product_text if described else data.product_text
     graph = review_graph(data.table, split.train, data.review_text, product_text)
     text_dim = data.text_dim if model_settings.texts else 0
     model = GraphModel(model_settings, data.table.num_products, text_dim, bool(data.review_text.shape[1]))
@@ -174,15 +173,15 @@ def train(cfg: DictConfig) -> TrainResult:
                 facts["item_factors"] = fitted.facts
                 print(fitted.note)
             cost = model_settings.new_product_cost
-            if welcomed := welcome(checkpoint, data, split, task.valid, product_text, cost):
-                facts["new_products"] = asdict(welcomed)
-                print(welcomed.note)
+            if calibrated := calibrate_cold_start(checkpoint, data, split, task.valid, product_text, cost):
+                facts["held_out_products"] = asdict(calibrated)
+                print(calibrated.note)
         facts["train_seconds"] = round(time.perf_counter() - fit_started, 1)
         facts["peak_mib"] = peak_mib()
-        if settings.judge:
-            report = judge(name, data, split, told, checkpoint, best, facts, settings.baselines)
+        if settings.final_test:
+            report = final_test(name, data, split, described, checkpoint, best, facts, settings.baselines)
         else:
-            report = _unjudged(name, best, facts)
+            report = _without_test(name, best, facts)
         facts["total_seconds"] = round(time.perf_counter() - started, 1)
         files = [] if trial else report.save(paths.reports / name)
         _track(logger, report, [] if trial else [*files, checkpoint])
@@ -216,9 +215,9 @@ def _check_learnable(settings: TrainSettings, data: Data, split: Split, dataset:
         )
 
 
-def _unjudged(name: str, best: PublishBest, facts: dict[str, Any]) -> TrainReport:
+def _without_test(name: str, best: PublishBest, facts: dict[str, Any]) -> TrainReport:
     figure = f"best {best.monitor} {best.best:.4f}, epoch {best.best_epoch + 1}"
-    notes = [f"no test review was read (train.judge=false); {figure}"]
+    notes = [f"no test review was read (train.final_test=false); {figure}"]
     return TrainReport(name, {}, {}, {}, best.history, best.best_epoch, facts, notes)
 
 

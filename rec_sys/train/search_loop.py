@@ -25,7 +25,7 @@ from rec_sys.train.study import MLFLOW_RUN, Study
 
 FAILURES = 3  # in a row: then the search gives up
 # Settings that may be others when a search goes on.
-FREE = ("paths", "search", "train.name", "train.resume", "train.judge", "train.accelerator")
+FREE = ("paths", "search", "train.name", "train.resume", "train.final_test", "train.accelerator")
 
 
 class SearchStopped(KeyboardInterrupt):
@@ -138,7 +138,7 @@ class Search:
 
     def _train(self, number: int, chosen: list[str]) -> None:
         """Train trial `number`; what it prints goes into a file of its own."""
-        own = [f"search.trial={number}", f"train.name={self.settings.name}-{number}", "train.judge=false"]
+        own = [f"search.trial={number}", f"train.name={self.settings.name}-{number}", "train.final_test=false"]
         log = self.folder / "trials" / str(number) / "output.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("w", buffering=1, encoding="utf-8") as output:
@@ -186,7 +186,7 @@ class Search:
         )
 
     def _command(self, best: FrozenTrial) -> str:
-        same = [word for word in self.fixed if not word.lstrip("+~").startswith(("search", "train.judge="))]
+        same = [word for word in self.fixed if not word.lstrip("+~").startswith(("search", "train.final_test="))]
         return " ".join(["uv run -m rec_sys.train.train", *map(quoted, [*same, *words(best.params)])])
 
     def _closing(self, study: Study, tracked: MLFlowLogger) -> None:

@@ -24,8 +24,8 @@ def test_last_is_test_the_one_before_validation_the_rest_training() -> None:
     assert split.test.tolist() == [3, 6, 11]
     assert split.valid.tolist() == [2, 5, 10]
     assert split.train.tolist() == [0, 1, 4, 7, 8, 9]
-    assert split.new.tolist() == []
-    assert split.summary() == {"train": 6, "valid": 3, "test": 3, "new people": 0}
+    assert split.held_out_users.tolist() == []
+    assert split.summary() == {"train": 6, "valid": 3, "test": 3, "held-out users": 0}
 
 
 def test_time_decides_and_the_order_in_the_file_breaks_ties() -> None:
@@ -49,24 +49,24 @@ def test_nobody_with_three_reviews_is_an_error() -> None:
 
 @given(st.lists(st.integers(1, 7), min_size=1, max_size=20), st.sampled_from([0.0, 0.1, 0.5]), st.integers(0, 3))
 def test_no_review_is_in_two_parts_and_new_people_are_in_none_of_the_others(
-    lengths: list[int], new_people: float, seed: int
+    lengths: list[int], held_out_users: float, seed: int
 ) -> None:
     table = table_with([3, *lengths, 3, 3])
     try:
-        split = split_by_time(table, SplitSettings(new_people=new_people, seed=seed))
+        split = split_by_time(table, SplitSettings(held_out_users=held_out_users, seed=seed))
     except DataError:
         # All three that were sure to be long enough may be drawn as new, or too few people to judge any of them.
-        assert new_people == 0.5 or (new_people == 0.1 and (table.num_users <= 5 or min(lengths) < 2))
+        assert held_out_users == 0.5 or (held_out_users == 0.1 and (table.num_users <= 5 or min(lengths) < 2))
         return
-    parts = np.concatenate([split.train, split.valid, split.test, split.new])
+    parts = np.concatenate([split.train, split.valid, split.test, split.held_out_users])
     assert len(set(parts.tolist())) == len(parts)
     others = set(table.user[np.concatenate([split.train, split.valid, split.test])].tolist())
-    strangers = set(range(table.num_users)) - others
-    assert len(strangers) == round(new_people * table.num_users)
+    held_out = set(range(table.num_users)) - others
+    assert len(held_out) == round(held_out_users * table.num_users)
     counts = np.bincount(table.user)
-    assert set(table.user[split.new].tolist()) == {user for user in strangers if counts[user] >= 2}
+    assert set(table.user[split.held_out_users].tolist()) == {user for user in held_out if counts[user] >= 2}
     ends = table.indptr()[1:] - 1
-    assert set(split.new.tolist()) <= set(ends.tolist())
+    assert set(split.held_out_users.tolist()) <= set(ends.tolist())
     np.testing.assert_array_equal(table.user[split.valid], table.user[split.test])
     np.testing.assert_array_equal(split.valid + 1, split.test)
     np.testing.assert_array_equal(split.train, np.sort(split.train))
@@ -74,24 +74,24 @@ def test_no_review_is_in_two_parts_and_new_people_are_in_none_of_the_others(
 
 def test_new_people_are_drawn_by_the_seed() -> None:
     table = checkerboard(num_users=100)
-    one, same, other = (split_by_time(table, SplitSettings(new_people=0.1, seed=seed)) for seed in (1, 1, 2))
-    assert len(one.new) == 10
-    np.testing.assert_array_equal(one.new, same.new)
-    assert one.new.tolist() != other.new.tolist()
+    one, same, other = (split_by_time(table, SplitSettings(held_out_users=0.1, seed=seed)) for seed in (1, 1, 2))
+    assert len(one.held_out_users) == 10
+    np.testing.assert_array_equal(one.held_out_users, same.held_out_users)
+    assert one.held_out_users.tolist() != other.held_out_users.tolist()
 
 
 def test_a_part_that_is_nobody_is_an_error() -> None:
     table = checkerboard(num_users=100)
     with pytest.raises(DataError, match=r"split\.new_people=0\.001 of 100 people is nobody; give at least 0\.01,"):
-        split_by_time(table, SplitSettings(new_people=0.001))
-    assert len(split_by_time(table, SplitSettings(new_people=0.01)).new) == 1
+        split_by_time(table, SplitSettings(held_out_users=0.001))
+    assert len(split_by_time(table, SplitSettings(held_out_users=0.01)).held_out_users) == 1
 
 
 def test_new_people_of_whom_none_can_be_judged_are_an_error() -> None:
     table = table_with([3, 3, 3, 1])
     drawn = [seed for seed in range(20) if np.random.default_rng(seed).permutation(4)[0] == 3]
     with pytest.raises(DataError, match=r"draws 1, and none of them has the 2 reviews"):
-        split_by_time(table, SplitSettings(new_people=0.25, seed=drawn[0]))
+        split_by_time(table, SplitSettings(held_out_users=0.25, seed=drawn[0]))
 
 
 # ---- new products ---------------------------------------------------------------------------------------------------
@@ -108,7 +108,9 @@ def seed_that_draws(table: ReviewTable, product: str, part: float) -> int:
     """A seed that keeps out this product alone."""
     for seed in range(100):
         try:
-            if new_products_of(table, SplitSettings(new_products=part, seed=seed)) == {table.products.number(product)}:
+            if new_products_of(table, SplitSettings(held_out_products=part, seed=seed)) == {
+                table.products.number(product)
+            }:
                 return seed
         except DataError:
             continue
@@ -130,7 +132,7 @@ AROUND_N = table_of(
 
 def test_new_products_by_hand() -> None:
     assert AROUND_N.num_products == 5
-    settings = SplitSettings(new_products=0.2, seed=seed_that_draws(AROUND_N, "n", 0.2))
+    settings = SplitSettings(held_out_products=0.2, seed=seed_that_draws(AROUND_N, "n", 0.2))
     plain, split = split_by_time(AROUND_N), split_by_time(AROUND_N, settings)
     n = AROUND_N.products.number("n")
     is_n = AROUND_N.product == n
@@ -140,70 +142,80 @@ def test_new_products_by_hand() -> None:
     assert [AROUND_N.users.id(user) for user in AROUND_N.user[split.test].tolist()] == ["a", "b", "d", "e"]
     np.testing.assert_array_equal(split.valid + 1, split.test)
     # judged: n of c, the second n of d and that of e; d's first one and f's have nothing before them
-    assert split.new_products.tolist() == [11, 14, 20]
+    assert split.held_out_products.tolist() == [11, 14, 20]
     # first in time: e at 7, c at 13, d at 20
-    assert split.described_by.tolist() == [11, 12, 20]
+    assert split.support.tolist() == [11, 12, 20]
     assert split.in_histories is not None
     assert split.in_histories.tolist() == np.flatnonzero(~is_n).tolist()
-    histories = histories_before(AROUND_N, split.new_products, split.in_histories)
+    histories = histories_before(AROUND_N, split.held_out_products, split.in_histories)
     assert [AROUND_N.products.id(product) for product in histories.product.tolist()] == list("pqr" + "p" + "qp")
-    assert split.summary() == {"train": 10, "valid": 4, "test": 4, "new people": 0, "reviews of new products": 3}
+    assert split.summary() == {
+        "train": 10,
+        "valid": 4,
+        "test": 4,
+        "held-out users": 0,
+        "reviews of held-out products": 3,
+    }
 
 
 @given(st.integers(0, 20), st.sampled_from([0.0, 0.2]), st.sampled_from([0.05, 0.3]))
-def test_new_products_are_in_no_other_part_and_in_no_history(seed: int, new_people: float, new_products: float) -> None:
+def test_new_products_are_in_no_other_part_and_in_no_history(
+    seed: int, held_out_users: float, held_out_products: float
+) -> None:
     table = checkerboard(num_users=50, num_products=40, likes=7)
-    settings = SplitSettings(new_people=new_people, new_products=new_products, seed=seed)
+    settings = SplitSettings(held_out_users=held_out_users, held_out_products=held_out_products, seed=seed)
     split, without = (
         split_by_time(table, settings),
-        split_by_time(table, SplitSettings(new_people=new_people, seed=seed)),
+        split_by_time(table, SplitSettings(held_out_users=held_out_users, seed=seed)),
     )
     new = new_products_of(table, settings)
-    assert len(new) == round(new_products * 40)
+    assert len(new) == round(held_out_products * 40)
     known = np.isin(table.product, list(new), invert=True)
     for part, whole in ((split.train, without.train), (split.valid, without.valid), (split.test, without.test)):
         assert known[part].all()
         assert set(part.tolist()) <= set(whole.tolist())  # who is a new person does not depend on new products
-    assert set(split.new.tolist()) <= set(without.new.tolist())
+    assert set(split.held_out_users.tolist()) <= set(without.held_out_users.tolist())
     np.testing.assert_array_equal(split.train, without.train[known[without.train]])
-    for targets in (split.valid, split.test, split.new, split.new_products):
+    for targets in (split.valid, split.test, split.held_out_users, split.held_out_products):
         histories = histories_before(table, targets, split.in_histories)
         assert known[histories.review].all()
         assert (histories.lengths > 0).all()
-    assert not known[split.new_products].any()
-    assert not known[split.described_by].any()
+    assert not known[split.held_out_products].any()
+    assert not known[split.support].any()
     for product in new:
-        told_by = split.described_by[table.product[split.described_by] == product]
+        support_reviews = split.support[table.product[split.support] == product]
         times = table.timestamp[table.product == product]
-        assert len(told_by) == min(3, len(times))
-        assert table.timestamp[told_by].max() <= np.sort(times)[: len(told_by)].max()
+        assert len(support_reviews) == min(3, len(times))
+        assert table.timestamp[support_reviews].max() <= np.sort(times)[: len(support_reviews)].max()
 
 
 def test_without_new_products_histories_hold_everything() -> None:
     split = split_by_time(checkerboard())
     assert split.in_histories is None
-    assert len(split.new_products) == len(split.described_by) == 0
+    assert len(split.held_out_products) == len(split.support) == 0
 
 
 def test_new_products_are_drawn_by_the_seed() -> None:
     table = checkerboard()
-    one, same, other = (new_products_of(table, SplitSettings(new_products=0.2, seed=seed)) for seed in (1, 1, 2))
+    one, same, other = (new_products_of(table, SplitSettings(held_out_products=0.2, seed=seed)) for seed in (1, 1, 2))
     assert one == same != other
 
 
 def test_new_products_of_whom_none_can_be_judged_are_an_error() -> None:
     table = checkerboard(num_products=40)
-    with pytest.raises(DataError, match=r"split\.new_products=0\.01 of 40 products is none; give at least 0\.025,"):
-        split_by_time(table, SplitSettings(new_products=0.01))
+    with pytest.raises(
+        DataError, match=r"split\.held_out_products=0\.01 of 40 products is none; give at least 0\.025,"
+    ):
+        split_by_time(table, SplitSettings(held_out_products=0.01))
     with pytest.raises(
         DataError, match=r"of 40 products draws 38 and leaves .* people to validate and test on; give less"
     ):
-        split_by_time(table, SplitSettings(new_products=0.95))
+        split_by_time(table, SplitSettings(held_out_products=0.95))
     # each product begins somebody's history and is reviewed by nobody else
     first = table_of([(f"u{user}", f"u{user} p{place}", 5, place) for user in range(9) for place in range(3)])
     alone = [seed for seed in range(200) if first_drawn(first.num_products, seed) % 3 == 0]
     with pytest.raises(DataError, match=r"draws 1, and nobody reviewed one of them after a product that is not new"):
-        split_by_time(first, SplitSettings(new_products=1 / 27, seed=alone[0]))
+        split_by_time(first, SplitSettings(held_out_products=1 / 27, seed=alone[0]))
 
 
 def first_drawn(num_products: int, seed: int) -> int:
@@ -211,16 +223,21 @@ def first_drawn(num_products: int, seed: int) -> int:
 
 
 def test_parts_by_name() -> None:
-    split = split_by_time(checkerboard(), SplitSettings(new_people=0.1, new_products=0.1))
-    parts: list[Part] = ["valid", "test", "new", "new_products"]
-    assert [split.part(name) for name in parts] == [split.valid, split.test, split.new, split.new_products]
+    split = split_by_time(checkerboard(), SplitSettings(held_out_users=0.1, held_out_products=0.1))
+    parts: list[Part] = ["valid", "test", "held_out_users", "held_out_products"]
+    assert [split.part(name) for name in parts] == [
+        split.valid,
+        split.test,
+        split.held_out_users,
+        split.held_out_products,
+    ]
 
 
 def test_the_part_of_new_people_has_limits() -> None:
     with pytest.raises(ValidationError):
-        SplitSettings(new_people=1.0)
+        SplitSettings(held_out_users=1.0)
     with pytest.raises(ValidationError):
-        SplitSettings(new_products=1.0)
+        SplitSettings(held_out_products=1.0)
 
 
 def test_histories_hold_everything_before_the_target_and_nothing_else() -> None:

@@ -49,7 +49,7 @@ def checkpoint(work_dir: Path) -> Checkpoint:
                 "train.max_epochs=1",
                 "model.dim=16",
                 "train.accelerator=cpu",
-                "split.new_people=0.1",
+                "split.held_out_users=0.1",
             ],
         )
     return load_checkpoint(train(cfg).checkpoint)
@@ -99,7 +99,9 @@ def test_seeds_are_averaged_for_models_that_are_random(work_dir: Path) -> None:
 
 def test_new_products_are_found_by_their_texts(work_dir: Path) -> None:
     found = compare(
-        settings_of(work_dir, "models=[popularity,text_cosine]", "part=new_products", "split.new_products=0.2")
+        settings_of(
+            work_dir, "models=[popularity,text_cosine]", "part=held_out_products", "split.held_out_products=0.2"
+        )
     )
     popular, text = found.reports.values()
     assert popular.masked["recall@10"] == 0  # nobody reviewed them
@@ -110,10 +112,12 @@ def test_new_products_are_found_by_their_texts(work_dir: Path) -> None:
 
 
 def test_a_checkpoint_is_judged_and_everything_is_noted(checkpoint: Checkpoint, work_dir: Path) -> None:
-    settings = settings_of(work_dir, "models=[popularity]", "checkpoint=short", "part=new", "split.new_people=0.1")
+    settings = settings_of(
+        work_dir, "models=[popularity]", "checkpoint=short", "part=held_out_users", "split.held_out_users=0.1"
+    )
     found = compare(settings)
     assert found.name == "short"
-    assert found.reports["graph model"].num_people == found.facts["split"]["new people"]
+    assert found.reports["graph model"].num_people == found.facts["split"]["held-out users"]
     assert len(found.differences["graph model"]) == 4
     file = work_dir / "found.json"
     file.write_text(json.dumps(found.to_dict()))
@@ -132,7 +136,7 @@ def test_a_checkpoint_is_judged_and_everything_is_noted(checkpoint: Checkpoint, 
 
 def test_two_checkpoints_are_two_seeds(checkpoint: Checkpoint, work_dir: Path) -> None:
     both = settings_of(
-        work_dir, "models=[]", f"checkpoint=[short,{checkpoint.path}]", "part=valid", "split.new_people=0.1"
+        work_dir, "models=[]", f"checkpoint=[short,{checkpoint.path}]", "part=valid", "split.held_out_users=0.1"
     )
     report = compare(both).reports["graph model"]
     assert report.num_seeds == 2
@@ -140,15 +144,15 @@ def test_two_checkpoints_are_two_seeds(checkpoint: Checkpoint, work_dir: Path) -
 
 
 def test_a_checkpoint_of_something_else_is_refused_with_what_differs(checkpoint: Checkpoint, work_dir: Path) -> None:
-    same = SplitSettings(new_people=0.1)
+    same = SplitSettings(held_out_users=0.1)
     data = data_of(work_dir)
     check_trained_on(checkpoint, data, same)
     with pytest.raises(CheckpointError, match=r"split\.new_people was 0\.1, now 0\.0\..*\(split\.new_people=0\.1\)"):
         check_trained_on(checkpoint, data, SplitSettings())
     with pytest.raises(CheckpointError, match=r"split\.seed was 0, now 3"):
-        check_trained_on(checkpoint, data, SplitSettings(new_people=0.1, seed=3))
-    with pytest.raises(CheckpointError, match=r"split\.new_products was 0\.0, now 0\.2"):
-        check_trained_on(checkpoint, data, SplitSettings(new_people=0.1, new_products=0.2))
+        check_trained_on(checkpoint, data, SplitSettings(held_out_users=0.1, seed=3))
+    with pytest.raises(CheckpointError, match=r"split\.held_out_products was 0\.0, now 0\.2"):
+        check_trained_on(checkpoint, data, SplitSettings(held_out_users=0.1, held_out_products=0.2))
     other = replace(data, name="other", table=replace(data.table, fingerprint="0123456789abcdef"))
     with pytest.raises(CheckpointError, match=r"the data was sample \(\w{12}\), now other \(0123456789ab\)"):
         check_trained_on(checkpoint, other, same)
@@ -160,7 +164,10 @@ def test_a_checkpoint_of_something_else_is_refused_with_what_differs(checkpoint:
 
 
 def test_a_seed_that_draws_nothing_may_differ(checkpoint: Checkpoint, work_dir: Path) -> None:
-    settings: dict[str, Any] = {**checkpoint.info["settings"], "split": {"new_people": 0.0, "seed": 0}}  # an older one
+    settings: dict[str, Any] = {
+        **checkpoint.info["settings"],
+        "split": {"held_out_users": 0.0, "seed": 0},
+    }  # an older one
     plain = replace(checkpoint, info={**checkpoint.info, "settings": settings})
     check_trained_on(plain, data_of(work_dir), SplitSettings(seed=5))
 
@@ -173,8 +180,8 @@ def test_a_seed_that_draws_nothing_may_differ(checkpoint: Checkpoint, work_dir: 
         (["models=[]"], "neither models nor a checkpoint"),
         (["cutoffs=[0]"], r"cutoffs=\[0\]"),
         (["seeds=[]"], r"seeds=\[\]"),
-        (["part=new"], r"split\.new_people=0\.1"),
-        (["part=new_products"], r"split\.new_products=0\.1"),
+        (["part=held_out_users"], r"split\.new_people=0\.1"),
+        (["part=held_out_products"], r"split\.held_out_products=0\.1"),
         (["output=found.csv"], r"ends in \.json"),
         (["checkpoint=absent"], "no checkpoint 'absent'"),
     ],
@@ -190,8 +197,8 @@ def test_settings_that_contradict_are_refused_before_any_work(
 def test_settings_out_of_their_limits_are_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"setting part='train'"):
         settings_of(tmp_path, "part=train")
-    with pytest.raises(ConfigError, match=r"setting split\.new_products=1"):
-        settings_of(tmp_path, "split.new_products=1")
+    with pytest.raises(ConfigError, match=r"setting split\.held_out_products=1"):
+        settings_of(tmp_path, "split.held_out_products=1")
 
 
 def test_the_schema_is_made_of_the_groups() -> None:
@@ -203,7 +210,7 @@ def test_the_schema_is_made_of_the_groups() -> None:
 
 @pytest.mark.slow
 def test_as_a_person_runs_it(work_dir: Path) -> None:
-    words = [*SMALL, "models=[popularity,item_knn]", "part=valid", "name=plain", "split.new_people=0.1"]
+    words = [*SMALL, "models=[popularity,item_knn]", "part=valid", "name=plain", "split.held_out_users=0.1"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, "-m", "rec_sys.evaluation.evaluate", f"paths.work_dir={work_dir}", *words],
@@ -218,7 +225,7 @@ def test_as_a_person_runs_it(work_dir: Path) -> None:
     found = json.loads(file.read_text())
     assert found["part"] == "valid"
     assert set(found["models"]) == set(found["differences"]["models"]) | {"most popular"}
-    assert found["facts"]["settings"]["split"]["new_people"] == 0.1
+    assert found["facts"]["settings"]["split"]["held_out_users"] == 0.1
     assert np.isfinite([d["low"] for each in found["differences"]["models"].values() for d in each]).all()
 
 

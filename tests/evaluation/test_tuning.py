@@ -111,7 +111,7 @@ def test_the_best_combination_on_validation_is_kept() -> None:
 def test_nothing_is_chosen_or_learned_by_what_judges(name: str, product_text: Floats) -> None:
     """The test reviews and all reviews of new people may say anything."""
     table = checkerboard(num_users=60)
-    split = split_by_time(table, SplitSettings(new_people=0.2))
+    split = split_by_time(table, SplitSettings(held_out_users=0.2))
     seen = np.concatenate([split.train, split.valid])
     hidden = np.setdiff1d(np.arange(len(table)), seen)
     product = table.product.copy()
@@ -127,7 +127,7 @@ def test_nothing_is_chosen_or_learned_by_what_judges(name: str, product_text: Fl
 
 def test_products_kept_out_of_training_stay_out_of_histories(table: ReviewTable) -> None:
     """Choosing looks at the same histories as judging does."""
-    split = split_by_time(table, SplitSettings(new_products=0.2))
+    split = split_by_time(table, SplitSettings(held_out_products=0.2))
     job, model = Job(table, split, 0, None), ItemKNN().fit(table, split.train)
     expected = evaluate(model, table, split.valid, among=split.in_histories).masked["ndcg@10"]
     assert job.value(model) == expected

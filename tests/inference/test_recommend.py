@@ -55,7 +55,7 @@ def everybody(toy: Toy) -> list[Person]:
     return known_people(toy.table, np.arange(toy.table.num_users), toy.review_text)
 
 
-def as_strangers(people: list[Person]) -> list[Person]:
+def as_new_users(people: list[Person]) -> list[Person]:
     """The same reviews as somebody would send them: without vectors, under another name."""
     return [
         Person(f"stranger {person.user_id}", [replace(review, vector=None) for review in person.reviews])
@@ -84,7 +84,7 @@ def check_same(ours: list[Recommendations], theirs: list[Recommendations]) -> No
 def test_a_stranger_with_the_same_reviews_gets_the_same(toy: Toy) -> None:
     people = everybody(toy)
     assert people[0].reviews[1].vector is not None
-    check_same(toy.recommender.recommend(people, 7), toy.recommender.recommend(as_strangers(people), 7))
+    check_same(toy.recommender.recommend(people, 7), toy.recommender.recommend(as_new_users(people), 7))
 
 
 @pytest.mark.parametrize("colours", [0, 5])
@@ -101,13 +101,13 @@ def test_the_path_of_the_evaluation_gives_the_same(toy: Toy, num_codes: int) -> 
         states = states.with_item_factors(ItemFactors(nothing, nothing), code, 0.4)
         model.blend = Blend(rank=0, weight=0.0, num_codes=num_codes, penalty=0.4)
     checkpoint = replace(toy.checkpoint, model=model, states=states)
-    judged = GraphRecommender(model, states, table, toy.review_text)
+    evaluated = GraphRecommender(model, states, table, toy.review_text)
     last = table.indptr()[1:] - 1
     histories = histories_before(table, last)
-    scores = judged.score_both_ways(histories)[0].copy()
+    scores = evaluated.score_both_ways(histories)[0].copy()
     if num_codes:
-        assert not np.allclose(scores, judged.score(histories))
-    tastes = unit(judged.user_vectors(histories)[:, 1:]) @ unit(states.target.numpy()[:, 1:]).T
+        assert not np.allclose(scores, evaluated.score(histories))
+    tastes = unit(evaluated.user_vectors(histories)[:, 1:]) @ unit(states.target.numpy()[:, 1:]).T
     people = [replace(person, reviews=person.reviews[:-1]) for person in everybody(toy)]
     results = recommender_of(checkpoint, VectorBase.of_checkpoint(checkpoint), ToyEncoder()).recommend(people, 6)
     for user, result in enumerate(results):
@@ -144,7 +144,7 @@ def test_somebody_who_has_everything(toy: Toy) -> None:
 
 
 def test_a_batch_is_its_people_one_at_a_time(toy: Toy) -> None:
-    people = [*as_strangers(everybody(toy))[:9], Person("nobody"), Person("text", [Review(text="p4 is a thing")])]
+    people = [*as_new_users(everybody(toy))[:9], Person("nobody"), Person("text", [Review(text="p4 is a thing")])]
     check_same(toy.recommender.recommend(people, 5), [toy.recommender.recommend([one], 5)[0] for one in people])
     assert toy.recommender.recommend([], 5) == []
 
@@ -305,7 +305,7 @@ def test_attention_stands_at_the_reviews_as_they_were_given(toy: Toy) -> None:
 @pytest.mark.gpu
 def test_cuda_gives_the_same(toy: Toy) -> None:
     checkpoint = replace(toy.checkpoint, model=copy.deepcopy(toy.checkpoint.model))
-    people = [*as_strangers(everybody(toy)), Person("a", [Review("unknown", "text")]), Person("nobody")]
+    people = [*as_new_users(everybody(toy)), Person("a", [Review("unknown", "text")]), Person("nobody")]
     recommender = recommender_of(checkpoint, toy.recommender.base, ToyEncoder(), torch.device("cuda"))
     for ours, theirs in zip(recommender.recommend(people), toy.recommender.recommend(people), strict=True):
         assert scores(ours) == pytest.approx(scores(theirs), abs=1e-3)

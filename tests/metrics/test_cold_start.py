@@ -8,10 +8,10 @@ import pytest
 import rec_sys.metrics.cold_start
 from rec_sys.arrays import Floats, Ints
 from rec_sys.dataset.histories import Histories
-from rec_sys.dataset.product_texts import describe_new_products, with_texts_from
+from rec_sys.dataset.product_texts import describe_held_out_products, with_texts_from
 from rec_sys.dataset.splits import Split, SplitSettings, split_by_time
 from rec_sys.errors import DataError
-from rec_sys.metrics.cold_start import chance_of_recall, evaluate_new_products
+from rec_sys.metrics.cold_start import chance_of_recall, evaluate_held_out_products
 from rec_sys.metrics.protocol import evaluate
 from tests.metrics.test_protocol import Fixed
 from tests.support.toy import checkerboard, table_of
@@ -30,9 +30,9 @@ SPLIT = Split(
     train=KNOWN,
     valid=KNOWN[:0],
     test=KNOWN[:0],
-    new=KNOWN[:0],
-    new_products=np.array([1, 3, 5, 7, 9]),
-    described_by=np.array([1, 3, 5, 7]),
+    held_out_users=KNOWN[:0],
+    held_out_products=np.array([1, 3, 5, 7, 9]),
+    support=np.array([1, 3, 5, 7]),
     in_histories=KNOWN,
 )
 P, N, Q, M = range(4)  # product numbers
@@ -47,7 +47,7 @@ REVIEW_TEXT = vectors((9, 9), (1, 0), (9, 9), (0.6, 0.8), (9, 9), (0, 0), (9, 9)
 
 def test_first_three_reviews_describe_a_product_without_a_text() -> None:
     text = vectors((0, 1), (0, 0), (0, 0), (0.8, 0.6))  # q is not new: its reviews are in training
-    new = describe_new_products(TABLE, SPLIT, REVIEW_TEXT, text)
+    new = describe_held_out_products(TABLE, SPLIT, REVIEW_TEXT, text)
     assert new.product_text[N] == pytest.approx([2**-0.5, 2**-0.5])  # the mean of (1, 0), (0, 0), (0, 1), as a unit
     np.testing.assert_array_equal(new.product_text[[P, Q, M]], text[[P, Q, M]])
     assert new.targets.tolist() == [3, 9]  # m has a text of its own, so its first review is judged
@@ -56,18 +56,18 @@ def test_first_three_reviews_describe_a_product_without_a_text() -> None:
 
 def test_metadata_texts_are_left_as_they_are_and_then_all_reviews_are_judged() -> None:
     text = vectors((0, 1), (1, 0), (0, 0), (0.8, 0.6)).astype(np.float16)
-    new = describe_new_products(TABLE, SPLIT, REVIEW_TEXT, text)
+    new = describe_held_out_products(TABLE, SPLIT, REVIEW_TEXT, text)
     np.testing.assert_array_equal(new.product_text, text)
     assert new.product_text.dtype == np.float16
-    assert new.targets.tolist() == SPLIT.new_products.tolist()
+    assert new.targets.tolist() == SPLIT.held_out_products.tolist()
 
 
 def test_a_product_that_only_describes_itself_is_not_judged() -> None:
     no_text = np.zeros((4, 2), dtype=np.float32)
-    assert describe_new_products(TABLE, SPLIT, REVIEW_TEXT, no_text).targets.tolist() == [9]
-    only_m = replace(SPLIT, new_products=np.array([3]), described_by=np.array([3]))
+    assert describe_held_out_products(TABLE, SPLIT, REVIEW_TEXT, no_text).targets.tolist() == [9]
+    only_m = replace(SPLIT, held_out_products=np.array([3]), support=np.array([3]))
     with pytest.raises(DataError, match=r"none of 1 reviews of 1 new products is left to judge by"):
-        describe_new_products(TABLE, only_m, REVIEW_TEXT, no_text)
+        describe_held_out_products(TABLE, only_m, REVIEW_TEXT, no_text)
 
 
 def test_texts_from_reviews_fill_only_what_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,10 +80,10 @@ def test_texts_from_reviews_fill_only_what_is_empty(monkeypatch: pytest.MonkeyPa
 
 def test_data_without_any_text_has_vectors_of_no_length() -> None:
     none_of_products, none_of_reviews = np.zeros((4, 0), np.float32), np.zeros((10, 0), np.float32)
-    new = describe_new_products(TABLE, SPLIT, none_of_reviews, none_of_products)
+    new = describe_held_out_products(TABLE, SPLIT, none_of_reviews, none_of_products)
     assert (new.product_text.shape, new.targets.tolist()) == ((4, 0), [9])
-    assert describe_new_products(TABLE, SPLIT, REVIEW_TEXT, none_of_products).product_text.shape == (4, 2)
-    assert describe_new_products(TABLE, SPLIT, none_of_reviews, vectors(*[(0, 1)] * 4)).targets.tolist() == [
+    assert describe_held_out_products(TABLE, SPLIT, REVIEW_TEXT, none_of_products).product_text.shape == (4, 2)
+    assert describe_held_out_products(TABLE, SPLIT, none_of_reviews, vectors(*[(0, 1)] * 4)).targets.tolist() == [
         1,
         3,
         5,
@@ -94,7 +94,7 @@ def test_data_without_any_text_has_vectors_of_no_length() -> None:
 
 def test_people_are_judged_by_what_they_had_of_known_products() -> None:
     model = Fixed(np.array([4, 3, 2, 1], dtype=np.float32))
-    report = evaluate_new_products(model, TABLE, SPLIT, SPLIT.new_products)
+    report = evaluate_held_out_products(model, TABLE, SPLIT, SPLIT.held_out_products)
     assert model.asked[0].product.tolist() == [P, P, Q, P, P, P]  # never n, also not before m
     assert report.num_people == 4
     # masked: n is first of n, q, m for everybody; m of u0 is second of n, m
@@ -105,10 +105,10 @@ def test_people_are_judged_by_what_they_had_of_known_products() -> None:
 
 def test_chance_by_hand() -> None:
     # u0: of three, then of two products; the others of three
-    assert chance_of_recall(TABLE, SPLIT.new_products, 1, SPLIT.in_histories) == pytest.approx(
+    assert chance_of_recall(TABLE, SPLIT.held_out_products, 1, SPLIT.in_histories) == pytest.approx(
         ((1 / 3 + 1 / 2) / 2 + 3 * (1 / 3)) / 4
     )
-    assert chance_of_recall(TABLE, SPLIT.new_products, 50, SPLIT.in_histories) == 1.0
+    assert chance_of_recall(TABLE, SPLIT.held_out_products, 50, SPLIT.in_histories) == 1.0
     repeated = table_of([("a", "p", 5, 1), ("a", "q", 5, 2), ("a", "p", 5, 3), ("b", "r", 5, 1)])
     assert chance_of_recall(repeated, np.array([2]), 1) == pytest.approx(1 / 2)  # p stays in beside r
 
@@ -127,21 +127,21 @@ class ByChance:
 
 def test_an_order_by_chance_earns_chance() -> None:
     table = checkerboard(num_users=500, num_products=60, likes=12)
-    split = split_by_time(table, SplitSettings(new_products=0.3))
-    report = evaluate_new_products(ByChance(60), table, split, split.new_products)
+    split = split_by_time(table, SplitSettings(held_out_products=0.3))
+    report = evaluate_held_out_products(ByChance(60), table, split, split.held_out_products)
     for k in (10, 50):
-        chance = chance_of_recall(table, split.new_products, k, split.in_histories)
+        chance = chance_of_recall(table, split.held_out_products, k, split.in_histories)
         assert chance > k / 60
         assert report.masked[f"recall@{k}"] == pytest.approx(chance, abs=0.02)
 
 
 def test_the_mean_is_over_people_and_not_over_reviews() -> None:
     table = checkerboard(num_users=80, num_products=40, likes=9)
-    split = split_by_time(table, SplitSettings(new_products=0.4))
+    split = split_by_time(table, SplitSettings(held_out_products=0.4))
     model = ByChance(40)
-    report = evaluate(model, table, split.new_products, among=split.in_histories)
+    report = evaluate(model, table, split.held_out_products, among=split.in_histories)
     assert report.ranks is not None
-    users: Ints = table.user[split.new_products]
+    users: Ints = table.user[split.held_out_products]
     by_hand = [np.mean(report.ranks.masked[0, users == user] <= 10) for user in np.unique(users)]
     assert report.masked["recall@10"] == pytest.approx(np.mean(by_hand))
     np.testing.assert_allclose(report.ranks.per_person("recall@10"), by_hand)

@@ -38,11 +38,11 @@ def part_of_own_parity_first(model: Recommender) -> float:
 
 
 @pytest.mark.parametrize("model", PERSONAL)
-@pytest.mark.parametrize("new_people", [0.0, 0.3], ids=["known", "new"])
-def test_personal_models_rank_the_own_parity_first(model: Recommender, new_people: float) -> None:
+@pytest.mark.parametrize("held_out_users", [0.0, 0.3], ids=["known", "new"])
+def test_personal_models_rank_the_own_parity_first(model: Recommender, held_out_users: float) -> None:
     table = checkerboard(num_users=200)
-    split = split_by_time(table, SplitSettings(new_people=new_people))
-    targets = split.new if new_people else split.test
+    split = split_by_time(table, SplitSettings(held_out_users=held_out_users))
+    targets = split.held_out_users if held_out_users else split.test
     left = left_of_own_parity(table, targets)
     report = evaluate(model.fit(table, split.train), table, targets, cutoffs=(left,))
     assert report.masked[f"recall@{left}"] == 1.0

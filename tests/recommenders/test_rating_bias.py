@@ -52,8 +52,8 @@ def test_unknown_people_and_products_have_no_bias() -> None:
     model = RatingBias().fit(table, train)
     assert model.user_bias[-1] != 0  # so -1 must not mean "the last one"
     assert model.product_bias[-1] != 0
-    by_stranger = model.predict(numbers(0, -1), numbers(1, 1))
-    np.testing.assert_allclose(by_stranger, model.mean + model.product_bias[1], rtol=1e-6)
+    by_new_user = model.predict(numbers(0, -1), numbers(1, 1))
+    np.testing.assert_allclose(by_new_user, model.mean + model.product_bias[1], rtol=1e-6)
     np.testing.assert_allclose(model.predict(numbers(0, -1), numbers(0, -1)), model.mean, rtol=1e-6)
 
 

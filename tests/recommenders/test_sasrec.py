@@ -88,17 +88,17 @@ def test_the_best_epoch_is_kept_and_training_stops_after_patience() -> None:
     table, histories = checkerboard(), histories_of([[1, 3]])
     values, seen = iter([0.1, 0.4, 0.4, 0.2, 0.3, 0.9]), []
 
-    def judge(model: SASRec) -> float:
+    def validate(model: SASRec) -> float:
         seen.append(model.score(histories))
         return next(values)
 
     settings = TINY.model_copy(update={"epochs": 20, "patience": 3})
-    model = SASRec(settings).fit(table, np.arange(300), judge)
+    model = SASRec(settings).fit(table, np.arange(300), validate)
     assert len(seen) == 5  # 0.9 is never reached
     assert model.best_epoch == 2
     np.testing.assert_array_equal(model.score(histories), seen[1])
-    unjudged = SASRec(settings.model_copy(update={"epochs": 2})).fit(table, np.arange(300))
-    np.testing.assert_array_equal(unjudged.score(histories), seen[1])  # judging leaves no trace
+    without_test = SASRec(settings.model_copy(update={"epochs": 2})).fit(table, np.arange(300))
+    np.testing.assert_array_equal(without_test.score(histories), seen[1])  # judging leaves no trace
 
 
 def test_pieces_hold_every_training_review_once_in_order() -> None:

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from rec_sys.ids import IdMap
 from rec_sys.recommenders.graph.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from rec_sys.recommenders.graph.cold_start import Readable, Welcome
+from rec_sys.recommenders.graph.cold_start import Calibration, TextNeighbourBank
 from rec_sys.recommenders.graph.item_factors import Blend, ItemFactors
 from rec_sys.recommenders.graph.network import GraphModel
 from rec_sys.recommenders.graph.product_tower import ProductStates
@@ -45,12 +45,12 @@ def random_checkpoint(
         target = functional.normalize(torch.randn(NUM_PRODUCTS, RANK), dim=1) * 0.8
         code = functional.one_hot(torch.randint(NUM_CODES, (NUM_PRODUCTS,)), NUM_CODES).float()
         states = states.with_item_factors(ItemFactors(torch.randn(NUM_PRODUCTS, RANK), target), code, 0.1)
-    readable = None
+    bank = None
     if texts:
         text = functional.normalize(torch.randn(NUM_PRODUCTS, TEXT_DIM), dim=1)
         text[::5] = 0
-        readable = Readable(text.half(), torch.ones(len(text), dtype=torch.bool), Welcome(length=0.6))
+        bank = TextNeighbourBank(text.half(), torch.ones(len(text), dtype=torch.bool), Calibration(scale=0.6))
     products = IdMap([f"p{number}" for number in range(NUM_PRODUCTS)], "product")
     names = [f"Product {number}" for number in range(NUM_PRODUCTS)]
-    save_checkpoint(path, model, states, products, names, {"settings": {}, "encoder": {}}, readable)
+    save_checkpoint(path, model, states, products, names, {"settings": {}, "encoder": {}}, bank)
     return load_checkpoint(path)

@@ -124,7 +124,7 @@ def test_a_search_keeps_its_trials_and_says_how_to_train_the_best(work_dir: Path
         cfg = hydra.compose("train_config", given[4:])
     assert cfg.model.dim == int(best.params["model.dim"]) == kept["settings"]["model.dim"]
     assert cfg.train.learning_rate == pytest.approx(best.params["train.learning_rate"], rel=1e-5)
-    assert (cfg.train.max_epochs, cfg.train.judge) == (3, True)
+    assert (cfg.train.max_epochs, cfg.train.validate) == (3, True)
 
     again = search(work_dir, "plain", "search.trials=3", *SPACE)  # nothing is left to do
     assert f"  {kept['command']}\n" in again
@@ -343,12 +343,12 @@ def test_the_space_of_the_project_exists_and_holds_its_defaults() -> None:
 
 def test_plain_multirun_is_hydras_own_and_judges_where_it_is_to(work_dir: Path) -> None:
     same = [word for word in typed(work_dir, "") if "search" not in word]
-    judge = ["train.name=job${hydra:job.num}", "train.max_epochs=1", "train.judge=true,false"]
-    out = run("--multirun", *same, *judge)
-    judged, alone = (json.loads((work_dir / f"reports/job{number}/report.json").read_text()) for number in range(2))
-    assert "most popular" in judged["ranking"]
+    validate = ["train.name=job${hydra:job.num}", "train.max_epochs=1", "train.final_test=true,false"]
+    out = run("--multirun", *same, *validate)
+    evaluated, alone = (json.loads((work_dir / f"reports/job{number}/report.json").read_text()) for number in range(2))
+    assert "most popular" in evaluated["ranking"]
     assert (alone["ranking"], alone["ratings"]) == ({}, {})
-    assert alone["epochs"][0]["valid/ndcg_at_10"] == judged["epochs"][0]["valid/ndcg_at_10"]
+    assert alone["epochs"][0]["valid/ndcg_at_10"] == evaluated["epochs"][0]["valid/ndcg_at_10"]
     assert out.count("most popular") == 1
-    assert out.count("no test review was read (train.judge=false); best valid/ndcg_at_10 0.") == 1
+    assert out.count("no test review was read (train.final_test=false); best valid/ndcg_at_10 0.") == 1
     assert (work_dir / "checkpoints/job1.ckpt").is_file()

@@ -45,7 +45,7 @@ def work_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(work_dir: Path) -> TrainResult:
-    return train(configuration(work_dir, "train.name=first", "train.max_epochs=25", "split.new_people=0.1"))
+    return train(configuration(work_dir, "train.name=first", "train.max_epochs=25", "split.held_out_users=0.1"))
 
 
 def test_it_beats_popularity(trained: TrainResult) -> None:
@@ -53,13 +53,13 @@ def test_it_beats_popularity(trained: TrainResult) -> None:
     ranking = trained.report.ranking
     ours, popular = ranking["graph model"].masked["ndcg@10"], ranking["most popular"].masked["ndcg@10"]
     assert ours > 1.5 * popular
-    assert trained.report.new_people["graph model"].masked["ndcg@10"] > 1.2 * popular
+    assert trained.report.held_out_users["graph model"].masked["ndcg@10"] > 1.2 * popular
 
 
 def test_report_and_checkpoint_say_the_same(trained: TrainResult) -> None:
     report = json.loads((trained.checkpoint.parents[1] / "reports/first/report.json").read_text())
     assert report["ranking"]["graph model"]["masked"] == trained.report.ranking["graph model"].masked
-    assert report["facts"]["split"]["new people"] > 0
+    assert report["facts"]["split"]["held-out users"] > 0
     kept = load_checkpoint(trained.checkpoint)
     assert kept.info["metrics"]["epoch"] == trained.report.best_epoch
     best = max(figures["valid/ndcg_at_10"] for figures in trained.report.history)
@@ -124,7 +124,7 @@ def test_wrong_settings_are_named(work_dir: Path) -> None:
 
 
 def test_a_run_goes_on_with_what_it_began_with(work_dir: Path, trained: TrainResult) -> None:
-    resume = ["train.resume=first", "train.max_epochs=90", "split.new_people=0.1"]
+    resume = ["train.resume=first", "train.max_epochs=90", "split.held_out_users=0.1"]
     with pytest.raises(CheckpointError, match=r"train\.learning_rate was 0\.002, now 0\.1; model\.hops was 1, now 2"):
         train(configuration(work_dir, *resume, "model.hops=2", "train.learning_rate=0.1"))
     with pytest.raises(CheckpointError, match=r"split\.new_people was 0\.1, now 0\.0"):
@@ -167,21 +167,21 @@ def test_a_resumed_run_whose_checkpoint_is_gone_makes_a_new_one(work_dir: Path, 
 
 
 def test_new_people_and_new_products_are_both_judged(work_dir: Path, trained: TrainResult) -> None:
-    new = ["split.new_people=0.1", "split.new_products=0.1"]
+    new = ["split.held_out_users=0.1", "split.held_out_products=0.1"]
     result = train(configuration(work_dir, "train.name=new", "train.max_epochs=2", "train.baselines=[item_knn]", *new))
     report = result.report
     assert "graph model" in report.ranking
     assert len(report.ranking) >= 2
-    assert list(report.new_people) == list(report.new_products) == list(report.ranking)
-    assert {"recall@10", "recall@50"} <= set(report.new_products["graph model"].masked)
-    chance = report.facts["new_products_chance"]
+    assert list(report.held_out_users) == list(report.held_out_products) == list(report.ranking)
+    assert {"recall@10", "recall@50"} <= set(report.held_out_products["graph model"].masked)
+    chance = report.facts["held_out_products_chance"]
     assert 0 < chance["recall@10"] < chance["recall@50"] < 1
-    assert report.facts["split"]["reviews of new products"] > 0
+    assert report.facts["split"]["reviews of held-out products"] > 0
     text = report.text()
     assert "people never trained on:" in text
     assert f"described by texts (by chance: R@10 {chance['recall@10']:.4f}, R@50 {chance['recall@50']:.4f}):" in text
     written = json.loads((work_dir / "reports/new/report.json").read_text())
-    for part in ("new_people", "new_products"):
+    for part in ("held_out_users", "held_out_products"):
         assert {name: each["masked"] for name, each in written[part].items()} == {
             name: each.masked for name, each in getattr(report, part).items()
         }

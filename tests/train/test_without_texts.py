@@ -88,16 +88,16 @@ def test_a_known_person_and_a_stranger_who_took_the_same(bare: Path) -> None:
     assert known.note == ""
     even = [int(item.product_id[1:]) % 2 == 0 for item in known.items]
     assert np.mean(even[:5]) > 0.7  # chance is 12 of 32
-    stranger = ask(bare, [{"product_id": item} for item in taken(bare, "u4")], k=12)
-    assert scores(stranger) == pytest.approx(scores(known), abs=1e-5)
-    assert list(scores(stranger)) == list(scores(known))
+    new_user = ask(bare, [{"product_id": item} for item in taken(bare, "u4")], k=12)
+    assert scores(new_user) == pytest.approx(scores(known), abs=1e-5)
+    assert list(scores(new_user)) == list(scores(known))
 
 
 def test_of_texts_it_says_that_they_were_not_read(bare: Path) -> None:
     plain = ask(bare, [{"product_id": "p2"}, {"product_id": "p8"}])
-    told = ask(bare, [{"product_id": "p2", "text": "I love harps"}, {"product_id": "p8"}])
-    assert scores(told) == scores(plain)
-    assert (plain.note, told.note) == ("", UNREAD)
+    described = ask(bare, [{"product_id": "p2", "text": "I love harps"}, {"product_id": "p8"}])
+    assert scores(worded) == scores(plain)
+    assert (plain.note, worded.note) == ("", UNREAD)
     assert len(ask(bare, [{"product_id": "unknown", "product_name": "Harp"}]).items) == 10
     assert len(ask(bare, []).items) == 10
 
@@ -117,9 +117,9 @@ def test_the_evaluation_takes_its_checkpoint(bare: Path) -> None:
 
 def test_texts_of_products_alone_describe_new_ones(described: Path) -> None:
     known = ask(described, users=["u4"], k=12)
-    stranger = ask(described, [{"product_id": item} for item in taken(described, "u4")], k=12)
-    assert scores(stranger) == pytest.approx(scores(known), abs=1e-5)
-    assert known.note == stranger.note == ""
+    new_user = ask(described, [{"product_id": item} for item in taken(described, "u4")], k=12)
+    assert scores(new_user) == pytest.approx(scores(known), abs=1e-5)
+    assert known.note == new_user.note == ""
     assert known.items[0].name == NAMES[0].format(known.items[0].product_id[1:])
     harp, drum = (ask(described, [{"product_name": name.format("many")}], k=40) for name in NAMES)
     assert harp.note == drum.note == ""
@@ -130,9 +130,9 @@ def test_texts_of_products_alone_describe_new_ones(described: Path) -> None:
 
 
 def test_texts_of_reviews_are_then_not_read_and_it_says_so(described: Path) -> None:
-    plain, told = (ask(described, [{"product_id": "p2", **more}]) for more in ({}, {"text": "I want a drum"}))
-    assert scores(told) == scores(plain)
-    assert (plain.note, told.note) == ("", UNREAD_REVIEWS)
+    plain, worded = (ask(described, [{"product_id": "p2", **more}]) for more in ({}, {"text": "I want a drum"}))
+    assert scores(worded) == scores(plain)
+    assert (plain.note, worded.note) == ("", UNREAD_REVIEWS)
 
 
 def test_products_can_then_be_added(described: Path) -> None:
@@ -148,5 +148,5 @@ def test_a_model_that_shall_not_read_the_texts_there_are(described: Path, tmp_pa
     checkpoint = trained(tmp_path, f"data.metadata={tmp_path / 'products.jsonl'}", "model.texts=false")
     assert checkpoint.model.text_dim == 0
     known = ask(tmp_path, users=["u4"])
-    stranger = ask(tmp_path, [{"product_id": item} for item in taken(tmp_path, "u4")])
-    assert scores(stranger) == pytest.approx(scores(known), abs=1e-5)
+    new_user = ask(tmp_path, [{"product_id": item} for item in taken(tmp_path, "u4")])
+    assert scores(new_user) == pytest.approx(scores(known), abs=1e-5)

@@ -23,7 +23,7 @@ from rec_sys.dataset.product_texts import with_texts_from
 from rec_sys.dataset.splits import Split, first_reviews, histories_before
 from rec_sys.metrics.ranking import values_of_ranks
 from rec_sys.recommenders.graph.checkpoint import load_checkpoint, save_checkpoint
-from rec_sys.recommenders.graph.cold_start import NewProducts, Readable, Welcome
+from rec_sys.recommenders.graph.cold_start import Calibration, ColdItemEncoder, TextNeighbourBank
 from rec_sys.recommenders.graph.product_tower import ProductStates
 from rec_sys.recommenders.graph.recommender import GraphRecommender
 
@@ -35,10 +35,10 @@ HALVINGS = 16
 
 
 @dataclass(frozen=True)
-class Welcomed:
+class CalibrationReport:
     """What became of new products."""
 
-    length: float
+    scale: float
     exposure: float | None  # how often such a product is among a person's first 50, beside an average one
     ndcg: float | None  # masked ndcg@10 of the known products on validation
     ndcg_as_known: float | None  # the same with known products in the place of the new ones; None: nothing was chosen
@@ -49,17 +49,17 @@ class Welcomed:
         """One line for a person."""
         placed = f"; {self.count:,} of the catalogue placed by their texts" if self.count else ""
         if self.ndcg is None:
-            return f"new products have length {self.length:.3f}, and nothing to choose another by{placed}"
+            return f"new products have scale {self.scale:.3f}, and nothing to choose another by{placed}"
         return (
-            f"new products of length {self.length:.3f} are recommended {self.exposure:.1f} times as often as an "
+            f"new products of scale {self.scale:.3f} are recommended {self.exposure:.1f} times as often as an "
             f"average one (validation ndcg@10 of the others {self.ndcg:.4f}, without them "
             f"{self.ndcg_as_known:.4f}){placed}"
         )
 
 
-def welcome(
+def calibrate_cold_start(
     checkpoint: Path, data: Data, split: Split, valid: Ints, product_text: Vectors, cost: float
-) -> Welcomed | None:
+) -> CalibrationReport | None:
     """Set how boldly new products compete, and place those of the catalogue that have no training review.
 
     Args:
@@ -79,34 +79,34 @@ def welcome(
         return None
     count = torch.from_numpy(np.bincount(table.product[split.train], minlength=table.num_products))
     text = _unit(with_texts_from(table, split.train, data.review_text, product_text))
-    readable = Readable(text.half(), count > 0, Welcome(length=1.0))
-    new = NewProducts(kept.model.product_tower, kept.states, readable).eval()
+    bank = TextNeighbourBank(text.half(), count > 0, Calibration(scale=1.0))
+    new = ColdItemEncoder(kept.model.product_tower, kept.states, bank).eval()
     if len(new.numbers) < 2:
         return None
-    length, exposure, ndcg, as_known = 1.0, None, None, None
+    scale, exposure, ndcg, as_known = 1.0, None, None, None
     with torch.inference_mode():
         if new.blend:
             ours = GraphRecommender(kept.model, kept.states, table, data.review_text)
             some = _some(valid, SCORES // table.num_products)
             histories = histories_before(table, some, split.in_histories)
             vectors = ours.user_vectors(histories.last(HISTORY))
-            as_new = _unit(texts_as_new(data, split, product_text))
+            as_new = _unit(cold_start_texts(data, split, product_text))
             trial = Trial(new, kept.states, vectors, histories, table.product[some], as_new)
             if trial.folds:
-                length = length_for(trial, cost)
-                exposure, ndcg, as_known = trial.exposure(length), trial.ndcg(length), trial.as_known
+                scale = choose_scale(trial, cost)
+                exposure, ndcg, as_known = trial.exposure(scale), trial.ndcg(scale), trial.as_known
             else:
-                length = (1 - new.blend.penalty) / 2  # of a known product's taste
-        unseen = readable.placed
-        placed = new.of_parts(*_parts(new, text[unseen]), length)
+                scale = (1 - new.blend.penalty) / 2  # of a known product's taste
+        unseen = bank.cold_items
+        cold_items = new.of_parts(*_parts(new, text[unseen]), scale)
         states = ProductStates(kept.states.history.clone(), kept.states.target.clone())
-        states.history[unseen], states.target[unseen] = placed.history, placed.target
-    readable = replace(readable, welcome=Welcome(length=length))
-    save_checkpoint(checkpoint, kept.model, states, kept.products, kept.names, kept.info, readable)
-    return Welcomed(length, exposure, ndcg, as_known, len(unseen))
+        states.history[unseen], states.target[unseen] = cold_items.history, cold_items.target
+    bank = replace(bank, calibration=Calibration(scale=scale))
+    save_checkpoint(checkpoint, kept.model, states, kept.products, kept.names, kept.info, bank)
+    return CalibrationReport(scale, exposure, ndcg, as_known, len(unseen))
 
 
-def texts_as_new(data: Data, split: Split, product_text: Vectors) -> Vectors:
+def cold_start_texts(data: Data, split: Split, product_text: Vectors) -> Vectors:
     """What every product would be described by if it were new: its own text, or its first training reviews."""
     return with_texts_from(data.table, first_reviews(data.table, split.train), data.review_text, product_text)
 
@@ -138,7 +138,13 @@ class Trial:
     """
 
     def __init__(
-        self, new: NewProducts, states: ProductStates, people: Floats, histories: Histories, wanted: Ints, text: Tensor
+        self,
+        new: ColdItemEncoder,
+        states: ProductStates,
+        people: Floats,
+        histories: Histories,
+        wanted: Ints,
+        text: Tensor,
     ) -> None:
         vectors, target = torch.from_numpy(people), torch.from_numpy(wanted)
         owned = torch.from_numpy(histories.matrix(len(states.target)).toarray() > 0)
@@ -164,10 +170,10 @@ class Trial:
         self.as_known = self._ndcg([fold.known for fold in self.folds])
         self.all = scores.shape[1]
 
-    def _scores(self, length: float) -> list[Tensor]:
+    def _scores(self, scale: float) -> list[Tensor]:
         """(num_people, num_new) for each fold; -inf where owned."""
         no = -torch.inf  # also of no length
-        return [fold.flat + (fold.gain * length**0.5).nan_to_num(nan=no, neginf=no) for fold in self.folds]
+        return [fold.flat + (fold.gain * scale**0.5).nan_to_num(nan=no, neginf=no) for fold in self.folds]
 
     def _ndcg(self, scores: list[Tensor]) -> float:
         """Masked ndcg@10 of the known products, mean over the folds."""
@@ -177,19 +183,19 @@ class Trial:
             figures.append(float(values_of_ranks(rank.double().numpy(), "ndcg@10").mean()))
         return sum(figures) / max(len(figures), 1)
 
-    def ndcg(self, length: float) -> float:
+    def ndcg(self, scale: float) -> float:
         """Masked ndcg@10 of the known products beside new ones of this length."""
-        return self._ndcg(self._scores(length))
+        return self._ndcg(self._scores(scale))
 
-    def exposure(self, length: float) -> float:
+    def exposure(self, scale: float) -> float:
         """How often a new product is among the first LIST, beside an average product."""
-        shown = sum(int((new > self.last).sum()) for new in self._scores(length))
+        shown = sum(int((new > self.last).sum()) for new in self._scores(scale))
         possible = sum(int((fold.known > -torch.inf).sum()) for fold in self.folds)  # all but what people own
         return shown / max(possible, 1) * self.all / min(LIST, self.all)
 
 
 def _parts(
-    new: NewProducts, text: Tensor, leave_out: Tensor | None = None
+    new: ColdItemEncoder, text: Tensor, leave_out: Tensor | None = None
 ) -> tuple[ProductStates, Tensor, Tensor, Tensor]:
     """`NewProducts.parts`, so many texts at a time that their cosines fit into memory."""
     size = max(1, SCORES // max(1, len(new.numbers)))
@@ -204,7 +210,7 @@ def _parts(
     return states, taste, factors, history_factor_sum
 
 
-def length_for(trial: Trial, cost: float) -> float:
+def choose_scale(trial: Trial, cost: float) -> float:
     """The largest length that costs at most `cost` of the figure with known products in the place of the new ones."""
     least = (1 - cost) * trial.as_known
     if trial.ndcg(1.0) >= least:

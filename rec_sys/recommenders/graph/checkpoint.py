@@ -25,7 +25,7 @@ from rec_sys.errors import CheckpointError, ConfigError
 from rec_sys.files import atomic_file, sha256_of
 from rec_sys.ids import IdMap
 from rec_sys.paths import Paths, typed
-from rec_sys.recommenders.graph.cold_start import NewProducts, Readable, Welcome
+from rec_sys.recommenders.graph.cold_start import Calibration, ColdItemEncoder, TextNeighbourBank
 from rec_sys.recommenders.graph.item_factors import Blend
 from rec_sys.recommenders.graph.network import GraphModel
 from rec_sys.recommenders.graph.product_tower import ProductStates
@@ -50,24 +50,24 @@ class Checkpoint:
     info: dict[str, Any]  # "settings", "encoder", "data", "metrics", ...: plain JSON
     fingerprint: str  # sha256 of the file
     path: Path
-    readable: Readable | None = None  # what new products are compared with
+    bank: TextNeighbourBank | None = None  # what new products are compared with
 
     @cached_property
-    def new_products(self) -> NewProducts:
+    def new_products(self) -> ColdItemEncoder:
         """What turns texts into states of products that nobody has reviewed."""
-        return NewProducts(self.model.product_tower, self.states, self.readable).eval()
+        return ColdItemEncoder(self.model.product_tower, self.states, self.bank).eval()
 
     def graph_alone(self) -> ProductStates:
         """What the network says of all products, without memory, colours, and what new ones take after others."""
         dim = self.model.settings.dim
         plain = self.states.graph_alone(dim)
-        if self.readable is None or not len(self.readable.placed):
+        if self.bank is None or not len(self.bank.cold_items):
             return plain
-        placed = self.readable.placed
+        cold_items = self.bank.cold_items
         history, target = plain.history.clone(), plain.target.clone()
         with torch.no_grad():
-            own = self.model.product_tower.of_text(self.readable.text[placed].float()).graph_alone(dim)
-        history[placed], target[placed] = own.history, own.target
+            own = self.model.product_tower.of_text(self.bank.text[cold_items].float()).graph_alone(dim)
+        history[cold_items], target[cold_items] = own.history, own.target
         return ProductStates(history, target)
 
     def describe_new(self, text: Tensor) -> ProductStates:
@@ -82,15 +82,15 @@ def save_checkpoint(
     products: IdMap,
     names: list[str],
     info: Mapping[str, Any],
-    readable: Readable | None = None,
+    bank: TextNeighbourBank | None = None,
 ) -> None:
     """Write a checkpoint, atomically."""
     tensors = {f"model.{name}": value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     tensors["states.history"] = states.history.detach().cpu().contiguous()
     tensors["states.target"] = states.target.detach().cpu().contiguous()
-    if readable is not None:
-        tensors["readable.text"] = readable.text.detach().cpu().contiguous()
-        tensors["readable.known"] = readable.known.detach().cpu().contiguous()
+    if bank is not None:
+        tensors["readable.text"] = bank.text.detach().cpu().contiguous()
+        tensors["readable.known"] = bank.known.detach().cpu().contiguous()
     tensors["products"] = _text_tensor({"ids": products.ids, "names": names})
     header = {
         "format": FORMAT,
@@ -99,7 +99,7 @@ def save_checkpoint(
         "text_dim": str(model.text_dim),
         "review_texts": str(int(model.review_texts)),
         "memory": model.blend.model_dump_json() if model.blend else "",
-        "welcome": readable.welcome.model_dump_json() if readable else "",
+        "welcome": bank.calibration.model_dump_json() if bank else "",
         "info": orjson.dumps(dict(info), option=orjson.OPT_SERIALIZE_NUMPY).decode(),
     }
     with atomic_file(path) as temporary:
@@ -126,11 +126,11 @@ def load_checkpoint(path: Path) -> Checkpoint:
         model.load_state_dict({name[6:]: value for name, value in tensors.items() if name.startswith("model.")})
         products = orjson.loads(tensors["products"].numpy().tobytes())
         states = ProductStates(tensors["states.history"], tensors["states.target"])
-        readable = None
+        bank = None
         if header["welcome"]:
             kept = orjson.loads(header["welcome"])
-            welcome = Welcome.read({"memory_share": UNWRITTEN_FACTOR_WEIGHT, **kept}, "welcome")
-            readable = Readable(tensors["readable.text"], tensors["readable.known"], welcome)
+            calibration = Calibration.read({"memory_share": UNWRITTEN_FACTOR_WEIGHT, **kept}, "welcome")
+            bank = TextNeighbourBank(tensors["readable.text"], tensors["readable.known"], calibration)
     except (ConfigError, SafetensorError, RuntimeError, KeyError, ValueError) as error:
         raise CheckpointError(
             f"{path} does not fit this version of rec_sys ({_first_reason(error)}); train again or name another"
@@ -143,7 +143,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         info=orjson.loads(header["info"]),
         fingerprint=sha256_of(path),
         path=path,
-        readable=readable,
+        bank=bank,
     )
 
 

@@ -25,20 +25,20 @@ SHARPNESS = 20.0  # a neighbour weighs by exp(SHARPNESS * cosine of the texts)
 FACTOR_WEIGHT = 0.03
 
 
-class Welcome(Settings):
+class Calibration(Settings):
     """How new products stand among the known."""
 
-    length: float = Field(ge=0, le=1, description="squared length of taste and memory together")
+    scale: float = Field(ge=0, le=1, description="squared length of taste and memory together")
     factor_weight: float = Field(FACTOR_WEIGHT, ge=0, le=1, description="part of that which is memory")
 
 
 @dataclass(frozen=True)
-class Readable:
+class TextNeighbourBank:
     """What new products are compared with."""
 
     text: Tensor  # (num_products, text_dim) unit vectors; zero where a product has none
     known: Tensor  # (num_products,) bool: has training reviews, so that new products may take after it
-    welcome: Welcome
+    calibration: Calibration
 
     @property
     def examples(self) -> Tensor:
@@ -46,12 +46,12 @@ class Readable:
         return (self.known & self.text.any(dim=1)).nonzero()[:, 0]
 
     @property
-    def placed(self) -> Tensor:
+    def cold_items(self) -> Tensor:
         """Product numbers of those that have nothing but a text."""
         return (~self.known & self.text.any(dim=1)).nonzero()[:, 0]
 
 
-class NewProducts(nn.Module):
+class ColdItemEncoder(nn.Module):
     """Texts to product states; also the network that is exported for serving.
 
     Args:
@@ -65,15 +65,15 @@ class NewProducts(nn.Module):
     target_factors: Tensor
     history_factors: Tensor
 
-    def __init__(self, tower: ProductTower, states: ProductStates, readable: Readable | None) -> None:
+    def __init__(self, tower: ProductTower, states: ProductStates, bank: TextNeighbourBank | None) -> None:
         super().__init__()
         self.tower, self.blend = tower, tower.blend
         self.rank = self.blend.rank if self.blend else 0
-        self.length = 1.0 if readable is None else readable.welcome.length
-        self.factor_weight = FACTOR_WEIGHT if readable is None else readable.welcome.factor_weight
+        self.scale = 1.0 if bank is None else bank.calibration.scale
+        self.factor_weight = FACTOR_WEIGHT if bank is None else bank.calibration.factor_weight
         self.dim = tower.learned.embedding_dim
-        text = torch.zeros(0, 1) if readable is None else readable.text
-        self.numbers = torch.zeros(0, dtype=torch.int64) if readable is None else readable.examples
+        text = torch.zeros(0, 1) if bank is None else bank.text
+        self.numbers = torch.zeros(0, dtype=torch.int64) if bank is None else bank.examples
         target, device = states.target, states.target.device
         self.register_buffer("text", text[self.numbers].float().to(device))
         self.register_buffer("taste", target[self.numbers.to(device), 1 : self.dim + 1])
@@ -84,7 +84,7 @@ class NewProducts(nn.Module):
 
     def forward(self, text: Tensor) -> tuple[Tensor, Tensor]:
         """History states (n, history_dim) and target vectors (n, target_dim) of texts (n, text_dim)."""
-        states = self.of_parts(*self.parts(text), self.length)
+        states = self.of_parts(*self.parts(text), self.scale)
         return states.history, states.target
 
     def describe(self, text: Tensor) -> ProductStates:
@@ -119,7 +119,7 @@ class NewProducts(nn.Module):
         return own, taste, factors, history_factor_sum
 
     def of_parts(
-        self, own: ProductStates, taste: Tensor, factors: Tensor, history_factor_sum: Tensor, length: float
+        self, own: ProductStates, taste: Tensor, factors: Tensor, history_factor_sum: Tensor, scale: float
     ) -> ProductStates:
         """Put the parts together; see `parts`."""
         if not len(self.numbers):
@@ -128,9 +128,9 @@ class NewProducts(nn.Module):
         code = level.new_zeros(len(level), self.blend.num_codes if self.blend else 0)
         if self.blend:
             blend_weight = self.factor_weight * factors.square().sum(dim=1, keepdim=True)  # of no text: 0
-            rest = torch.full_like(level, 1 - length).sqrt()
+            rest = torch.full_like(level, 1 - scale).sqrt()
             inner = torch.cat(
-                [taste * (length * (1 - blend_weight)).sqrt(), factors * (length * blend_weight).sqrt(), rest, code],
+                [taste * (scale * (1 - blend_weight)).sqrt(), factors * (scale * blend_weight).sqrt(), rest, code],
                 dim=1,
             )
         else:

@@ -86,7 +86,7 @@ def fit_item_factors(
     kept = load_checkpoint(checkpoint)
     plain, before = kept.graph_alone(), kept.model.blend  # a run that went on may have a memory already
 
-    def judge(blend: Blend | None, states: ProductStates) -> RankingReport:
+    def validate(blend: Blend | None, states: ProductStates) -> RankingReport:
         kept.model.blend = blend
         recommender = GraphRecommender(kept.model, states, table, data.review_text)
         return evaluate(recommender, table, valid, among=split.in_histories)
@@ -103,10 +103,10 @@ def fit_item_factors(
             notes.append(f"no item factors: {error}")
         else:
             with_item_factors, dim = plain.with_item_factors(full), full.target.shape[1]
-            best = ndcg[0.0] = judge(None, plain).masked["ndcg@10"]
+            best = ndcg[0.0] = validate(None, plain).masked["ndcg@10"]
             for blend_weight, decay in product((*BLEND_WEIGHTS, FACTORS_NEARLY_ALONE), DECAYS):
                 each = Blend(rank=dim, weight=blend_weight, decay=decay)
-                figure = judge(each, with_item_factors).masked["ndcg@10"]
+                figure = validate(each, with_item_factors).masked["ndcg@10"]
                 ndcg[blend_weight] = max(figure, ndcg.get(blend_weight, 0.0))
                 if figure > best and blend_weight != FACTORS_NEARLY_ALONE:
                     best, blend, factors = figure, each, full
@@ -121,12 +121,12 @@ def fit_item_factors(
     if num_codes:
         number = assign_codes(table.user[train], table.product[train], table.num_products, num_codes)
         code = functional.one_hot(torch.from_numpy(number), num_codes).float()
-        unmasked[0.0] = judge(blend, states).unmasked["ndcg@10"]
+        unmasked[0.0] = validate(blend, states).unmasked["ndcg@10"]
         before_penalty = blend or Blend(rank=0, weight=0.0)
         for penalty in PENALTIES:
             penalised = before_penalty.model_copy(update={"num_codes": num_codes, "penalty": penalty})
             with_codes = plain.with_item_factors(factors, code, penalty)
-            figure = judge(penalised, with_codes).unmasked["ndcg@10"]
+            figure = validate(penalised, with_codes).unmasked["ndcg@10"]
             if figure > max(unmasked.values()):
                 blend, states = penalised, with_codes
             unmasked[penalty] = figure
@@ -154,17 +154,17 @@ def _factors(
     chosen, text_weight = EASE(settings).fit(table, train), 0.0
     if product_text is not None and np.any(product_text):
 
-        def judge(model: EASE) -> float:
+        def validate(model: EASE) -> float:
             return evaluate(model, table, valid, among=split.in_histories).masked["ndcg@10"]
 
-        best = judge(chosen)
+        best = validate(chosen)
         for each in TEXT_WEIGHTS:
             reader = TextEASE(product_text, TextEASESettings(**settings.model_dump(), text_weight=each))
             try:
                 reader.fit(table, train)
             except ConfigError:  # too much for float32
                 break
-            if (figure := judge(reader)) > best:
+            if (figure := validate(reader)) > best:
                 best, chosen, text_weight = figure, reader, each
     reads = torch.from_numpy(np.bincount(table.product[train], minlength=table.num_products))
     rank = min(max(rank, table.num_products // PER_PRODUCT), 2 * rank)

@@ -17,7 +17,7 @@ from rec_sys.recommenders.graph.settings import TrainSettings
 from rec_sys.settings import Settings
 
 # Settings that a resumed run may change.
-FREE = ("name", "resume", "judge", "baselines", "max_epochs", "patience", "accelerator", "precision")
+FREE = ("name", "resume", "final_test", "baselines", "max_epochs", "patience", "accelerator", "precision")
 UNKNOWN = "not a setting yet"
 MADE_OF, MLFLOW_RUN = "made_of", "mlflow_run"  # keys of the state
 

@@ -82,7 +82,7 @@ class TrainSettings(Settings):
     baselines: list[str] = Field(
         default=["popularity", "item_knn", "ease"], description="judged beside the model when training is done"
     )
-    judge: bool = Field(True, description="read the test reviews when training is done; false: validation alone")
+    final_test: bool = Field(True, description="read the test reviews when training is done; false: validation alone")
 
     @model_validator(mode="after")
     def _some_loss(self) -> TrainSettings:

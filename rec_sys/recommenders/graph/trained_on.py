@@ -47,5 +47,5 @@ def check_trained_on(checkpoint: Checkpoint, data: Data, split: SplitSettings) -
 
 def _without_effect(key: str, before: dict[str, object], now: SplitSettings) -> bool:
     """The seed draws nothing where nobody and nothing is kept out."""
-    kept_out = (before["new_people"], before["new_products"], now.new_people, now.new_products)
+    kept_out = (before["held_out_users"], before["held_out_products"], now.held_out_users, now.held_out_products)
     return key == "seed" and not any(kept_out)

@@ -12,9 +12,9 @@ import torch
 from rec_sys.dataset.product_texts import with_texts_from
 from rec_sys.dataset.splits import SplitSettings, first_reviews, histories_before, split_by_time
 from rec_sys.metrics.protocol import evaluate
-from rec_sys.recommenders.graph.calibration import HISTORY, Trial, length_for, texts_as_new, welcome
+from rec_sys.recommenders.graph.calibration import HISTORY, Trial, calibrate_cold_start, choose_scale, cold_start_texts
 from rec_sys.recommenders.graph.checkpoint import load_checkpoint, save_checkpoint
-from rec_sys.recommenders.graph.cold_start import NewProducts, Readable, Welcome
+from rec_sys.recommenders.graph.cold_start import Calibration, ColdItemEncoder, TextNeighbourBank
 from rec_sys.recommenders.graph.fit_item_factors import fit_item_factors
 from rec_sys.recommenders.graph.item_factors import Blend, low_rank_factors
 from rec_sys.recommenders.graph.recommender import GraphRecommender
@@ -40,18 +40,18 @@ def test_new_products_cost_no_more_than_allowed_and_nothing_else_changes(tmp_pat
     before = load_checkpoint(path)
     lengths = []
     for cost in (0.0, 0.1, 0.5):
-        found = welcome(path, data_of(data), data.split, data.split.valid, data.product_text, cost)
+        found = calibrate_cold_start(path, data_of(data), data.split, data.split.valid, data.product_text, cost)
         assert found is not None
         assert found.ndcg is not None
         assert found.ndcg_as_known is not None
         assert found.ndcg >= (1 - cost) * found.ndcg_as_known - 1e-9
-        assert f"length {found.length:.3f} are recommended {found.exposure:.1f} times" in found.note
-        lengths.append(found.length)
+        assert f"scale {found.scale:.3f} are recommended {found.exposure:.1f} times" in found.note
+        lengths.append(found.scale)
     assert 0 < lengths[0] < lengths[-1] <= 1
     assert lengths == sorted(lengths)
     after = load_checkpoint(path)
-    assert after.readable is not None
-    assert after.readable.welcome.length == lengths[-1]
+    assert after.bank is not None
+    assert after.bank.calibration.scale == lengths[-1]
     torch.testing.assert_close(after.model.state_dict(), before.model.state_dict(), atol=0, rtol=0)
     reviewed = np.unique(data.table.product[data.split.train])
     torch.testing.assert_close(after.states.target[reviewed], before.states.target[reviewed], atol=0, rtol=0)
@@ -62,8 +62,10 @@ def test_the_figure_is_that_of_the_protocol(tmp_path: Path) -> None:
     data = toy(num_users=60, num_products=120, likes=28)
     kept = load_checkpoint(with_item_factors(tmp_path, data))
     text = torch.nn.functional.normalize(torch.from_numpy(data.product_text), dim=1)
-    new = NewProducts(
-        kept.model.product_tower, kept.states, Readable(text, torch.ones(120, dtype=torch.bool), Welcome(length=1.0))
+    new = ColdItemEncoder(
+        kept.model.product_tower,
+        kept.states,
+        TextNeighbourBank(text, torch.ones(120, dtype=torch.bool), Calibration(scale=1.0)),
     ).eval()
     ours = GraphRecommender(kept.model, kept.states, data.table, data.review_text)
     valid = data.split.valid
@@ -87,23 +89,23 @@ def test_the_figure_is_that_of_the_protocol(tmp_path: Path) -> None:
         assert trial.ndcg(0.4) == pytest.approx(np.mean(figures), abs=1e-6)
         assert trial.ndcg(0.0) == pytest.approx(trial.ndcg(1e-12), abs=1e-6)
         assert trial.ndcg(1.0) < 0.9 * trial.as_known
-        longest = length_for(trial, 0.1)
+        longest = choose_scale(trial, 0.1)
         assert trial.ndcg(longest) >= 0.9 * trial.as_known > trial.ndcg(longest + 0.01)
 
 
 def test_products_kept_out_of_training_are_placed_by_their_texts_and_are_no_examples(tmp_path: Path) -> None:
     data = toy(num_users=60, num_products=40)
-    split = split_by_time(data.table, SplitSettings(new_products=0.2))
+    split = split_by_time(data.table, SplitSettings(held_out_products=0.2))
     kept_out = Toy(data.table, split, data.review_text, data.product_text)
     path = with_item_factors(tmp_path, kept_out)
-    found = welcome(path, data_of(kept_out), split, split.valid, data.product_text, 0.05)
+    found = calibrate_cold_start(path, data_of(kept_out), split, split.valid, data.product_text, 0.05)
     after = load_checkpoint(path)
     new = np.setdiff1d(np.arange(40), data.table.product[split.train])
     assert found is not None
     assert found.count == len(new) > 0
-    assert after.readable is not None
-    np.testing.assert_array_equal(after.readable.placed, new)
-    assert not np.isin(after.readable.examples, new).any()
+    assert after.bank is not None
+    np.testing.assert_array_equal(after.bank.cold_items, new)
+    assert not np.isin(after.bank.examples, new).any()
     with torch.no_grad():
         described = after.describe_new(torch.from_numpy(data.product_text[new]))
     torch.testing.assert_close(after.states.target[new], described.target)
@@ -115,7 +117,7 @@ def test_without_texts_nothing_is_done(tmp_path: Path) -> None:
     path = with_item_factors(tmp_path, data)
     before = path.read_bytes()
     nothing = np.zeros_like(data.product_text)
-    assert welcome(path, data_of(data), data.split, data.split.valid, nothing, 0.05) is None
+    assert calibrate_cold_start(path, data_of(data), data.split, data.split.valid, nothing, 0.05) is None
     assert path.read_bytes() == before
 
 
@@ -123,7 +125,7 @@ def test_one_without_a_text_of_its_own_is_asked_for_by_its_first_reviews_as_a_ne
     data = toy(num_users=60, num_products=120)
     own = data.product_text.copy()
     own[::2] = 0
-    found = texts_as_new(data_of(data), data.split, own)
+    found = cold_start_texts(data_of(data), data.split, own)
     np.testing.assert_array_equal(found[1::2], own[1::2])
     for product in range(0, 120, 2):
         reviews = data.split.train[data.table.product[data.split.train] == product]
@@ -132,19 +134,19 @@ def test_one_without_a_text_of_its_own_is_asked_for_by_its_first_reviews_as_a_ne
         np.testing.assert_allclose(found[product], mean / max(np.linalg.norm(mean), 1e-9), atol=1e-6)
     path = with_item_factors(tmp_path, data)
     kept = load_checkpoint(path)
-    welcomed = welcome(path, data_of(data), data.split, data.split.valid, own, 0.1)
-    assert welcomed is not None
+    calibrated = calibrate_cold_start(path, data_of(data), data.split, data.split.valid, own, 0.1)
+    assert calibrated is not None
     ours = GraphRecommender(kept.model, kept.states, data.table, data.review_text)
     histories = histories_before(data.table, data.split.valid)
     people, wanted = ours.user_vectors(histories.last(HISTORY)), data.table.product[data.split.valid]
     new = load_checkpoint(path).new_products
     with torch.inference_mode():
         figures = [
-            Trial(new, kept.states, people, histories, wanted, torch.from_numpy(text)).ndcg(welcomed.length)
+            Trial(new, kept.states, people, histories, wanted, torch.from_numpy(text)).ndcg(calibrated.scale)
             for text in (found, with_texts_from(data.table, data.split.train, data.review_text, own))
         ]
-    assert welcomed.ndcg == pytest.approx(figures[0], abs=1e-3)  # examples are kept in half precision
-    assert welcomed.ndcg != pytest.approx(figures[1], abs=1e-3)
+    assert calibrated.ndcg == pytest.approx(figures[0], abs=1e-3)  # examples are kept in half precision
+    assert calibrated.ndcg != pytest.approx(figures[1], abs=1e-3)
 
 
 def test_nothing_is_chosen_where_nobody_could_lose(tmp_path: Path) -> None:
@@ -156,18 +158,18 @@ def test_nothing_is_chosen_where_nobody_could_lose(tmp_path: Path) -> None:
     first = first_reviews(data.table, data.split.train)
     text[first[data.table.product[first] != data.table.product[one[0]]]] = 0
     each = replace(data, review_text=text)
-    found = welcome(with_item_factors(tmp_path, each), data_of(each), data.split, one, own, 0.1)
+    found = calibrate_cold_start(with_item_factors(tmp_path, each), data_of(each), data.split, one, own, 0.1)
     assert found is not None
-    assert (found.length, found.exposure, found.ndcg) == (0.5, None, None)  # as long as a known product's taste
+    assert (found.scale, found.exposure, found.ndcg) == (0.5, None, None)  # as long as a known product's taste
 
 
 def test_parts_that_everybody_takes_next_do_not_spoil_the_figure(tmp_path: Path) -> None:
     data = toy(num_users=60, num_products=120)
-    found = welcome(
+    found = calibrate_cold_start(
         with_item_factors(tmp_path, data), data_of(data), data.split, data.split.valid[:1], data.product_text, 0.1
     )
     assert found is not None
-    assert found.length > 0
+    assert found.scale > 0
     assert found.ndcg is not None
     assert found.ndcg >= 0.9 * (found.ndcg_as_known or 0)
 
@@ -176,7 +178,7 @@ def test_a_part_that_everybody_owns_is_never_shown(tmp_path: Path) -> None:
     """One person owns all products but the next: in parts of one product each, some have nobody to be shown to."""
     data = toy(num_users=10, num_products=8, likes=3)
     path, one = with_item_factors(tmp_path, data), data.split.valid[:1]
-    found = welcome(path, data_of(data), data.split, one, data.product_text, 0.1)
+    found = calibrate_cold_start(path, data_of(data), data.split, one, data.product_text, 0.1)
     assert found is not None
     assert found.exposure is not None
     assert 0 <= found.exposure <= 8
@@ -186,8 +188,8 @@ def test_how_often_new_ones_are_shown_is_counted_by_hand(tmp_path: Path) -> None
     data = toy(num_users=60, num_products=120)
     kept = load_checkpoint(with_item_factors(tmp_path, data))
     text = torch.nn.functional.normalize(torch.from_numpy(data.product_text), dim=1)
-    readable = Readable(text, torch.ones(120, dtype=torch.bool), Welcome(length=1.0))
-    new = NewProducts(kept.model.product_tower, kept.states, readable).eval()
+    bank = TextNeighbourBank(text, torch.ones(120, dtype=torch.bool), Calibration(scale=1.0))
+    new = ColdItemEncoder(kept.model.product_tower, kept.states, bank).eval()
     ours = GraphRecommender(kept.model, kept.states, data.table, data.review_text)
     valid = data.split.valid
     histories = histories_before(data.table, valid)
@@ -213,33 +215,34 @@ def test_a_set_without_product_texts_has_those_of_its_reviews(tmp_path: Path) ->
     data = toy()
     none = np.zeros((data.table.num_products, 0), dtype=np.float32)
     assert (
-        welcome(with_item_factors(tmp_path, data), data_of(data), data.split, data.split.valid, none, 0.1) is not None
+        calibrate_cold_start(with_item_factors(tmp_path, data), data_of(data), data.split, data.split.valid, none, 0.1)
+        is not None
     )
 
 
 def test_without_anything_beside_the_graph_nothing_is_chosen_and_the_note_says_so(tmp_path: Path) -> None:
     data = toy()
     path = saved(tmp_path, data)
-    found = welcome(path, data_of(data), data.split, data.split.valid, data.product_text, 0.02)
+    found = calibrate_cold_start(path, data_of(data), data.split, data.split.valid, data.product_text, 0.02)
     assert found is not None
-    assert (found.length, found.exposure, found.ndcg, found.ndcg_as_known) == (1.0, None, None, None)
+    assert (found.scale, found.exposure, found.ndcg, found.ndcg_as_known) == (1.0, None, None, None)
     assert found.note.startswith("new products have length 1.000, and nothing to choose another by")
 
 
 def test_going_on_starts_from_what_the_network_says(tmp_path: Path) -> None:
     """Memory, colours and places of new products are made again; none is made from what they were before."""
     data = toy(num_users=60, num_products=40)
-    split = split_by_time(data.table, SplitSettings(new_products=0.3))
+    split = split_by_time(data.table, SplitSettings(held_out_products=0.3))
     kept_out = Toy(data.table, split, data.review_text, data.product_text)
     path = saved(tmp_path, kept_out)
     plain = load_checkpoint(path).states
     found = []
     for _ in range(2):
         fitted = fit_item_factors(path, data_of(kept_out), split, split.valid, RANK, 8)
-        welcomed = welcome(path, data_of(kept_out), split, split.valid, data.product_text, 0.1)
+        calibrated = calibrate_cold_start(path, data_of(kept_out), split, split.valid, data.product_text, 0.1)
         alone = load_checkpoint(path).graph_alone()
         torch.testing.assert_close(vars(alone), vars(plain), atol=2e-3, rtol=0)  # texts are kept in half precision
-        found.append((fitted, welcomed))
+        found.append((fitted, calibrated))
     assert found[0][1] is not None
     assert found[0][1].count > 0
     np.testing.assert_allclose(list(found[1][0].ndcg.values()), list(found[0][0].ndcg.values()), atol=1e-3)
@@ -252,7 +255,7 @@ def test_the_test_reviews_are_not_looked_at(tmp_path: Path) -> None:
     product[data.split.test] = 0
     others = replace(data, table=replace(data.table, product=product))
     found, same = (
-        welcome(
+        calibrate_cold_start(
             with_item_factors(tmp_path / name, data),
             data_of(each),
             data.split,

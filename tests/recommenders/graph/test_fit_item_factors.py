@@ -98,16 +98,16 @@ def test_texts_are_read_where_they_help(tmp_path: Path) -> None:
     data = toy(num_users=30, num_products=60, likes=5)
     kinds = np.eye(2, dtype=np.float32)[np.arange(60) % 2]
     noise = np.random.default_rng(0).normal(size=(60, 50)).astype(np.float32)
-    told, untold, without = (
+    described, undescribed, without = (
         fit_item_factors(saved(tmp_path / name, data), data_of(data), data.split, data.split.valid, 20, 0, text)
         for name, text in (("kinds", kinds), ("noise", noise), ("none", None))
     )
-    assert told.text_weight in TEXT_WEIGHTS
-    assert f"texts {told.text_weight:g}, share" in told.note
-    assert told.facts["text_weight"] == told.text_weight
+    assert described.text_weight in TEXT_WEIGHTS
+    assert f"texts {described.text_weight:g}, weight" in described.note
+    assert described.facts["text_weight"] == described.text_weight
     assert without.text_weight == 0
-    assert told.ndcg[FACTORS_NEARLY_ALONE] > without.ndcg[FACTORS_NEARLY_ALONE] + 0.02
-    assert told.ndcg[FACTORS_NEARLY_ALONE] > untold.ndcg[FACTORS_NEARLY_ALONE]
+    assert described.ndcg[FACTORS_NEARLY_ALONE] > without.ndcg[FACTORS_NEARLY_ALONE] + 0.02
+    assert described.ndcg[FACTORS_NEARLY_ALONE] > undescribed.ndcg[FACTORS_NEARLY_ALONE]
 
 
 def test_the_test_reviews_are_not_looked_at(tmp_path: Path) -> None:
