@@ -22,10 +22,10 @@ def mean(values: Sequence[float]) -> str:
 
 
 def _ranking(reports: Sequence[Report]) -> Row:
-    """R@10 and N@10, masked and unmasked, of one model over its seeds."""
+    """R@10 and N@10, filtered and unfiltered, of one model over its seeds."""
     return {
         f"{figure[0].upper()}@10 {kind}": mean([report[kind][figure] for report in reports])
-        for kind in ("masked", "unmasked")
+        for kind in ("filtered", "unfiltered")
         for figure in FIGURES
     } | {"people": str(reports[0]["num_people"]), "seeds": len(reports)}
 
@@ -54,14 +54,14 @@ def baseline_rows(evaluation: Report) -> list[Row]:
     apart = evaluation["differences"]["models"]
     rows = []
     for name, report in evaluation["models"].items():
-        found = [d for d in apart.get(name, []) if d["metric"] == "ndcg@10" and d["masked"]]
+        found = [d for d in apart.get(name, []) if d["metric"] == "ndcg@10" and d["filtered"]]
         difference = f"{found[0]['difference']:+.4f} [{found[0]['low']:+.4f}, {found[0]['high']:+.4f}]" if found else ""
         rows.append(
             {
                 "model": name,
                 **{
                     f"{figure[0].upper()}@{figure.partition('@')[2]} {kind}": round(report[kind][figure], 4)
-                    for kind in ("masked", "unmasked")
+                    for kind in ("filtered", "unfiltered")
                     for figure in ("recall@5", "recall@10", "recall@20", "ndcg@10", "coverage@10")
                 },
                 "N@10 difference": difference,
@@ -83,7 +83,7 @@ def held_out_rows(runs: Sequence[Report]) -> list[Row]:
             ("new people N@10", "held_out_users", "ndcg@10"),
             ("new products R@50", "held_out_products", "recall@50"),
         ):
-            values = [_plains(run[part])[_plain(model)]["masked"][figure] for run in runs if run[part]]
+            values = [_plains(run[part])[_plain(model)]["filtered"][figure] for run in runs if run[part]]
             row[title] = mean(values) if values else "-"
         rows.append(row)
     chance = [
@@ -117,7 +117,7 @@ def ablation_rows(variants: Mapping[str, Sequence[Report]]) -> list[Row]:
         alone = [figures[str(FACTORS_NEARLY_ALONE)] for figures in tried if figures]
         ratings = {
             key: [figures[f"valid/rating_{key}"] for figures in best if f"valid/rating_{key}" in figures]
-            for key in ("loss", "mse")
+            for key in ("mae", "mse")
         }
         rows.append(
             {
@@ -142,4 +142,4 @@ def rating_rows(runs: Sequence[Report]) -> list[Row]:
     ]
 
 
-KEYS = ("loss", "mse", "accuracy", "f1")
+KEYS = ("mae", "mse", "accuracy", "f1")

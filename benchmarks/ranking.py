@@ -1,4 +1,4 @@
-"""How long the protocol itself takes: ranks of given scores, masked and unmasked, coverage, groups, intervals.
+"""How long the protocol itself takes: ranks of given scores, filtered and unfiltered, coverage, groups, intervals.
 
     uv run -m benchmarks.ranking [--people 24772] [--products 9922] [--repeat 3] [--name ranking]
 
@@ -64,7 +64,7 @@ def main() -> None:
     report(
         args.name,
         rows,
-        data=f"{args.people:,} generated people x {args.products:,} products, masked and unmasked, coverage, groups",
+        data=f"{args.people:,} generated people x {args.products:,} products, filtered and unfiltered, coverage, groups",
         seed=0,
         repeats=args.repeat,
         interval_seconds=interval_seconds,

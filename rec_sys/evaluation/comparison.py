@@ -29,7 +29,7 @@ class Comparison:
     part: Part
     reports: Mapping[str, RankingReport]  # by model
     facts: dict[str, Any]  # data, split, seeds, time
-    chance: dict[str, float] = field(default_factory=dict)  # masked recall@k of an order by chance
+    chance: dict[str, float] = field(default_factory=dict)  # filtered recall@k of an order by chance
     notes: list[str] = field(default_factory=list)  # what a reader of the tables should know
     differences: dict[str, list[Difference]] = field(init=False)  # of each model but the first
 
@@ -57,7 +57,7 @@ class Comparison:
         if not self.reports:
             return "\n\n".join(self.notes)
         first = next(iter(self.reports.values()))
-        metrics = ["recall@10", "ndcg@10", *(["recall@50"] if "recall@50" in first.masked else []), "coverage@10"]
+        metrics = ["recall@10", "ndcg@10", *(["recall@50"] if "recall@50" in first.filtered else []), "coverage@10"]
         data, split = self.facts["data"], self.facts["split"]
         parts = [
             f"{data['name']}: {split['train']:,} training reviews, {first.num_people:,} people judged "
@@ -65,10 +65,12 @@ class Comparison:
             format_table(self.reports, markdown, metrics),
         ]
         if self.chance:
-            parts.append("by chance, masked: " + ", ".join(f"{short(k)} {v:.4f}" for k, v in self.chance.items()))
+            parts.append("by chance, filtered: " + ", ".join(f"{short(k)} {v:.4f}" for k, v in self.chance.items()))
         parts += self.notes
-        for masked in (True, False):
-            parts.append(f"{_kind(masked)}, R@10 / N@10 by group (people in it):\n\n{self._groups(masked, markdown)}")
+        for filtered in (True, False):
+            parts.append(
+                f"{_kind(filtered)}, R@10 / N@10 by group (people in it):\n\n{self._groups(filtered, markdown)}"
+            )
         if self.differences:
             parts.append(
                 f"less {next(iter(self.reports))} on the same people, 95 % intervals (* without 0):\n\n"
@@ -76,7 +78,7 @@ class Comparison:
             )
         return "\n\n".join(parts)
 
-    def _groups(self, masked: bool, markdown: bool) -> str:
+    def _groups(self, filtered: bool, markdown: bool) -> str:
         first = next(iter(self.reports.values()))
         named = [(kind, name) for kind, groups in first.groups.items() for name in groups]
         head = ["model"]
@@ -88,7 +90,7 @@ class Comparison:
             cells = [model]
             for kind, name in named:
                 group = report.groups[kind][name]
-                values = group["masked"] if masked else group["unmasked"]
+                values = group["filtered"] if filtered else group["unfiltered"]
                 cells.append(
                     f"{values[f'recall@{CUTOFFS[0]}']:.4f} / {values[f'ndcg@{CUTOFFS[0]}']:.4f}" if values else "-"
                 )
@@ -96,7 +98,7 @@ class Comparison:
         return text_table(lines, markdown)
 
     def _differences(self, markdown: bool) -> str:
-        lines = [["model", *(f"{short(metric)} {_kind(masked)}" for masked in (True, False) for metric in METRICS)]]
+        lines = [["model", *(f"{short(metric)} {_kind(filtered)}" for filtered in (True, False) for metric in METRICS)]]
         for model, found in self.differences.items():
             lines.append(
                 [
@@ -107,8 +109,8 @@ class Comparison:
         return text_table(lines, markdown)
 
 
-def _kind(masked: bool) -> str:
-    return "masked" if masked else "unmasked"
+def _kind(filtered: bool) -> str:
+    return "filtered" if filtered else "unfiltered"
 
 
 def _range(bounds: Mapping[str, int], name: str) -> str:

@@ -190,7 +190,8 @@ def _tell(name: str, report: RankingReport) -> RankingReport:
     """Print a line as soon as a model has been judged."""
     fit = "" if report.fit_seconds is None else f", fitted in {report.fit_seconds:,.1f} s"
     print(
-        f"  {name}: R@10 {report.masked['recall@10']:.4f}, N@10 {report.masked['ndcg@10']:.4f} masked{fit}", flush=True
+        f"  {name}: R@10 {report.filtered['recall@10']:.4f}, N@10 {report.filtered['ndcg@10']:.4f} filtered{fit}",
+        flush=True,
     )
     return report
 
@@ -229,8 +230,8 @@ def track(comparison: Comparison, file: Path, paths: Paths) -> None:
         run = start_run(
             paths, f"{comparison.name} {part}: {model}", comparison.facts["settings"], {**tags, "model": model}
         )
-        log_figures(run, {f"{part}/{key}": value for key, value in report.masked.items()})
-        log_figures(run, {f"{part}/unmasked/{key}": value for key, value in report.unmasked.items()})
+        log_figures(run, {f"{part}/{key}": value for key, value in report.filtered.items()})
+        log_figures(run, {f"{part}/unfiltered/{key}": value for key, value in report.unfiltered.items()})
         took = {"fit_seconds": report.fit_seconds, "fit_mib": report.fit_mib, "rank_seconds": report.seconds}
         log_figures(run, {key: value for key, value in took.items() if value is not None})
         log_file(run, file)

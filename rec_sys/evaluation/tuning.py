@@ -1,6 +1,6 @@
 """The well-known models that any other has to beat, fitted and judged in the same run.
 
-The few settings that matter most to each are chosen by ndcg@10 (masked) on the validation reviews, never on the test.
+The few settings that matter most to each are chosen by ndcg@10 (filtered) on the validation reviews, never on the test.
 """
 
 from __future__ import annotations
@@ -68,10 +68,10 @@ class Job:
         return self.product_text
 
     def value(self, model: Scorer, people: int = PEOPLE) -> float:
-        """ndcg@10 on validation, masked."""
+        """ndcg@10 on validation, filtered."""
         valid = self.split.valid
         step = max(1, -(-len(valid) // people))
-        return evaluate(model, self.table, valid[::step], among=self.split.in_histories).masked["ndcg@10"]
+        return evaluate(model, self.table, valid[::step], among=self.split.in_histories).filtered["ndcg@10"]
 
 
 def fit_baselines(

@@ -23,7 +23,7 @@ class Difference:
     """One metric of a model less that of another, over the same people."""
 
     metric: str
-    masked: bool
+    filtered: bool
     difference: float
     low: float  # the interval's ends
     high: float
@@ -69,7 +69,7 @@ def differences(
     draws: int = DRAWS,
     seed: int = 0,
 ) -> dict[str, list[Difference]]:
-    """Each model against the first, masked and unmasked, with 95 % intervals.
+    """Each model against the first, filtered and unfiltered, with 95 % intervals.
 
     Where a report is the mean of several seeds, each person's metric is averaged over these before people are drawn.
 
@@ -80,7 +80,7 @@ def differences(
     first, *others = rows
     if not others:
         return {}
-    columns = [(metric, masked) for masked in (True, False) for metric in metrics]
+    columns = [(metric, filtered) for filtered in (True, False) for metric in metrics]
     base, base_targets = _per_person(rows[first], first, columns)
     by_model = []
     for name in others:
@@ -104,4 +104,4 @@ def _per_person(report: RankingReport, name: str, columns: Sequence[tuple[str, b
             f"the report of {name} holds no ranks of the same people, so it cannot be compared person by person"
         )
     ranks = report.ranks
-    return np.stack([ranks.per_person(metric, masked) for metric, masked in columns], axis=1), ranks.target
+    return np.stack([ranks.per_person(metric, filtered) for metric, filtered in columns], axis=1), ranks.target

@@ -20,21 +20,21 @@ class Group(TypedDict):
     """Figures of some of the people; empty where there is nobody."""
 
     people: int
-    masked: dict[str, float]  # recall@10, ndcg@10
-    unmasked: dict[str, float]
+    filtered: dict[str, float]  # recall@10, ndcg@10
+    unfiltered: dict[str, float]
 
 
 Groups = dict[str, dict[str, Group]]  # "people" or "products", then "hot", "warm", "cold"
 
 
 def group_figures(
-    masked: Ranks, unmasked: Ranks, person: Ints, counts: Ints, bounds: dict[str, int]
+    filtered: Ranks, unfiltered: Ranks, person: Ints, counts: Ints, bounds: dict[str, int]
 ) -> dict[str, Group]:
     """Figures of each group.
 
     Args:
-        masked: (n,) ranks.
-        unmasked: (n,) ranks.
+        filtered: (n,) ranks.
+        unfiltered: (n,) ranks.
         person: (n,) whose they are.
         counts: (n,) what decides on the group: the first of `bounds` that is not above it.
         bounds: least count by name, from high to low.
@@ -48,8 +48,8 @@ def group_figures(
         weights = one_vote_each(person[own])
         figures[name] = Group(
             people=len(np.unique(person[own])),
-            masked=_without_mrr(masked[own], weights),
-            unmasked=_without_mrr(unmasked[own], weights),
+            filtered=_without_mrr(filtered[own], weights),
+            unfiltered=_without_mrr(unfiltered[own], weights),
         )
     return figures
 
@@ -68,12 +68,13 @@ def mean_of_groups(runs: Sequence[dict[str, Group]]) -> dict[str, Group]:
         filled = [run[name] for run in runs if run[name]["people"]] or [runs[0][name]]
         mean[name] = Group(
             people=min(group["people"] for group in filled),
-            masked={
-                metric: float(np.mean([group["masked"][metric] for group in filled])) for metric in filled[0]["masked"]
+            filtered={
+                metric: float(np.mean([group["filtered"][metric] for group in filled]))
+                for metric in filled[0]["filtered"]
             },
-            unmasked={
-                metric: float(np.mean([group["unmasked"][metric] for group in filled]))
-                for metric in filled[0]["unmasked"]
+            unfiltered={
+                metric: float(np.mean([group["unfiltered"][metric] for group in filled]))
+                for metric in filled[0]["unfiltered"]
             },
         )
     return mean

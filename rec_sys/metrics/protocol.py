@@ -1,4 +1,4 @@
-"""The ranking protocol: every model answers the same people, ranked among all products, masked and unmasked.
+"""The ranking protocol: every model answers the same people, ranked among all products, filtered and unfiltered.
 
 Figures are means over people: somebody of whom several reviews are held out counts once, with the mean of these.
 """
@@ -39,16 +39,16 @@ class PersonRanks:
 
     target: Ints  # (num_targets,) review numbers
     person: Ints  # (num_targets,) user numbers
-    masked: Ranks  # (num_seeds, num_targets)
-    unmasked: Ranks  # (num_seeds, num_targets)
+    filtered: Ranks  # (num_seeds, num_targets)
+    unfiltered: Ranks  # (num_seeds, num_targets)
 
-    def per_person(self, metric: str, masked: bool = True) -> Ranks:
+    def per_person(self, metric: str, filtered: bool = True) -> Ranks:
         """(num_people,) a metric of each person, ascending by user number: mean over seeds, then over targets.
 
         Raises:
             ValueError: `metric` does not follow from ranks.
         """
-        values = values_of_ranks(self.masked if masked else self.unmasked, metric).mean(axis=0)
+        values = values_of_ranks(self.filtered if filtered else self.unfiltered, metric).mean(axis=0)
         _, place, times = np.unique(self.person, return_inverse=True, return_counts=True)
         means: Ranks = np.bincount(place, weights=values) / times
         return means
@@ -59,20 +59,20 @@ class RankingReport:
     """One model on one set of held-out reviews.
 
     The metrics are recall@k, ndcg@k, mrr and coverage@10 (the part of the catalogue that is among somebody's first
-    ten). *masked*: what a person already had, in the whole history, is taken out, the held-out product never is.
-    *unmasked*: nothing is taken out.
+    ten). *filtered*: what a person already had, in the whole history, is taken out, the held-out product never is.
+    *unfiltered*: nothing is taken out.
     """
 
     model: str
-    masked: dict[str, float]
-    unmasked: dict[str, float]
+    filtered: dict[str, float]
+    unfiltered: dict[str, float]
     num_people: int
     num_products: int
     history_limit: int  # the model saw at most this many newest reviews of a person
     seconds: float  # scoring and ranking, without fitting
     num_seeds: int = 1
-    masked_spread: dict[str, float] = field(default_factory=dict)  # standard deviation over seeds
-    unmasked_spread: dict[str, float] = field(default_factory=dict)
+    filtered_spread: dict[str, float] = field(default_factory=dict)  # standard deviation over seeds
+    unfiltered_spread: dict[str, float] = field(default_factory=dict)
     groups: Groups = field(default_factory=dict)  # people and products, each hot, warm and cold
     fit_seconds: float | None = None  # of fitting, choosing on validation included
     fit_mib: float | None = None  # by which memory rose meanwhile, see `resources.measured`
@@ -115,8 +115,8 @@ def evaluate(
         raise DataError("no held-out reviews to rank; use a part of the split that holds some")
     started = time.perf_counter()
     histories = histories_before(table, targets, among)
-    shown = np.zeros((2, table.num_products), dtype=bool)  # in somebody's first ten; masked, unmasked
-    ranks = np.empty((2, len(targets)))  # masked, unmasked
+    shown = np.zeros((2, table.num_products), dtype=bool)  # in somebody's first ten; filtered, unfiltered
+    ranks = np.empty((2, len(targets)))  # filtered, unfiltered
     starts = range(0, len(targets), batch_size)
     for start in tqdm(starts, desc=f"ranking: {model.name}", unit="batch", disable=None if progress else True):
         batch = histories.part(start, start + batch_size)
@@ -145,7 +145,7 @@ def evaluate(
         shown[1, first_products(scores, COVERAGE_AT)] = True
     seconds = time.perf_counter() - started
     person = table.user[targets]
-    masked, unmasked = (
+    filtered, unfiltered = (
         metrics_of_ranks(ranks[kind], cutoffs, one_vote_each(person))
         | {f"coverage@{COVERAGE_AT}": float(shown[kind].mean())}
         for kind in (0, 1)
@@ -156,8 +156,8 @@ def evaluate(
         groups["products"] = group_figures(ranks[0], ranks[1], person, reviews, BY_TRAINING)
     return RankingReport(
         model=model.name,
-        masked=masked,
-        unmasked=unmasked,
+        filtered=filtered,
+        unfiltered=unfiltered,
         num_people=len(np.unique(person)),
         num_products=table.num_products,
         history_limit=history_limit,
@@ -184,8 +184,8 @@ def mean_of_seeds(reports: Sequence[RankingReport]) -> RankingReport:
         spread = {name: float(np.std(runs, ddof=1)) for name, runs in values.items() if len(runs) > 1}
         return {name: float(np.mean(runs)) for name, runs in values.items()}, spread
 
-    masked, masked_spread = over_seeds([report.masked for report in reports])
-    unmasked, unmasked_spread = over_seeds([report.unmasked for report in reports])
+    filtered, filtered_spread = over_seeds([report.filtered for report in reports])
+    unfiltered, unfiltered_spread = over_seeds([report.unfiltered for report in reports])
     first = reports[0]
     kept = [report.ranks for report in reports if report.ranks is not None]
     same = len(kept) == len(reports) and all(np.array_equal(ranks.target, kept[0].target) for ranks in kept)
@@ -194,23 +194,23 @@ def mean_of_seeds(reports: Sequence[RankingReport]) -> RankingReport:
     kinds_of_groups = [kind for kind in first.groups if all(kind in report.groups for report in reports)]
     return RankingReport(
         model=first.model,
-        masked=masked,
-        unmasked=unmasked,
+        filtered=filtered,
+        unfiltered=unfiltered,
         num_people=first.num_people,
         num_products=first.num_products,
         history_limit=first.history_limit,
         seconds=float(np.mean([report.seconds for report in reports])),
         num_seeds=len(reports),
-        masked_spread=masked_spread,
-        unmasked_spread=unmasked_spread,
+        filtered_spread=filtered_spread,
+        unfiltered_spread=unfiltered_spread,
         groups={kind: mean_of_groups([report.groups[kind] for report in reports]) for kind in kinds_of_groups},
         fit_seconds=float(np.mean(seconds)) if seconds else None,
         fit_mib=max(mib) if mib else None,
         ranks=PersonRanks(
             kept[0].target,
             kept[0].person,
-            np.concatenate([ranks.masked for ranks in kept]),
-            np.concatenate([ranks.unmasked for ranks in kept]),
+            np.concatenate([ranks.filtered for ranks in kept]),
+            np.concatenate([ranks.unfiltered for ranks in kept]),
         )
         if same
         else None,
@@ -223,13 +223,16 @@ def format_table(
     metrics: Sequence[str] = ("recall@10", "ndcg@10", "coverage@10"),
 ) -> str:
     """Reports side by side, for a terminal (aligned) or for Markdown; `rows` names each report."""
-    kinds = ("masked", "unmasked")
+    kinds = ("filtered", "unfiltered")
     head = ["model", *(f"{short(name)} {kind}" for kind in kinds for name in metrics), "people", "seconds"]
     with_fit = any(report.fit_seconds is not None for report in rows.values())
     lines = [[*head, "fit seconds", "fit MiB"] if with_fit else head]
     for name, report in rows.items():
         cells = [name]
-        for values, spread in ((report.masked, report.masked_spread), (report.unmasked, report.unmasked_spread)):
+        for values, spread in (
+            (report.filtered, report.filtered_spread),
+            (report.unfiltered, report.unfiltered_spread),
+        ):
             cells += [
                 f"{values[metric]:.4f}" + (f" ±{spread[metric]:.4f}" if metric in spread else "") for metric in metrics
             ]

@@ -48,14 +48,14 @@ def rank_targets(scores: Floats, targets: Ints, owned: sp.csr_matrix | None = No
     Raises:
         RecSysError: a score is nan or infinite.
     """
-    unmasked = _count_before(scores, targets)
-    return unmasked if owned is None else unmasked - _owned_before(scores, targets, owned)
+    unfiltered = _count_before(scores, targets)
+    return unfiltered if owned is None else unfiltered - _owned_before(scores, targets, owned)
 
 
 def rank_both_ways(scores: Floats, targets: Ints, owned: sp.csr_matrix) -> tuple[Ranks, Ranks]:
-    """`rank_targets` with and without the owned products taken out, for the price of one: masked, unmasked."""
-    unmasked = _count_before(scores, targets)
-    return unmasked - _owned_before(scores, targets, owned), unmasked
+    """`rank_targets` with and without the owned products taken out, for the price of one: filtered, unfiltered."""
+    unfiltered = _count_before(scores, targets)
+    return unfiltered - _owned_before(scores, targets, owned), unfiltered
 
 
 def _count_before(scores: Floats, targets: Ints) -> Ranks:
@@ -69,7 +69,7 @@ def _count_before(scores: Floats, targets: Ints) -> Ranks:
 
 
 def _owned_before(scores: Floats, targets: Ints, owned: sp.csr_matrix) -> Ranks:
-    """What the owned products other than the target add to each rank: no masked copy of the scores is needed."""
+    """What the owned products other than the target add to each rank: no filtered copy of the scores is needed."""
     own = scores[np.arange(len(targets)), targets]
     row, product = _entries(owned)
     other = product != targets[row]

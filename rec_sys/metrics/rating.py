@@ -16,7 +16,7 @@ LIKED_ABOVE = 3.0  # a review of more stars than this counts as "liked it"
 class RatingReport:
     """Predicted against true stars over the rated reviews."""
 
-    loss: float  # mean absolute error, stars
+    mae: float  # mean absolute error, stars
     mse: float  # mean squared error, stars squared
     accuracy: float  # part of the reviews on the right side of "more than 3 stars"
     f1: float  # of "more than 3 stars"; 0 where no liked review was found
@@ -46,7 +46,7 @@ def rating_report(predicted: Floats, true: Floats) -> RatingReport:
     found = int(np.count_nonzero(liked & guessed))
     either = int(np.count_nonzero(liked) + np.count_nonzero(guessed))
     return RatingReport(
-        loss=float(np.abs(guess - stars).mean()),
+        mae=float(np.abs(guess - stars).mean()),
         mse=float(((guess - stars) ** 2).mean()),
         accuracy=float((liked == guessed).mean()),
         f1=2 * found / either if either else 0.0,

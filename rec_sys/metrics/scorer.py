@@ -15,7 +15,7 @@ class Scorer(Protocol):
     def name(self) -> str: ...
 
     def score(self, histories: Histories) -> Floats:
-        """(len(histories), num_products): higher is better. Products already had are not masked here."""
+        """(len(histories), num_products): higher is better. Products already had are not filtered here."""
 
 
 @runtime_checkable

@@ -21,4 +21,4 @@ class Recommender(ABC):
 
     @abstractmethod
     def score(self, histories: Histories) -> Floats:
-        """(len(histories), num_products): higher is better. Products already had are not masked here."""
+        """(len(histories), num_products): higher is better. Products already had are not filtered here."""

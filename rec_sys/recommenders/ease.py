@@ -38,9 +38,9 @@ class EASE(Recommender):
     scoring, 1 for the newest product, decay for the one before it, and so on over the last 20.
 
     R@10 / N@10 on the test reviews:
-    instruments_2018 (lambda 50, decay .9): .1338 / .1034 masked, .1197 / .0884 unmasked;
-    musical_instruments_2014 (lambda 200, decay .8): .1183 / .0612 masked, .1022 / .0519 unmasked.
-    Taking out only the last 20 products of a person instead of all gives .1176 / .0610 masked on the latter.
+    instruments_2018 (lambda 50, decay .9): .1338 / .1034 filtered, .1197 / .0884 unfiltered;
+    musical_instruments_2014 (lambda 200, decay .8): .1183 / .0612 filtered, .1022 / .0519 unfiltered.
+    Taking out only the last 20 products of a person instead of all gives .1176 / .0610 filtered on the latter.
     """
 
     name = "EASE"

@@ -28,7 +28,7 @@ class ItemKNN(Recommender):
     """Score of a product: its cosines to the products of the history, summed.
 
     The defaults (all neighbours, no shrinkage, no decay) are the plain form: on instruments_2018 R@10 / N@10 are
-    .1029 / .0846 masked and .0942 / .0748 unmasked. A shrinkage of 10 is much better there (.1203 / .0950 masked).
+    .1029 / .0846 filtered and .0942 / .0748 unfiltered. A shrinkage of 10 is much better there (.1203 / .0950 filtered).
     """
 
     name = "item kNN"

@@ -20,7 +20,7 @@ class PopularitySettings(Settings):
 class Popularity(Recommender):
     """The same list for everybody: products by their number of training reviews.
 
-    On instruments_2018 R@10 / N@10 are .0507 / .0330 masked and .0468 / .0223 unmasked.
+    On instruments_2018 R@10 / N@10 are .0507 / .0330 filtered and .0468 / .0223 unfiltered.
     """
 
     name = "most popular"

@@ -79,9 +79,9 @@ class TrainReport:
 
 
 def _rating_table(rows: dict[str, RatingReport], markdown: bool) -> str:
-    head = ["model", "loss", "MSE", "accuracy", "F1", "reviews"]
+    head = ["model", "MAE", "MSE", "accuracy", "F1", "reviews"]
     lines = [head] + [
-        [name, *(f"{value:.4f}" for value in (r.loss, r.mse, r.accuracy, r.f1)), f"{r.num_reviews:,}"]
+        [name, *(f"{value:.4f}" for value in (r.mae, r.mse, r.accuracy, r.f1)), f"{r.num_reviews:,}"]
         for name, r in rows.items()
     ]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -95,9 +95,9 @@ def _rating_table(rows: dict[str, RatingReport], markdown: bool) -> str:
 def _plot(report: TrainReport, path: Path) -> None:
     """Loss, ranking and rating figures over the epochs, side by side; a line marks the epoch that was kept."""
     panels = {
-        "training loss": ["train/ranking_loss", "train/rating_loss"],
-        "validation ranking, masked": ["valid/recall_at_10", "valid/ndcg_at_10"],
-        "validation ratings": ["valid/rating_loss", "valid/rating_mse", "valid/rating_f1", "valid/rating_accuracy"],
+        "training loss": ["train/ranking_loss", "train/rating_mae"],
+        "validation ranking, filtered": ["valid/recall_at_10", "valid/ndcg_at_10"],
+        "validation ratings": ["valid/rating_mae", "valid/rating_mse", "valid/rating_f1", "valid/rating_accuracy"],
     }
     epochs = [int(figures["epoch"]) + 1 for figures in report.history]
     present = {

@@ -224,10 +224,10 @@ def _without_test(name: str, best: PublishBest, facts: dict[str, Any]) -> TrainR
 def _track(logger: MLFlowLogger, report: TrainReport, files: list[Path]) -> None:
     """Write the closing figures and files into the run."""
     if ours := report.ranking.get(GRAPH_MODEL):
-        log_figures(logger, {f"test/{key}": value for key, value in ours.masked.items()})
-        log_figures(logger, {f"test/unmasked/{key}": value for key, value in ours.unmasked.items()})
+        log_figures(logger, {f"test/{key}": value for key, value in ours.filtered.items()})
+        log_figures(logger, {f"test/unfiltered/{key}": value for key, value in ours.unfiltered.items()})
     if rating := report.ratings.get(GRAPH_MODEL):
-        log_figures(logger, {f"test/{key}": getattr(rating, key) for key in ("loss", "mse", "accuracy", "f1")})
+        log_figures(logger, {f"test/{key}": getattr(rating, key) for key in ("mae", "mse", "accuracy", "f1")})
     for file in files:
         log_file(logger, file)
     logger.finalize("success")

@@ -72,7 +72,7 @@ def test_known_people(work_dir: Path) -> None:
     assert list(found.differences) == list(found.reports)[1:]
     assert popular.num_people == knn.num_people == found.facts["split"]["valid"]
     assert {f"{kind}@{k}" for kind in ("recall", "ndcg") for k in (5, 10, 50)} | {"mrr", "coverage@10"} == set(
-        knn.masked
+        knn.filtered
     )
     for report in (popular, knn, text):
         assert sum(group["people"] for group in report.groups["people"].values()) == report.num_people
@@ -80,9 +80,9 @@ def test_known_people(work_dir: Path) -> None:
         assert report.fit_seconds is not None
         assert report.fit_mib is not None
         assert report.fit_mib >= 0
-    assert knn.masked["ndcg@10"] > 1.5 * popular.masked["ndcg@10"]
+    assert knn.filtered["ndcg@10"] > 1.5 * popular.filtered["ndcg@10"]
     difference = next(iter(found.differences.values()))[1]
-    assert difference.difference == pytest.approx(knn.masked["ndcg@10"] - popular.masked["ndcg@10"])
+    assert difference.difference == pytest.approx(knn.filtered["ndcg@10"] - popular.filtered["ndcg@10"])
     assert difference.is_clear
     assert "R@50" in found.text()
     assert all(name in found.text(markdown=True) for name in found.reports)
@@ -93,8 +93,8 @@ def test_seeds_are_averaged_for_models_that_are_random(work_dir: Path) -> None:
     popular, bpr = found.reports.values()
     assert (popular.num_seeds, bpr.num_seeds) == (1, 2)
     assert bpr.ranks is not None
-    assert bpr.ranks.masked.shape == (2, bpr.num_people)
-    assert bpr.masked_spread["recall@10"] >= 0
+    assert bpr.ranks.filtered.shape == (2, bpr.num_people)
+    assert bpr.filtered_spread["recall@10"] >= 0
 
 
 def test_new_products_are_found_by_their_texts(work_dir: Path) -> None:
@@ -104,10 +104,10 @@ def test_new_products_are_found_by_their_texts(work_dir: Path) -> None:
         )
     )
     popular, text = found.reports.values()
-    assert popular.masked["recall@10"] == 0  # nobody reviewed them
-    assert text.masked["recall@10"] > 1.3 * found.chance["recall@10"]
+    assert popular.filtered["recall@10"] == 0  # nobody reviewed them
+    assert text.filtered["recall@10"] > 1.3 * found.chance["recall@10"]
     assert 10 / 50 < found.chance["recall@10"] < 0.5
-    assert "by chance, masked: R@10" in found.text()
+    assert "by chance, filtered: R@10" in found.text()
     assert text.groups["products"]["cold"]["people"] == text.num_people
 
 
@@ -130,8 +130,8 @@ def test_a_checkpoint_is_judged_and_everything_is_noted(checkpoint: Checkpoint, 
                 "select key, value from metrics where run_uuid = ?", [runs["short new: graph model"]]
             ).fetchall()
         )
-    assert metrics["new/ndcg_at_10"] == found.reports["graph model"].masked["ndcg@10"]
-    assert metrics["new/unmasked/recall_at_10"] == found.reports["graph model"].unmasked["recall@10"]
+    assert metrics["new/ndcg_at_10"] == found.reports["graph model"].filtered["ndcg@10"]
+    assert metrics["new/unfiltered/recall_at_10"] == found.reports["graph model"].unfiltered["recall@10"]
 
 
 def test_two_checkpoints_are_two_seeds(checkpoint: Checkpoint, work_dir: Path) -> None:
@@ -140,7 +140,7 @@ def test_two_checkpoints_are_two_seeds(checkpoint: Checkpoint, work_dir: Path) -
     )
     report = compare(both).reports["graph model"]
     assert report.num_seeds == 2
-    assert report.masked_spread["ndcg@10"] == 0
+    assert report.filtered_spread["ndcg@10"] == 0
 
 
 def test_a_checkpoint_of_something_else_is_refused_with_what_differs(checkpoint: Checkpoint, work_dir: Path) -> None:

@@ -36,22 +36,22 @@ def large(shared_data: SharedData) -> ReviewTable:
 
 
 def check(
-    model: Recommender, table: ReviewTable, masked: tuple[float, float], unmasked: tuple[float, float] | None = None
+    model: Recommender, table: ReviewTable, filtered: tuple[float, float], unfiltered: tuple[float, float] | None = None
 ) -> None:
     """Compare R@10 and N@10 on the test reviews with figures measured by other code, of four digits."""
     split = split_by_time(table)
     report = evaluate(model.fit(table, split.train), table, split.test)
     assert report.num_people == table.num_users  # 5-core: everybody is judged
-    for expected, values in ((masked, report.masked), (unmasked, report.unmasked)):
+    for expected, values in ((filtered, report.filtered), (unfiltered, report.unfiltered)):
         if expected is not None:
             assert (values["recall@10"], values["ndcg@10"]) == pytest.approx(expected, abs=0.001)
 
 
-def check_on_validation(model: Recommender, table: ReviewTable, masked: tuple[float, float], within: float) -> None:
+def check_on_validation(model: Recommender, table: ReviewTable, filtered: tuple[float, float], within: float) -> None:
     """Compare R@10 and N@10 on the validation reviews with what was measured when the model was written."""
     split = split_by_time(table)
-    values = evaluate(model.fit(table, split.train), table, split.valid).masked
-    assert (values["recall@10"], values["ndcg@10"]) == pytest.approx(masked, abs=within)
+    values = evaluate(model.fit(table, split.train), table, split.valid).filtered
+    assert (values["recall@10"], values["ndcg@10"]) == pytest.approx(filtered, abs=within)
 
 
 def test_popularity_on_musical_instruments_2014(small: ReviewTable) -> None:
@@ -81,7 +81,7 @@ def test_baselines_on_the_validation_of_musical_instruments_2014(small: ReviewTa
     split = split_by_time(small)
     names = ["popularity", "item_knn", "ease", "als", "bpr"]
     fitted = [baseline for baseline in fit_baselines(small, split, names) if isinstance(baseline, Fitted)]
-    ndcg = [evaluate(each.model, small, split.valid).masked["ndcg@10"] for each in fitted]
+    ndcg = [evaluate(each.model, small, split.valid).filtered["ndcg@10"] for each in fitted]
     assert ndcg == pytest.approx([0.0439, 0.0735, 0.0738, 0.0788, 0.0529], abs=0.003)
     assert fitted[2].name.startswith("EASE (lambda 200, decay")
 

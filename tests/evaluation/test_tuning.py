@@ -53,7 +53,7 @@ def test_each_says_what_was_chosen_and_gives_the_own_parity(
     assert re.fullmatch(NAMES[name], fitted.name)
     left = table.num_products // 2 - 9  # of the own parity, when nine have been had
     report = evaluate(fitted.model, table, split.test, cutoffs=(left,))
-    assert report.masked[f"recall@{left}"] == 1.0 or name == "popularity"
+    assert report.filtered[f"recall@{left}"] == 1.0 or name == "popularity"
 
 
 def test_by_default_the_three_that_are_fast(table: ReviewTable) -> None:
@@ -97,14 +97,14 @@ def test_the_best_combination_on_validation_is_kept() -> None:
     tried = {
         f"shrink {s}, neighbours {n}, decay {r}": evaluate(
             ItemKNN(ItemKNNSettings(shrink=s, neighbours=n, decay=r)).fit(table, split.train), table, split.valid
-        ).masked["ndcg@10"]
+        ).filtered["ndcg@10"]
         for s in (0, 50)
         for n in (1, 10)
         for r in (1, 0.3)
     }
     assert len(set(tried.values())) > 4
     assert chosen == max(tried, key=lambda name: tried[name])
-    assert evaluate(model, table, split.valid).masked["ndcg@10"] == max(tried.values())
+    assert evaluate(model, table, split.valid).filtered["ndcg@10"] == max(tried.values())
 
 
 @pytest.mark.parametrize("name", BASELINES)
@@ -129,6 +129,6 @@ def test_products_kept_out_of_training_stay_out_of_histories(table: ReviewTable)
     """Choosing looks at the same histories as judging does."""
     split = split_by_time(table, SplitSettings(held_out_products=0.2))
     job, model = Job(table, split, 0, None), ItemKNN().fit(table, split.train)
-    expected = evaluate(model, table, split.valid, among=split.in_histories).masked["ndcg@10"]
+    expected = evaluate(model, table, split.valid, among=split.in_histories).filtered["ndcg@10"]
     assert job.value(model) == expected
     assert job.value(model, people=10) != expected

@@ -89,7 +89,7 @@ def test_a_stranger_with_the_same_reviews_gets_the_same(toy: Toy) -> None:
 
 @pytest.mark.parametrize("colours", [0, 5])
 def test_the_path_of_the_evaluation_gives_the_same(toy: Toy, num_codes: int) -> None:
-    """What the protocol judges is what people get: whole histories through GraphRecommender, masked by hand."""
+    """What the protocol judges is what people get: whole histories through GraphRecommender, filtered by hand."""
     table = toy.table
     states, model = toy.checkpoint.states, copy.deepcopy(toy.checkpoint.model)
     history = states.history.clone()

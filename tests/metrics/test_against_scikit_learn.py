@@ -37,10 +37,10 @@ def test_recall_ndcg_and_mrr_are_those_of_scikit_learn() -> None:
     owned = histories_before(table, test).matrix(table.num_products).toarray() > 0
     owned[np.arange(len(test)), target] = False
     relevant = np.eye(table.num_products)[target]
-    for figures, left in ((report.unmasked, scores), (report.masked, np.where(owned, -100, scores))):
+    for figures, left in ((report.unfiltered, scores), (report.filtered, np.where(owned, -100, scores))):
         for k in (5, 10, 20):
             recall = top_k_accuracy_score(target, left, k=k, labels=np.arange(table.num_products))
             assert figures[f"recall@{k}"] == pytest.approx(recall)
             assert figures[f"ndcg@{k}"] == pytest.approx(ndcg_score(relevant, left, k=k))
         assert figures["mrr"] == pytest.approx(label_ranking_average_precision_score(relevant, left))
-    assert report.masked["recall@10"] > report.unmasked["recall@10"]
+    assert report.filtered["recall@10"] > report.unfiltered["recall@10"]

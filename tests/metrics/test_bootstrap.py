@@ -14,13 +14,13 @@ from rec_sys.metrics.protocol import PersonRanks, RankingReport, mean_of_seeds
 from rec_sys.metrics.ranking import Ranks, metrics_of_ranks
 
 
-def report_of(name: str, masked: list[float], unmasked: list[float] | None = None, first: int = 0) -> RankingReport:
+def report_of(name: str, filtered: list[float], unfiltered: list[float] | None = None, first: int = 0) -> RankingReport:
     """A report of people 0, 1, ... with these ranks."""
-    ranks = [np.array([values], dtype=np.float64) for values in (masked, unmasked or masked)]
-    number = np.arange(len(masked))
+    ranks = [np.array([values], dtype=np.float64) for values in (filtered, unfiltered or filtered)]
+    number = np.arange(len(filtered))
     kept = PersonRanks(number + first, number, ranks[0], ranks[1])
     return RankingReport(
-        name, metrics_of_ranks(ranks[0]), metrics_of_ranks(ranks[1]), len(masked), 100, 20, 0.0, ranks=kept
+        name, metrics_of_ranks(ranks[0]), metrics_of_ranks(ranks[1]), len(filtered), 100, 20, 0.0, ranks=kept
     )
 
 
@@ -77,12 +77,12 @@ def test_differences_by_hand() -> None:
     # in the first ten: 2 of 4 people, then 3 of 4, of whom one stands lower than before
     first, better = report_of("first", [1, 2, 20, 30]), report_of("better", [1, 7, 3, 30], [7, 7, 7, 30])
     found = differences({"first": first, "better": better}, metrics=("recall@10", "ndcg@10", "mrr"))["better"]
-    recall, ndcg, mrr, unmasked_recall, unmasked_ndcg, _ = found
-    assert [(d.metric, d.masked) for d in (recall, unmasked_ndcg)] == [("recall@10", True), ("ndcg@10", False)]
+    recall, ndcg, mrr, unfiltered_recall, unfiltered_ndcg, _ = found
+    assert [(d.metric, d.filtered) for d in (recall, unfiltered_ndcg)] == [("recall@10", True), ("ndcg@10", False)]
     assert recall.difference == pytest.approx(1 / 4)
     assert ndcg.difference == pytest.approx((1 / 3 - 1 / np.log2(3) + 1 / 2) / 4)
     assert mrr.difference == pytest.approx((1 / 7 - 1 / 2 + 1 / 3 - 1 / 20) / 4)
-    assert unmasked_recall.difference == pytest.approx(1 / 4)
+    assert unfiltered_recall.difference == pytest.approx(1 / 4)
     # one person of four gains: drawn 0 times with probability (3/4)^4 = .32, 3 times or more with .05
     assert (recall.low, recall.high) == (0, 0.75)
     assert not recall.is_clear

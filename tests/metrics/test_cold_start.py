@@ -97,9 +97,9 @@ def test_people_are_judged_by_what_they_had_of_known_products() -> None:
     report = evaluate_held_out_products(model, TABLE, SPLIT, SPLIT.held_out_products)
     assert model.asked[0].product.tolist() == [P, P, Q, P, P, P]  # never n, also not before m
     assert report.num_people == 4
-    # masked: n is first of n, q, m for everybody; m of u0 is second of n, m
-    assert report.masked["mrr"] == pytest.approx(((1 + 1 / 2) / 2 + 3) / 4)
-    assert {"recall@10", "recall@50"} <= set(report.masked)
+    # filtered: n is first of n, q, m for everybody; m of u0 is second of n, m
+    assert report.filtered["mrr"] == pytest.approx(((1 + 1 / 2) / 2 + 3) / 4)
+    assert {"recall@10", "recall@50"} <= set(report.filtered)
     assert report.groups["products"]["cold"]["people"] == 4
 
 
@@ -132,7 +132,7 @@ def test_an_order_by_chance_earns_chance() -> None:
     for k in (10, 50):
         chance = chance_of_recall(table, split.held_out_products, k, split.in_histories)
         assert chance > k / 60
-        assert report.masked[f"recall@{k}"] == pytest.approx(chance, abs=0.02)
+        assert report.filtered[f"recall@{k}"] == pytest.approx(chance, abs=0.02)
 
 
 def test_the_mean_is_over_people_and_not_over_reviews() -> None:
@@ -142,6 +142,6 @@ def test_the_mean_is_over_people_and_not_over_reviews() -> None:
     report = evaluate(model, table, split.held_out_products, among=split.in_histories)
     assert report.ranks is not None
     users: Ints = table.user[split.held_out_products]
-    by_hand = [np.mean(report.ranks.masked[0, users == user] <= 10) for user in np.unique(users)]
-    assert report.masked["recall@10"] == pytest.approx(np.mean(by_hand))
+    by_hand = [np.mean(report.ranks.filtered[0, users == user] <= 10) for user in np.unique(users)]
+    assert report.filtered["recall@10"] == pytest.approx(np.mean(by_hand))
     np.testing.assert_allclose(report.ranks.per_person("recall@10"), by_hand)

@@ -12,16 +12,16 @@ from tests.support.toy import table_of
 
 
 def test_groups_by_hand() -> None:
-    masked = np.array([1, 3, 11, 2, 20.0])
-    unmasked = np.array([2, 3, 11, 4, 20.0])
+    filtered = np.array([1, 3, 11, 2, 20.0])
+    unfiltered = np.array([2, 3, 11, 4, 20.0])
     person = np.array([0, 1, 2, 3, 3])
     lengths = np.array([10, 9, 5, 4, 0])
-    groups = group_figures(masked, unmasked, person, lengths, BY_HISTORY)
+    groups = group_figures(filtered, unfiltered, person, lengths, BY_HISTORY)
     assert {name: group["people"] for name, group in groups.items()} == {"hot": 1, "warm": 2, "cold": 1}
-    assert groups["hot"]["masked"] == {"recall@10": 1.0, "ndcg@10": 1.0}
-    assert groups["hot"]["unmasked"] == pytest.approx({"recall@10": 1, "ndcg@10": 1 / log2(3)})
-    assert groups["warm"]["masked"] == pytest.approx({"recall@10": 1 / 2, "ndcg@10": 1 / 4})
-    assert groups["cold"]["masked"] == pytest.approx({"recall@10": 1 / 2, "ndcg@10": 1 / log2(3) / 2})
+    assert groups["hot"]["filtered"] == {"recall@10": 1.0, "ndcg@10": 1.0}
+    assert groups["hot"]["unfiltered"] == pytest.approx({"recall@10": 1, "ndcg@10": 1 / log2(3)})
+    assert groups["warm"]["filtered"] == pytest.approx({"recall@10": 1 / 2, "ndcg@10": 1 / 4})
+    assert groups["cold"]["filtered"] == pytest.approx({"recall@10": 1 / 2, "ndcg@10": 1 / log2(3) / 2})
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_the_bounds(count: int, by_history: str, by_training: str) -> None:
 
 def test_a_group_of_nobody_has_no_figures() -> None:
     groups = group_figures(np.ones(1), np.ones(1), np.zeros(1, dtype=np.int64), np.array([3]), BY_HISTORY)
-    assert groups["hot"] == {"people": 0, "masked": {}, "unmasked": {}}
+    assert groups["hot"] == {"people": 0, "filtered": {}, "unfiltered": {}}
 
 
 def test_the_mean_is_over_the_seeds_that_have_people() -> None:
@@ -56,9 +56,9 @@ def test_the_mean_is_over_the_seeds_that_have_people() -> None:
 
     mean = mean_of_groups([run(1, 10), run(3, 10), run(1, 5)])
     assert mean["hot"]["people"] == 1
-    assert mean["hot"]["masked"] == mean["hot"]["unmasked"] == {"recall@10": 1.0, "ndcg@10": 0.75}
+    assert mean["hot"]["filtered"] == mean["hot"]["unfiltered"] == {"recall@10": 1.0, "ndcg@10": 0.75}
     assert mean["warm"]["people"] == 1
-    assert mean["cold"] == {"people": 0, "masked": {}, "unmasked": {}}
+    assert mean["cold"] == {"people": 0, "filtered": {}, "unfiltered": {}}
 
 
 def test_a_report_groups_people_by_all_of_their_history_and_products_by_training() -> None:
@@ -74,8 +74,8 @@ def test_a_report_groups_people_by_all_of_their_history_and_products_by_training
     report = evaluate(fixed(*scores), table, targets, history_limit=2, train=train)
     people, products = report.groups["people"], report.groups["products"]
     assert [people[name]["people"] for name in ("hot", "warm", "cold")] == [1, 0, 1]
-    assert people["hot"]["masked"]["recall@10"] == 1.0  # though the model saw two reviews only
+    assert people["hot"]["filtered"]["recall@10"] == 1.0  # though the model saw two reviews only
     assert [products[name]["people"] for name in ("hot", "warm", "cold")] == [0, 1, 1]
-    assert products["cold"]["unmasked"]["recall@10"] == 1.0  # z has no training review
-    assert products["warm"]["unmasked"]["recall@10"] == 1.0  # y is first of the equal ones but for z
+    assert products["cold"]["unfiltered"]["recall@10"] == 1.0  # z has no training review
+    assert products["warm"]["unfiltered"]["recall@10"] == 1.0  # y is first of the equal ones but for z
     assert "products" not in evaluate(fixed(*scores), table, targets).groups

@@ -52,14 +52,14 @@ TABLE = table_of(
 LAST = np.array([2, 5])
 
 
-def test_masked_and_unmasked_by_hand() -> None:
+def test_filtered_and_unfiltered_by_hand() -> None:
     report = evaluate(fixed(5, 4, 3, 2), TABLE, LAST, cutoffs=(1, 2, 3))
-    # r is third of all; masked, a is left with r, s and b, whose r repeats, with p, q, r
-    assert report.unmasked["mrr"] == pytest.approx(1 / 3)
-    assert report.masked["mrr"] == pytest.approx((1 + 1 / 3) / 2)
-    assert [report.masked[f"recall@{k}"] for k in (1, 2, 3)] == [0.5, 0.5, 1.0]
-    assert [report.unmasked[f"recall@{k}"] for k in (1, 2, 3)] == [0.0, 0.0, 1.0]
-    assert report.masked["ndcg@3"] == pytest.approx((1 + 1 / 2) / 2)
+    # r is third of all; filtered, a is left with r, s and b, whose r repeats, with p, q, r
+    assert report.unfiltered["mrr"] == pytest.approx(1 / 3)
+    assert report.filtered["mrr"] == pytest.approx((1 + 1 / 3) / 2)
+    assert [report.filtered[f"recall@{k}"] for k in (1, 2, 3)] == [0.5, 0.5, 1.0]
+    assert [report.unfiltered[f"recall@{k}"] for k in (1, 2, 3)] == [0.0, 0.0, 1.0]
+    assert report.filtered["ndcg@3"] == pytest.approx((1 + 1 / 2) / 2)
     assert (report.num_people, report.num_products, report.model) == (2, 4, "fixed")
 
 
@@ -67,7 +67,7 @@ def test_the_model_sees_the_newest_products_and_the_mask_all_of_them() -> None:
     model = fixed(5, 4, 3, 2)
     report = evaluate(model, TABLE, LAST[:1], history_limit=1)
     assert model.asked[0].product.tolist() == [1]  # q alone
-    assert report.masked["mrr"] == 1.0  # p is taken out too
+    assert report.filtered["mrr"] == 1.0  # p is taken out too
     assert report.history_limit == 1
 
 
@@ -87,10 +87,10 @@ def test_coverage_counts_products_among_somebodys_first_ten() -> None:
     table = checkerboard(num_users=20, num_products=40, likes=5)
     split = split_by_time(table)
     report = evaluate(Fixed(-np.arange(40, dtype=np.float32)), table, split.test)
-    assert report.unmasked["coverage@10"] == 10 / 40
+    assert report.unfiltered["coverage@10"] == 10 / 40
     had = [set(table.product[table.user == user][:-1].tolist()) for user in range(20)]
     shown = {p for products in had for p in [p for p in range(40) if p not in products][:10]}
-    assert report.masked["coverage@10"] == len(shown) / 40
+    assert report.filtered["coverage@10"] == len(shown) / 40
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 60, 1024])
@@ -99,8 +99,8 @@ def test_batches_do_not_matter(batch_size: int) -> None:
     split = split_by_time(table)
     model = ItemKNN().fit(table, split.train)
     whole, parts = (evaluate(model, table, split.test, batch_size=size) for size in (len(split.test), batch_size))
-    assert parts.masked == whole.masked
-    assert parts.unmasked == whole.unmasked
+    assert parts.filtered == whole.filtered
+    assert parts.unfiltered == whole.unfiltered
 
 
 @dataclass
@@ -116,9 +116,9 @@ class AskedTwice(Fixed):
 def test_a_model_may_answer_otherwise_where_owned_products_are_taken_out() -> None:
     one, two = (np.array(scores, dtype=np.float32) for scores in ((5, 4, 3, 2), (2, 3, 4, 5)))
     both = evaluate(AskedTwice(one, others=two), TABLE, LAST)
-    assert both.unmasked == evaluate(Fixed(one), TABLE, LAST).unmasked
-    assert both.masked == evaluate(Fixed(two), TABLE, LAST).masked
-    assert both.masked != evaluate(Fixed(one), TABLE, LAST).masked
+    assert both.unfiltered == evaluate(Fixed(one), TABLE, LAST).unfiltered
+    assert both.filtered == evaluate(Fixed(two), TABLE, LAST).filtered
+    assert both.filtered != evaluate(Fixed(one), TABLE, LAST).filtered
     with pytest.raises(RecSysError, match=r"fixed gave scores of shape \(2, 3\), expected \(2, 4\)"):
         evaluate(AskedTwice(one, others=two[:3]), TABLE, LAST)
 
@@ -144,7 +144,7 @@ def test_ranks_are_kept_for_comparing_but_not_written() -> None:
     report = evaluate(fixed(5, 4, 3, 2), TABLE, LAST)
     assert report.ranks is not None
     assert (report.ranks.target.tolist(), report.ranks.person.tolist()) == ([2, 5], [0, 1])
-    assert (report.ranks.masked.tolist(), report.ranks.unmasked.tolist()) == ([[1, 3]], [[3, 3]])
+    assert (report.ranks.filtered.tolist(), report.ranks.unfiltered.tolist()) == ([[1, 3]], [[3, 3]])
     assert "ranks" not in report.to_dict()
 
 
@@ -152,17 +152,17 @@ def test_somebody_with_several_held_out_reviews_counts_once() -> None:
     # a: q is second of all, r third; b: r third
     report = evaluate(fixed(5, 4, 3, 2), TABLE, np.array([1, 2, 5]), cutoffs=(2,))
     assert report.num_people == 2
-    assert report.unmasked["recall@2"] == pytest.approx((1 / 2 + 0) / 2)
-    assert report.unmasked["mrr"] == pytest.approx(((1 / 2 + 1 / 3) / 2 + 1 / 3) / 2)
+    assert report.unfiltered["recall@2"] == pytest.approx((1 / 2 + 0) / 2)
+    assert report.unfiltered["mrr"] == pytest.approx(((1 / 2 + 1 / 3) / 2 + 1 / 3) / 2)
     assert report.ranks is not None
-    assert report.ranks.per_person("mrr", masked=False) == pytest.approx([(1 / 2 + 1 / 3) / 2, 1 / 3])
+    assert report.ranks.per_person("mrr", filtered=False) == pytest.approx([(1 / 2 + 1 / 3) / 2, 1 / 3])
 
 
 def test_histories_hold_only_what_is_allowed() -> None:
     model = fixed(5, 4, 3, 2)
     report = evaluate(model, TABLE, LAST, among=np.array([0, 2, 3, 5]))  # neither q nor s
     assert model.asked[0].product.tolist() == [0, 2]  # p of a, r of b
-    assert report.masked["mrr"] == pytest.approx((1 / 2 + 1 / 3) / 2)  # q is no longer taken out
+    assert report.filtered["mrr"] == pytest.approx((1 / 2 + 1 / 3) / 2)  # q is no longer taken out
 
 
 def report_of(recall: float, model: str = "m") -> RankingReport:
@@ -172,11 +172,11 @@ def report_of(recall: float, model: str = "m") -> RankingReport:
 
 def test_mean_of_seeds_by_hand() -> None:
     mean = mean_of_seeds([report_of(0.1), report_of(0.2), report_of(0.3)])
-    assert mean.masked["recall@10"] == pytest.approx(0.2)
-    assert mean.masked_spread["recall@10"] == pytest.approx(0.1)  # sqrt((.01 + 0 + .01) / 2)
-    assert mean.unmasked_spread["ndcg@10"] == pytest.approx(0.05)
+    assert mean.filtered["recall@10"] == pytest.approx(0.2)
+    assert mean.filtered_spread["recall@10"] == pytest.approx(0.1)  # sqrt((.01 + 0 + .01) / 2)
+    assert mean.unfiltered_spread["ndcg@10"] == pytest.approx(0.05)
     assert (mean.num_seeds, mean.num_people) == (3, 1234)
-    assert mean_of_seeds([report_of(0.1)]).masked_spread == {}
+    assert mean_of_seeds([report_of(0.1)]).filtered_spread == {}
 
 
 def test_the_mean_of_seeds_keeps_ranks_groups_and_what_fitting_took() -> None:
@@ -186,11 +186,11 @@ def test_the_mean_of_seeds_keeps_ranks_groups_and_what_fitting_took() -> None:
     )
     mean = mean_of_seeds([one, two])
     assert mean.ranks is not None
-    assert mean.ranks.unmasked.tolist() == [[3, 3], [2, 2]]
-    assert mean.ranks.per_person("mrr", masked=False) == pytest.approx([5 / 12, 5 / 12])
+    assert mean.ranks.unfiltered.tolist() == [[3, 3], [2, 2]]
+    assert mean.ranks.per_person("mrr", filtered=False) == pytest.approx([5 / 12, 5 / 12])
     assert (mean.fit_seconds, mean.fit_mib) == (2.0, 300.0)
     assert mean.groups["people"]["cold"]["people"] == 2
-    assert mean.groups["people"]["cold"]["unmasked"]["ndcg@10"] == pytest.approx((1 / 2 + 1 / np.log2(3)) / 2)
+    assert mean.groups["people"]["cold"]["unfiltered"]["ndcg@10"] == pytest.approx((1 / 2 + 1 / np.log2(3)) / 2)
     others = replace(two, ranks=PersonRanks(LAST - 1, *([np.zeros((1, 2))] * 3)))  # type: ignore[arg-type]
     assert mean_of_seeds([one, others]).ranks is None  # other held-out reviews
 
@@ -205,13 +205,13 @@ def test_different_models_have_no_mean() -> None:
 def test_tables() -> None:
     rows = {"popular": report_of(0.05), "mine": mean_of_seeds([report_of(0.1), report_of(0.2)])}
     assert format_table(rows, metrics=("recall@10",)).splitlines() == [
-        "model       R@10 masked   R@10 unmasked  people  seconds",
+        "model       R@10 filtered   R@10 unfiltered  people  seconds",
         "-------  --------------  --------------  ------  -------",
         "popular          0.0500          0.0500   1,234      0.1",
         "mine     0.1500 ±0.0707  0.1500 ±0.0707   1,234      0.2",
     ]
     markdown = format_table(rows, markdown=True, metrics=("recall@10", "ndcg@10")).splitlines()
-    assert markdown[0].split("|")[2].strip() == "R@10 masked"
+    assert markdown[0].split("|")[2].strip() == "R@10 filtered"
     assert markdown[1].startswith("| ------- | -------------: |")
     assert {line.count("|") for line in markdown} == {8}
 

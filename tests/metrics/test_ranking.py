@@ -108,16 +108,18 @@ def test_ranks_equal_a_plain_count(case: tuple[Floats, Ints, npt.NDArray[np.bool
     scores, targets, owned = case
     expected = [naive_rank(*row) for row in zip(scores, targets, owned, strict=True)]
     assert rank_targets(scores, targets, sp.csr_matrix(owned)).tolist() == expected
-    unmasked = [naive_rank(row, target, np.zeros(len(row), bool)) for row, target in zip(scores, targets, strict=True)]
-    assert rank_targets(scores, targets).tolist() == unmasked
+    unfiltered = [
+        naive_rank(row, target, np.zeros(len(row), bool)) for row, target in zip(scores, targets, strict=True)
+    ]
+    assert rank_targets(scores, targets).tolist() == unfiltered
 
 
 @given(rankings())
 def test_both_ways_at_once_is_one_after_the_other(case: tuple[Floats, Ints, npt.NDArray[np.bool_]]) -> None:
     scores, targets, owned = case[0], case[1], sp.csr_matrix(case[2])
-    masked, unmasked = rank_both_ways(scores, targets, owned)
-    np.testing.assert_array_equal(masked, rank_targets(scores, targets, owned))
-    np.testing.assert_array_equal(unmasked, rank_targets(scores, targets))
+    filtered, unfiltered = rank_both_ways(scores, targets, owned)
+    np.testing.assert_array_equal(filtered, rank_targets(scores, targets, owned))
+    np.testing.assert_array_equal(unfiltered, rank_targets(scores, targets))
 
 
 @given(rankings())

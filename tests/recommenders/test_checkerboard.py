@@ -45,7 +45,7 @@ def test_personal_models_rank_the_own_parity_first(model: Recommender, held_out_
     targets = split.held_out_users if held_out_users else split.test
     left = left_of_own_parity(table, targets)
     report = evaluate(model.fit(table, split.train), table, targets, cutoffs=(left,))
-    assert report.masked[f"recall@{left}"] == 1.0
+    assert report.filtered[f"recall@{left}"] == 1.0
     scores = model.score(histories_before(table, targets))
     own = table.user[targets][:, None] % 2 == np.arange(table.num_products) % 2
     assert np.where(own, scores, np.inf).min(axis=1).min() > 0
@@ -58,7 +58,7 @@ def test_popularity_is_about_chance() -> None:
     left = left_of_own_parity(table, split.test)
     report = evaluate(Popularity().fit(table, split.train), table, split.test, cutoffs=(left,))
     chance = left / (left + table.num_products // 2)
-    assert report.masked[f"recall@{left}"] == pytest.approx(chance, abs=0.1)
+    assert report.filtered[f"recall@{left}"] == pytest.approx(chance, abs=0.1)
 
 
 @pytest.mark.parametrize("model", EVERY)
@@ -70,7 +70,7 @@ def test_the_order_of_people_in_the_file_does_not_matter(model: Recommender) -> 
 
     def metrics(table: ReviewTable) -> dict[str, float]:
         split = split_by_time(table)
-        return evaluate(model.fit(table, split.train), table, split.test).masked
+        return evaluate(model.fit(table, split.train), table, split.test).filtered
 
     assert metrics(turned) == pytest.approx(metrics(table), abs=1e-6)
 

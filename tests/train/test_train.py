@@ -51,14 +51,14 @@ def trained(work_dir: Path) -> TrainResult:
 def test_it_beats_popularity(trained: TrainResult) -> None:
     """A band that a broken optimizer, a shuffled target or a blind user tower does not reach."""
     ranking = trained.report.ranking
-    ours, popular = ranking["graph model"].masked["ndcg@10"], ranking["most popular"].masked["ndcg@10"]
+    ours, popular = ranking["graph model"].filtered["ndcg@10"], ranking["most popular"].filtered["ndcg@10"]
     assert ours > 1.5 * popular
-    assert trained.report.held_out_users["graph model"].masked["ndcg@10"] > 1.2 * popular
+    assert trained.report.held_out_users["graph model"].filtered["ndcg@10"] > 1.2 * popular
 
 
 def test_report_and_checkpoint_say_the_same(trained: TrainResult) -> None:
     report = json.loads((trained.checkpoint.parents[1] / "reports/first/report.json").read_text())
-    assert report["ranking"]["graph model"]["masked"] == trained.report.ranking["graph model"].masked
+    assert report["ranking"]["graph model"]["filtered"] == trained.report.ranking["graph model"].filtered
     assert report["facts"]["split"]["held-out users"] > 0
     kept = load_checkpoint(trained.checkpoint)
     assert kept.info["metrics"]["epoch"] == trained.report.best_epoch
@@ -98,7 +98,7 @@ def test_same_seed_same_figures_and_a_resumed_run_too(work_dir: Path, trained: T
     assert figures["whole"] == figures["rest"]
     assert figures["whole"] != figures["other"]
     assert rest.checkpoint == half.checkpoint
-    assert whole.report.ranking["graph model"].masked == rest.report.ranking["graph model"].masked
+    assert whole.report.ranking["graph model"].filtered == rest.report.ranking["graph model"].filtered
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_new_people_and_new_products_are_both_judged(work_dir: Path, trained: Tr
     assert "graph model" in report.ranking
     assert len(report.ranking) >= 2
     assert list(report.held_out_users) == list(report.held_out_products) == list(report.ranking)
-    assert {"recall@10", "recall@50"} <= set(report.held_out_products["graph model"].masked)
+    assert {"recall@10", "recall@50"} <= set(report.held_out_products["graph model"].filtered)
     chance = report.facts["held_out_products_chance"]
     assert 0 < chance["recall@10"] < chance["recall@50"] < 1
     assert report.facts["split"]["reviews of held-out products"] > 0
@@ -182,8 +182,8 @@ def test_new_people_and_new_products_are_both_judged(work_dir: Path, trained: Tr
     assert f"described by texts (by chance: R@10 {chance['recall@10']:.4f}, R@50 {chance['recall@50']:.4f}):" in text
     written = json.loads((work_dir / "reports/new/report.json").read_text())
     for part in ("held_out_users", "held_out_products"):
-        assert {name: each["masked"] for name, each in written[part].items()} == {
-            name: each.masked for name, each in getattr(report, part).items()
+        assert {name: each["filtered"] for name, each in written[part].items()} == {
+            name: each.filtered for name, each in getattr(report, part).items()
         }
 
 

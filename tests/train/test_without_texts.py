@@ -112,7 +112,7 @@ def test_the_evaluation_takes_its_checkpoint(bare: Path) -> None:
     cfg = composed("evaluate_config", bare, "models=[popularity]", "checkpoint=toy", "part=valid", NOWHERE)
     found = compare(read_settings(cfg, EvaluateSettings, ""))
     popular, ours = found.reports.values()
-    assert ours.masked["ndcg@10"] > popular.masked["ndcg@10"]
+    assert ours.filtered["ndcg@10"] > popular.filtered["ndcg@10"]
 
 
 def test_texts_of_products_alone_describe_new_ones(described: Path) -> None:

@@ -40,7 +40,7 @@ class CalibrationReport:
 
     scale: float
     exposure: float | None  # how often such a product is among a person's first 50, beside an average one
-    ndcg: float | None  # masked ndcg@10 of the known products on validation
+    ndcg: float | None  # filtered ndcg@10 of the known products on validation
     ndcg_as_known: float | None  # the same with known products in the place of the new ones; None: nothing was chosen
     count: int  # products of the catalogue without a training review, now placed by their texts
 
@@ -69,7 +69,7 @@ def calibrate_cold_start(
         valid: the validation reviews to choose by.
         product_text: (num_products, text_dim) of all products, zero where there is none; those are what all of their
             training reviews say, and while they stand for new ones what the first of these say.
-        cost: part of the known products' masked ndcg@10 that may be lost.
+        cost: part of the known products' filtered ndcg@10 that may be lost.
 
     Returns:
         None where there are no texts to compare: the checkpoint stays as it is.

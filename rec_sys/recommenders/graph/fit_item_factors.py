@@ -40,8 +40,8 @@ class FittedItemFactors:
 
     blend: Blend | None  # None: nothing
     text_weight: float  # of the texts in the memory
-    ndcg: dict[float, float]  # masked ndcg@10 on validation by weight of the memory, best decay; empty: no memory
-    unmasked: dict[float, float]  # unmasked ndcg@10 on validation by penalty of the colours
+    ndcg: dict[float, float]  # filtered ndcg@10 on validation by weight of the memory, best decay; empty: no memory
+    unfiltered: dict[float, float]  # unfiltered ndcg@10 on validation by penalty of the colours
     note: str  # a line for a person
 
     @property
@@ -54,7 +54,7 @@ class FittedItemFactors:
             "decay": self.blend.decay if self.blend else 1.0,
             "penalty": self.blend.penalty if self.blend else 0.0,
             "ndcg@10": _texts(self.ndcg),
-            "unmasked_ndcg@10": _texts(self.unmasked),
+            "unfiltered_ndcg@10": _texts(self.unfiltered),
         }
 
 
@@ -69,8 +69,8 @@ def fit_item_factors(
 ) -> FittedItemFactors:
     """Put memory and colours of the training reviews beside the graph of a checkpoint; validation says how much.
 
-    The memory's share and decay are those with the best masked ndcg@10, which colours do not touch: who takes out by
-    number what people have asks without them. Their push is the one with the best unmasked ndcg@10. The checkpoint is
+    The memory's share and decay are those with the best filtered ndcg@10, which colours do not touch: who takes out by
+    number what people have asks without them. Their push is the one with the best unfiltered ndcg@10. The checkpoint is
     replaced in one step, or left as it is where neither helps.
 
     Args:
@@ -103,10 +103,10 @@ def fit_item_factors(
             notes.append(f"no item factors: {error}")
         else:
             with_item_factors, dim = plain.with_item_factors(full), full.target.shape[1]
-            best = ndcg[0.0] = validate(None, plain).masked["ndcg@10"]
+            best = ndcg[0.0] = validate(None, plain).filtered["ndcg@10"]
             for blend_weight, decay in product((*BLEND_WEIGHTS, FACTORS_NEARLY_ALONE), DECAYS):
                 each = Blend(rank=dim, weight=blend_weight, decay=decay)
-                figure = validate(each, with_item_factors).masked["ndcg@10"]
+                figure = validate(each, with_item_factors).filtered["ndcg@10"]
                 ndcg[blend_weight] = max(figure, ndcg.get(blend_weight, 0.0))
                 if figure > best and blend_weight != FACTORS_NEARLY_ALONE:
                     best, blend, factors = figure, each, full
@@ -117,29 +117,29 @@ def fit_item_factors(
                 f"{blend.decay if blend else 1:g} (validation ndcg@10 by weight: {figures})"
             )
     states = plain.with_item_factors(factors) if blend else plain
-    unmasked: dict[float, float] = {}
+    unfiltered: dict[float, float] = {}
     if num_codes:
         number = assign_codes(table.user[train], table.product[train], table.num_products, num_codes)
         code = functional.one_hot(torch.from_numpy(number), num_codes).float()
-        unmasked[0.0] = validate(blend, states).unmasked["ndcg@10"]
+        unfiltered[0.0] = validate(blend, states).unfiltered["ndcg@10"]
         before_penalty = blend or Blend(rank=0, weight=0.0)
         for penalty in PENALTIES:
             penalised = before_penalty.model_copy(update={"num_codes": num_codes, "penalty": penalty})
             with_codes = plain.with_item_factors(factors, code, penalty)
-            figure = validate(penalised, with_codes).unmasked["ndcg@10"]
-            if figure > max(unmasked.values()):
+            figure = validate(penalised, with_codes).unfiltered["ndcg@10"]
+            if figure > max(unfiltered.values()):
                 blend, states = penalised, with_codes
-            unmasked[penalty] = figure
-        figures = ", ".join(f"{each:g}: {value:.4f}" for each, value in unmasked.items())
+            unfiltered[penalty] = figure
+        figures = ", ".join(f"{each:g}: {value:.4f}" for each, value in unfiltered.items())
         penalty = blend.penalty if blend else 0.0
         notes.append(
-            f"{num_codes} exclusion codes, penalty {penalty:g} (unmasked validation ndcg@10 by penalty: {figures})"
+            f"{num_codes} exclusion codes, penalty {penalty:g} (unfiltered validation ndcg@10 by penalty: {figures})"
         )
     note = "\n".join(notes)
     if blend is None and before is None:
-        return FittedItemFactors(None, text_weight, ndcg, unmasked, note)
+        return FittedItemFactors(None, text_weight, ndcg, unfiltered, note)
     kept.model.blend = blend
-    found = FittedItemFactors(blend, text_weight, ndcg, unmasked, note)
+    found = FittedItemFactors(blend, text_weight, ndcg, unfiltered, note)
     info = kept.info | {"item_factors": found.facts}
     save_checkpoint(checkpoint, kept.model, states, kept.products, kept.names, info)
     return found
@@ -155,7 +155,7 @@ def _factors(
     if product_text is not None and np.any(product_text):
 
         def validate(model: EASE) -> float:
-            return evaluate(model, table, valid, among=split.in_histories).masked["ndcg@10"]
+            return evaluate(model, table, valid, among=split.in_histories).filtered["ndcg@10"]
 
         best = validate(chosen)
         for each in TEXT_WEIGHTS:

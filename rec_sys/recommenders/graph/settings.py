@@ -97,4 +97,4 @@ class TrainSettings(Settings):
     @property
     def monitor(self) -> tuple[str, Literal["max", "min"]]:
         """The validation figure that chooses the checkpoint, and which way is better."""
-        return ("ndcg_at_10", "max") if self.ranking_weight else ("rating_loss", "min")
+        return ("ndcg_at_10", "max") if self.ranking_weight else ("rating_mae", "min")

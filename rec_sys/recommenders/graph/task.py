@@ -90,7 +90,7 @@ class GraphTask(lightning.LightningModule):
             predicted = predicted_ratings(cosine, products.liked[batch.target])
             rating = rating_loss(predicted, batch.rating, self.settings.rating_loss)
             loss = loss + rate * rating
-            self.log("train/rating_loss", rating, on_step=False, on_epoch=True, batch_size=size)
+            self.log("train/rating_mae", rating, on_step=False, on_epoch=True, batch_size=size)
         self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=size)
         return loss
 
@@ -99,14 +99,14 @@ class GraphTask(lightning.LightningModule):
             self.log(f"valid/{name.replace('@', '_at_')}", value)  # MLflow allows no "@" in a name
 
     def validate(self) -> dict[str, float]:
-        """Figures on the validation reviews: masked ranking and predicted ratings."""
+        """Figures on the validation reviews: filtered ranking and predicted ratings."""
         recommender = self.recommender()
         report = evaluate(recommender, self.table, self.valid, among=self.among)
-        figures = dict(report.masked)
+        figures = dict(report.filtered)
         true = self.table.rating[self.valid]
         if not np.isnan(true).all():
             rating = rating_report(recommender.predict_ratings(self.valid, self.among), true)
-            figures |= {f"rating_{name}": getattr(rating, name) for name in ("loss", "mse", "accuracy", "f1")}
+            figures |= {f"rating_{name}": getattr(rating, name) for name in ("mae", "mse", "accuracy", "f1")}
         return figures
 
     def recommender(self) -> GraphRecommender:

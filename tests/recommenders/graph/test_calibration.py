@@ -70,7 +70,7 @@ def test_the_figure_is_that_of_the_protocol(tmp_path: Path) -> None:
     ours = GraphRecommender(kept.model, kept.states, data.table, data.review_text)
     valid = data.split.valid
     histories = histories_before(data.table, valid, data.split.in_histories)
-    assert histories.lengths.max() > HISTORY  # what is owned is masked however old
+    assert histories.lengths.max() > HISTORY  # what is owned is filtered however old
     with torch.inference_mode():
         trial = Trial(
             new, kept.states, ours.user_vectors(histories.last(HISTORY)), histories, data.table.product[valid], text
@@ -82,7 +82,7 @@ def test_the_figure_is_that_of_the_protocol(tmp_path: Path) -> None:
             target[new.numbers[place]] = new.of_parts(*parts, 0.4).target
             others = valid[~np.isin(data.table.product[valid], new.numbers[place])]
             asked = replace(ours, states=replace(kept.states, target=target))
-            figures.append(evaluate(asked, data.table, others, among=data.split.in_histories).masked["ndcg@10"])
+            figures.append(evaluate(asked, data.table, others, among=data.split.in_histories).filtered["ndcg@10"])
         asked_for = torch.cat([fold.place for fold in trial.folds])
         assert len(trial.folds) == 20
         assert asked_for.sort().values.tolist() == list(range(120))

@@ -61,7 +61,7 @@ def test_validation_chooses_and_the_checkpoint_is_replaced(tmp_path: Path) -> No
     )
     assert f"by weight: 0: {found.ndcg[0.0]:.4f}, 0.2: {found.ndcg[0.2]:.4f}" in found.note
     recommender = GraphRecommender(after.model, after.states, data.table, data.review_text)
-    assert evaluate(recommender, data.table, data.split.valid).masked["ndcg@10"] == best
+    assert evaluate(recommender, data.table, data.split.valid).filtered["ndcg@10"] == best
     torch.testing.assert_close(after.model.state_dict(), before.model.state_dict(), atol=0, rtol=0)
     assert after.info == INFO | {
         "memory": {
@@ -71,7 +71,7 @@ def test_validation_chooses_and_the_checkpoint_is_replaced(tmp_path: Path) -> No
             "decay": decay,
             "penalty": 0.0,
             "ndcg@10": {f"{key:g}": value for key, value in found.ndcg.items()},
-            "unmasked_ndcg@10": {},
+            "unfiltered_ndcg@10": {},
         }
     }
     assert [file.name for file in path.parent.iterdir()] == ["a.ckpt"]
@@ -122,7 +122,7 @@ def test_the_test_reviews_are_not_looked_at(tmp_path: Path) -> None:
     assert found == same
 
 
-def test_the_push_is_the_best_unmasked_one_and_the_masked_figure_does_not_know_it(tmp_path: Path) -> None:
+def test_the_push_is_the_best_unfiltered_one_and_the_filtered_figure_does_not_know_it(tmp_path: Path) -> None:
     data = toy(num_users=60)
     path = saved(tmp_path, data)
     found = fit_item_factors(path, data_of(data), data.split, data.split.valid, RANK, 16)
@@ -131,10 +131,10 @@ def test_the_push_is_the_best_unmasked_one_and_the_masked_figure_does_not_know_i
     report = evaluate(recommender, data.table, data.split.valid)
     assert found.blend is not None
     assert found.blend.penalty > 0
-    assert report.unmasked["ndcg@10"] == max(found.unmasked.values()) == found.unmasked[found.blend.penalty]
-    assert found.unmasked[found.blend.penalty] > 1.2 * found.unmasked[0.0]
-    assert report.masked["ndcg@10"] == max(found.ndcg[blend_weight] for blend_weight in BLEND_WEIGHTS)
-    assert list(found.unmasked) == [0.0, *PENALTIES]
+    assert report.unfiltered["ndcg@10"] == max(found.unfiltered.values()) == found.unfiltered[found.blend.penalty]
+    assert found.unfiltered[found.blend.penalty] > 1.2 * found.unfiltered[0.0]
+    assert report.filtered["ndcg@10"] == max(found.ndcg[blend_weight] for blend_weight in BLEND_WEIGHTS)
+    assert list(found.unfiltered) == [0.0, *PENALTIES]
 
 
 def test_where_the_graph_alone_is_as_good_nothing_is_written(tmp_path: Path) -> None:
