@@ -53,7 +53,7 @@ ABLATION: dict[str, tuple[str, ...]] = {
     "memory without texts": ("model.item_factor_texts=false",),
     "learned from earlier reviews only": ("train.context=before",),
     "ranking loss alone": ("train.rating_weight=0",),
-    "rating loss alone": ("train.ranking_weight=0", "train.rating_weight=1", "model.level=0"),
+    "rating loss alone": ("train.ranking_weight=0", "train.rating_weight=1", "model.rating_bias=0"),
 }
 
 

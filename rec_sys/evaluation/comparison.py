@@ -61,7 +61,7 @@ class Comparison:
         data, split = self.facts["data"], self.facts["split"]
         parts = [
             f"{data['name']}: {split['train']:,} training reviews, {first.num_people:,} people judged "
-            f"({JUDGED[self.part]}), {data['products']:,} products ranked",
+            f"({HELD_OUT_REVIEWS[self.part]}), {data['products']:,} products ranked",
             format_table(self.reports, markdown, metrics),
         ]
         if self.chance:

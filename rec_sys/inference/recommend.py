@@ -18,7 +18,7 @@ from rec_sys.text.text_encoder import TextEncoder, embed
 from rec_sys.vector_database.index import NONE, VectorBase
 
 REASONS = 3  # reviews shown as the reason, at most
-NO_TASTE = 1e-4  # a shorter vector is that of somebody of whom nothing is known
+NO_PREFERENCE = 1e-4  # a shorter vector is that of somebody of whom nothing is known
 EXCERPT = 120  # characters of a review shown
 HAS_ALL = "has reviewed everything in the catalogue"
 UNREAD = "the texts were not read: this model learned without any"
@@ -140,7 +140,7 @@ class ReviewRecommender:
         attention, reviewed, note, start = [], [], [], 0
         for row, person in enumerate(people):
             best = found[row]
-            score[row, best] = taste_cosine(inner[row, best], vectors[row], self.base.vectors(numbers[row, best]))
+            score[row, best] = preference_cosine(inner[row, best], vectors[row], self.base.vectors(numbers[row, best]))
             places = read.places[row]
             mine = np.zeros(len(person.reviews), dtype=np.float32)
             mine[places] = weights[start : start + len(places)]
@@ -248,18 +248,18 @@ class ReviewRecommender:
         return "; ".join(notes)
 
 
-def predicted_ratings(inner: Floats, liked: Floats) -> Floats:
+def predicted_ratings(inner: Floats, item_bias: Floats) -> Floats:
     """Inner products of unit vectors as ratings of 0 to 5 stars, as `rec_sys.recommenders.graph.network` defines them.
 
     Args:
         inner: of any shape.
         liked: of the same shape: stars that each product gets more or less than the person would lead to expect.
     """
-    stars: Floats = 2.5 * (inner + 1.0) + liked
+    stars: Floats = 2.5 * (inner + 1.0) + item_bias
     return stars
 
 
-def taste_cosine(inner: Floats, person: Floats, products: Floats) -> Floats:
+def preference_cosine(inner: Floats, person: Floats, products: Floats) -> Floats:
     """Cosines between the tastes alone, without the level of stars that every vector opens with; the same order.
 
     A vector is [level, taste * sqrt(1 - level^2)], so an inner product is mostly the person's level and hardly differs
@@ -270,12 +270,12 @@ def taste_cosine(inner: Floats, person: Floats, products: Floats) -> Floats:
         person: (dim,) vector of the person; its taste may be shorter than a unit vector's.
         products: (n, dim) vectors of the products.
     """
-    levels = products[:, 0].astype(np.float64)
+    rating_biases = products[:, 0].astype(np.float64)
     length = float(np.linalg.norm(person[1:].astype(np.float64)))
-    if length < NO_TASTE:  # what is left is rounding
+    if length < NO_PREFERENCE:  # what is left is rounding
         return np.zeros_like(inner)
-    rest = length * np.sqrt(1 - levels**2)
-    cosine: Floats = np.clip((inner - float(person[0]) * levels) / rest, -1, 1).astype(np.float32)
+    rest = length * np.sqrt(1 - rating_biases**2)
+    cosine: Floats = np.clip((inner - float(person[0]) * rating_biases) / rest, -1, 1).astype(np.float32)
     return cosine
 
 

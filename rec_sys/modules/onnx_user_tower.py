@@ -14,7 +14,7 @@ from torch.nn import functional
 from torch_geometric.nn import GATv2Conv, TransformerConv
 
 from rec_sys.recommenders.graph.item_factors import Blend
-from rec_sys.recommenders.graph.user_tower import HIGHEST_LEVEL, UserTower
+from rec_sys.recommenders.graph.user_tower import MAX_RATING_BIAS, UserTower
 
 
 class PlainUserTower(nn.Module):
@@ -51,7 +51,7 @@ class PlainUserTower(nn.Module):
             text: (num_reviews, text_dim); None where the tower reads none.
         """
         tower, dim = self.tower, self.dim
-        liked, product, factors_and_codes = products[:, 0], products[:, 1 : dim + 1], products[:, dim + 1 :]
+        item_bias, product, factors_and_codes = products[:, 0], products[:, 1 : dim + 1], products[:, dim + 1 :]
         has_rating = (~rating.isnan()).float()
         surplus = torch.where(rating.isnan(), torch.zeros_like(rating), rating - 3.0)
         edge = tower.rating(torch.stack([surplus, has_rating], dim=1))
@@ -66,16 +66,16 @@ class PlainUserTower(nn.Module):
             message, weight = look(conv, product, state, edge, person)
             state = state + message
             attention = attention + weight.mean(dim=1) / len(tower.convs)
-        taste = functional.normalize(tower.out(state), dim=1)
+        preference = functional.normalize(tower.out(state), dim=1)
         if tower.blend is not None:
-            taste = _blend_users(taste, factors_and_codes, age, person, tower.blend)
-        level = torch.zeros_like(taste[:, :1])
-        if tower.level is not None:
-            habit = torch.stack([(surplus - liked) * has_rating, has_rating], dim=1)
-            habit = sum_of(habit, person, people)
-            habit = habit[:, :1] / (habit[:, 1:] + tower.damping.exp())
-            level = HIGHEST_LEVEL * torch.tanh(tower.habit(habit) + tower.level(state))
-        return torch.cat([level, taste * (1 - level.square()).sqrt()], dim=1), attention
+            preference = _blend_users(preference, factors_and_codes, age, person, tower.blend)
+        rating_bias = torch.zeros_like(preference[:, :1])
+        if tower.rating_bias is not None:
+            surplus = torch.stack([(surplus - item_bias) * has_rating, has_rating], dim=1)
+            surplus = sum_of(surplus, person, people)
+            surplus = surplus[:, :1] / (surplus[:, 1:] + tower.log_shrinkage.exp())
+            rating_bias = MAX_RATING_BIAS * torch.tanh(tower.surplus(surplus) + tower.rating_bias(state))
+        return torch.cat([rating_bias, preference * (1 - rating_bias.square()).sqrt()], dim=1), attention
 
 
 def sum_of(values: Tensor, person: Tensor, people: Tensor) -> Tensor:
@@ -121,9 +121,9 @@ def _gat(conv: GATv2Conv, product: Tensor, state: Tensor, edge: Tensor, person: 
     return sum_of(value.flatten(1), person, state[:, 0]) + conv.bias, weight
 
 
-def _blend_users(taste: Tensor, factors_and_codes: Tensor, age: Tensor, person: Tensor, blend: Blend) -> Tensor:
+def _blend_users(preference: Tensor, factors_and_codes: Tensor, age: Tensor, person: Tensor, blend: Blend) -> Tensor:
     """`rec_sys.recommenders.graph.item_factors.recall`."""
-    nothing = torch.zeros_like(taste[:, :1])
+    nothing = torch.zeros_like(preference[:, :1])
     people = nothing[:, 0]
     parts, blend_weight = [nothing], nothing
     if blend.rank:
@@ -133,7 +133,7 @@ def _blend_users(taste: Tensor, factors_and_codes: Tensor, age: Tensor, person: 
             dim=1, keepdim=True
         )  # nothing to recall: all is taste
         parts = [history_factor_sum * blend.weight**0.5, nothing]
-    wanted = torch.cat([taste * (1 - blend_weight).sqrt(), *parts], dim=1)
+    wanted = torch.cat([preference * (1 - blend_weight).sqrt(), *parts], dim=1)
     if not blend.num_codes:
         return wanted
     owned = functional.normalize(sum_of(factors_and_codes[:, blend.rank :], person, people), dim=1)

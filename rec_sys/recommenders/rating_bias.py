@@ -20,8 +20,8 @@ Means = npt.NDArray[np.float64]
 class RatingBiasSettings(Settings):
     """Settings of the user + product bias."""
 
-    user_damping: float = Field(5.0, ge=0, description="pretended average reviews of a person: draws few to 0")
-    product_damping: float = Field(5.0, ge=0, description="pretended average reviews of a product: draws few to 0")
+    user_shrinkage: float = Field(5.0, ge=0, description="pretended average reviews of a person: draws few to 0")
+    product_shrinkage: float = Field(5.0, ge=0, description="pretended average reviews of a product: draws few to 0")
     rounds: int = Field(20, ge=1, description="alternations between products and people; they settle quickly")
 
 
@@ -48,9 +48,9 @@ class RatingBias:
         self.product_bias = np.zeros(table.num_products)
         for _ in range(self.settings.rounds):
             left = rating - self.mean - self.user_bias[user]
-            self.product_bias = _damped_means(product, left, table.num_products, self.settings.product_damping)
+            self.product_bias = _shrunken_means(product, left, table.num_products, self.settings.product_shrinkage)
             left = rating - self.mean - self.product_bias[product]
-            self.user_bias = _damped_means(user, left, table.num_users, self.settings.user_damping)
+            self.user_bias = _shrunken_means(user, left, table.num_users, self.settings.user_shrinkage)
         return self
 
     def predict(self, users: Ints, products: Ints) -> Floats:
@@ -60,9 +60,9 @@ class RatingBias:
         return np.clip(self.mean + user_bias + product_bias, MIN_RATING, MAX_RATING).astype(np.float32)
 
 
-def _damped_means(group: Ints, value: Means, num_groups: int, damping: float) -> Means:
+def _shrunken_means(group: Ints, value: Means, num_groups: int, shrinkage: float) -> Means:
     """(num_groups,) sum / (count + damping) of each group; 0 for an empty one."""
-    count = np.bincount(group, minlength=num_groups) + damping
+    count = np.bincount(group, minlength=num_groups) + shrinkage
     total = np.bincount(group, weights=value, minlength=num_groups)
     means: Means = np.divide(total, count, out=np.zeros(num_groups), where=count > 0)
     return means

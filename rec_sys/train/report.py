@@ -95,7 +95,7 @@ def _rating_table(rows: dict[str, RatingReport], markdown: bool) -> str:
 def _plot(report: TrainReport, path: Path) -> None:
     """Loss, ranking and rating figures over the epochs, side by side; a line marks the epoch that was kept."""
     panels = {
-        "training loss": ["train/ranking_loss", "train/rating_mae"],
+        "training loss": ["train/ranking_loss", "train/rating_loss"],
         "validation ranking, filtered": ["valid/recall_at_10", "valid/ndcg_at_10"],
         "validation ratings": ["valid/rating_mae", "valid/rating_mse", "valid/rating_f1", "valid/rating_accuracy"],
     }

@@ -19,7 +19,7 @@ from rec_sys.inference.recommend import (
     Recommendations,
     ReviewRecommender,
     excerpt,
-    taste_cosine,
+    preference_cosine,
 )
 from rec_sys.inference.torch_encoder import TorchTowers, recommender_of
 from rec_sys.inference.users import Person, Review, known_people
@@ -107,7 +107,7 @@ def test_the_path_of_the_evaluation_gives_the_same(toy: Toy, num_codes: int) -> 
     scores = evaluated.score_both_ways(histories)[0].copy()
     if num_codes:
         assert not np.allclose(scores, evaluated.score(histories))
-    tastes = unit(evaluated.user_vectors(histories)[:, 1:]) @ unit(states.target.numpy()[:, 1:]).T
+    preferences = unit(evaluated.user_vectors(histories)[:, 1:]) @ unit(states.target.numpy()[:, 1:]).T
     people = [replace(person, reviews=person.reviews[:-1]) for person in everybody(toy)]
     results = recommender_of(checkpoint, VectorBase.of_checkpoint(checkpoint), ToyEncoder()).recommend(people, 6)
     for user, result in enumerate(results):
@@ -115,7 +115,7 @@ def test_the_path_of_the_evaluation_gives_the_same(toy: Toy, num_codes: int) -> 
         scores[user, seen] = -np.inf
         best = np.argsort(-scores[user])[:6]
         assert [item.product_id for item in result.items] == [table.products.id(int(number)) for number in best]
-        np.testing.assert_allclose([item.score for item in result.items], tastes[user, best], atol=2e-5)
+        np.testing.assert_allclose([item.score for item in result.items], preferences[user, best], atol=2e-5)
         expected = np.clip(2.5 * (1 + scores[user, best]) + history[best, 0].numpy(), 0, 5)
         np.testing.assert_allclose([item.stars for item in result.items], expected, atol=1e-5)
 
@@ -132,7 +132,7 @@ def test_the_score_tells_products_apart_where_the_stars_hardly_do(toy: Toy) -> N
 def test_a_model_without_levels_scores_with_the_inner_product() -> None:
     products = np.pad(unit(np.random.default_rng(0).normal(size=(6, 8)).astype(np.float32)), ((0, 0), (1, 0)))
     inner = products @ products[0]
-    np.testing.assert_allclose(taste_cosine(inner, products[0], products), inner, atol=1e-6)
+    np.testing.assert_allclose(preference_cosine(inner, products[0], products), inner, atol=1e-6)
 
 
 def test_somebody_who_has_everything(toy: Toy) -> None:

@@ -14,7 +14,7 @@ def test_by_hand() -> None:
     predicted = np.array([4.5, 3, 3.5, 1, 2, 3.5], dtype=np.float32)
     # liked: yes yes no no - yes; said: yes no yes no - yes
     report = rating_report(predicted, true)
-    assert report.loss == pytest.approx((0.5 + 1 + 0.5 + 0 + 1.5) / 5)
+    assert report.mae == pytest.approx((0.5 + 1 + 0.5 + 0 + 1.5) / 5)
     assert report.mse == pytest.approx((0.25 + 1 + 0.25 + 0 + 2.25) / 5)
     assert report.accuracy == pytest.approx(3 / 5)
     assert report.f1 == pytest.approx(2 * 2 / (3 + 3))  # 2 found, 3 liked, 3 said
@@ -38,7 +38,7 @@ def test_three_stars_are_not_liked_and_nothing_liked_is_f1_zero() -> None:
 
 def test_a_prediction_for_an_unrated_review_may_be_anything() -> None:
     report = rating_report(np.array([np.nan, 4], np.float32), np.array([np.nan, 4], np.float32))
-    assert (report.loss, report.num_reviews) == (0.0, 1)
+    assert (report.mae, report.num_reviews) == (0.0, 1)
 
 
 def test_what_cannot_be_judged_is_refused_by_name() -> None:

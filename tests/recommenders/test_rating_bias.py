@@ -19,7 +19,7 @@ def test_finds_the_biases_that_made_the_ratings() -> None:
     table = table_of(
         [(f"u{u}", f"p{p}", 3 + generous[u] + liked[p], 10 * u + p) for u in range(3) for p in range(4)],
     )
-    model = RatingBias(RatingBiasSettings(user_damping=0, product_damping=0)).fit(table, np.arange(12))
+    model = RatingBias(RatingBiasSettings(user_shrinkage=0, product_shrinkage=0)).fit(table, np.arange(12))
     np.testing.assert_allclose(model.predict(table.user, table.product), table.rating, atol=1e-5)
     assert model.mean == pytest.approx(3.0)
     np.testing.assert_allclose(model.user_bias, generous, atol=1e-6)
@@ -28,7 +28,7 @@ def test_finds_the_biases_that_made_the_ratings() -> None:
 def test_damping_by_hand() -> None:
     """Mean 4; x has left 2 reviews of 5: 2 / (2 + 2) = .5, y 2 of 3: -.5; then a: (.5 - .5) and nothing is left."""
     table = table_of([("a", "x", 5, 1), ("a", "y", 3, 2), ("b", "x", 5, 1), ("b", "y", 3, 2)])
-    model = RatingBias(RatingBiasSettings(product_damping=2, user_damping=1, rounds=1)).fit(table, np.arange(4))
+    model = RatingBias(RatingBiasSettings(product_shrinkage=2, user_shrinkage=1, rounds=1)).fit(table, np.arange(4))
     np.testing.assert_allclose(model.product_bias, [0.5, -0.5])
     np.testing.assert_allclose(model.user_bias, [0, 0])
     np.testing.assert_allclose(model.predict(numbers(0, 1), numbers(0, 1)), [4.5, 3.5])
@@ -37,7 +37,7 @@ def test_damping_by_hand() -> None:
 def test_is_the_minimum_of_the_penalised_squares() -> None:
     """Alternating means settle where ridge regression on dummy variables does."""
     table = checkerboard(num_users=12, num_products=10, likes=4, dislikes=2)
-    settings = RatingBiasSettings(user_damping=3, product_damping=2, rounds=200)
+    settings = RatingBiasSettings(user_shrinkage=3, product_shrinkage=2, rounds=200)
     model = RatingBias(settings).fit(table, np.arange(len(table)))
     x = np.zeros((len(table), 22))
     x[np.arange(len(table)), table.user] = x[np.arange(len(table)), 12 + table.product] = 1
@@ -60,7 +60,7 @@ def test_unknown_people_and_products_have_no_bias() -> None:
 def test_predictions_stay_within_one_and_five_stars() -> None:
     reviews = [("a", "x", 5.0, 1), ("a", "y", 5.0, 2), ("b", "x", 5.0, 1), ("b", "z", 1.0, 2), ("c", "z", 1.0, 3)]
     table = table_of(reviews)
-    model = RatingBias(RatingBiasSettings(user_damping=0, product_damping=0, rounds=1)).fit(table, np.arange(5))
+    model = RatingBias(RatingBiasSettings(user_shrinkage=0, product_shrinkage=0, rounds=1)).fit(table, np.arange(5))
     model.user_bias[:] = [4, 0, -4]
     np.testing.assert_array_equal(model.predict(numbers(0, 2), numbers(0, 2)), [5, 1])
 

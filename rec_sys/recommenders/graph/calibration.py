@@ -206,8 +206,8 @@ def _parts(
     ]
     own, *others = zip(*found, strict=True)
     states = ProductStates(torch.cat([each.history for each in own]), torch.cat([each.target for each in own]))
-    taste, factors, history_factor_sum = (torch.cat(each) for each in others)
-    return states, taste, factors, history_factor_sum
+    preference, factors, history_factor_sum = (torch.cat(each) for each in others)
+    return states, preference, factors, history_factor_sum
 
 
 def choose_scale(trial: Trial, cost: float) -> float:

@@ -60,7 +60,7 @@ class PublishBest(Checkpoint):
     def _line(self, figures: dict[str, float], max_epochs: int | None) -> str:
         epoch = int(figures["epoch"])
         shown = [f"epoch {epoch + 1:>3}/{max_epochs}", f"loss {figures['train/loss']:.4f}"]
-        for name, label in (("recall_at_10", "R@10"), ("ndcg_at_10", "N@10"), ("rating_mae", "rating loss")):
+        for name, label in (("recall_at_10", "R@10"), ("ndcg_at_10", "N@10"), ("rating_mae", "rating MAE")):
             if f"valid/{name}" in figures:
                 shown.append(f"{label} {figures[f'valid/{name}']:.4f}")
         shown.append(f"{figures['seconds']:.1f} s")

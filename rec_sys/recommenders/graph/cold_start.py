@@ -61,7 +61,7 @@ class ColdItemEncoder(nn.Module):
     """
 
     text: Tensor  # (num_examples, text_dim), and so on: of the known products with a text
-    taste: Tensor
+    preference: Tensor
     target_factors: Tensor
     history_factors: Tensor
 
@@ -112,28 +112,30 @@ class ColdItemEncoder(nn.Module):
             cosine = cosine.scatter(1, leave_out[:, None], -2.0)
         near, which = cosine.topk(min(NEIGHBOURS, len(self.numbers)), dim=1)
         weight = torch.softmax(SHARPNESS * near, dim=1)[:, :, None] * unit.any(dim=1)[:, None, None]
-        taste = functional.normalize((weight * self.taste[which]).sum(dim=1), dim=1)
-        taste = functional.normalize(taste + functional.normalize(own.target[:, 1 : self.dim + 1], dim=1), dim=1)
+        preference = functional.normalize((weight * self.preference[which]).sum(dim=1), dim=1)
+        preference = functional.normalize(
+            preference + functional.normalize(own.target[:, 1 : self.dim + 1], dim=1), dim=1
+        )
         factors = functional.normalize((weight * self.target_factors[which]).sum(dim=1), dim=1)
         history_factor_sum = (weight * self.history_factors[which]).sum(dim=1)
-        return own, taste, factors, history_factor_sum
+        return own, preference, factors, history_factor_sum
 
     def of_parts(
-        self, own: ProductStates, taste: Tensor, factors: Tensor, history_factor_sum: Tensor, scale: float
+        self, own: ProductStates, preference: Tensor, factors: Tensor, history_factor_sum: Tensor, scale: float
     ) -> ProductStates:
         """Put the parts together; see `parts`."""
         if not len(self.numbers):
             return own
-        level = own.target[:, :1]
-        code = level.new_zeros(len(level), self.blend.num_codes if self.blend else 0)
+        rating_bias = own.target[:, :1]
+        code = rating_bias.new_zeros(len(rating_bias), self.blend.num_codes if self.blend else 0)
         if self.blend:
             blend_weight = self.factor_weight * factors.square().sum(dim=1, keepdim=True)  # of no text: 0
-            rest = torch.full_like(level, 1 - scale).sqrt()
+            rest = torch.full_like(rating_bias, 1 - scale).sqrt()
             inner = torch.cat(
-                [taste * (scale * (1 - blend_weight)).sqrt(), factors * (scale * blend_weight).sqrt(), rest, code],
+                [preference * (scale * (1 - blend_weight)).sqrt(), factors * (scale * blend_weight).sqrt(), rest, code],
                 dim=1,
             )
         else:
-            inner = taste
+            inner = preference
         history = torch.cat([own.history[:, : self.dim + 1], history_factor_sum, code], dim=1)
-        return ProductStates(history, torch.cat([level, inner * (1 - level.square()).sqrt()], dim=1))
+        return ProductStates(history, torch.cat([rating_bias, inner * (1 - rating_bias.square()).sqrt()], dim=1))

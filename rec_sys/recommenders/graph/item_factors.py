@@ -69,7 +69,7 @@ def low_rank_factors(weights: Tensor, reads: Tensor, rank: int, seed: int = 0) -
     return ItemFactors(history, target / target.norm(dim=1).max().clamp(min=1e-12))
 
 
-def blend_products(taste: Tensor, factors: Tensor, code: Tensor, penalty: float) -> Tensor:
+def blend_products(preference: Tensor, factors: Tensor, code: Tensor, penalty: float) -> Tensor:
     """Products to recommend, (num_products, dim + rank + 1 + colours) unit vectors: taste, memory, the rest, colour.
 
     The rest is what is left of the length; it meets a zero.
@@ -80,13 +80,13 @@ def blend_products(taste: Tensor, factors: Tensor, code: Tensor, penalty: float)
         colour: (num_products, colours) one-hot; zeros for a new product.
         push: `MemoryMix.push`.
     """
-    known = torch.cat([taste, factors], dim=1) * ((1 - penalty) / 2) ** 0.5
+    known = torch.cat([preference, factors], dim=1) * ((1 - penalty) / 2) ** 0.5
     mark = code * penalty**0.5
     rest = (1 - known.square().sum(dim=1, keepdim=True) - mark.square().sum(dim=1, keepdim=True)).clamp(min=0).sqrt()
     return torch.cat([known, rest, mark], dim=1)
 
 
-def blend_users(taste: Tensor, factors: Tensor, code: Tensor, age: Tensor, user: Tensor, blend: Blend) -> Tensor:
+def blend_users(preference: Tensor, factors: Tensor, code: Tensor, age: Tensor, user: Tensor, blend: Blend) -> Tensor:
     """People, (num_users, dim + rank + 1 + colours) unit vectors that meet those of `blend_products`.
 
     Args:
@@ -98,11 +98,11 @@ def blend_users(taste: Tensor, factors: Tensor, code: Tensor, age: Tensor, user:
         mix: how much of it.
     """
     age_weight = blend.decay ** age.to(factors.dtype)
-    history_factor_sum = factors.new_zeros(len(taste), factors.shape[1]).index_add(
+    history_factor_sum = factors.new_zeros(len(preference), factors.shape[1]).index_add(
         0, user, factors * age_weight[:, None]
     )
     history_factor_sum = functional.normalize(history_factor_sum, dim=1)
-    owned = code.new_zeros(len(taste), code.shape[1]).index_add(0, user, code)
+    owned = code.new_zeros(len(preference), code.shape[1]).index_add(0, user, code)
     owned = functional.normalize(owned, dim=1)
     blend_weight = blend.weight * history_factor_sum.square().sum(
         dim=1, keepdim=True
@@ -110,7 +110,11 @@ def blend_users(taste: Tensor, factors: Tensor, code: Tensor, age: Tensor, user:
     left = (1 - blend.penalty * owned.square().sum(dim=1, keepdim=True)).sqrt()
     wanted = (
         torch.cat(
-            [taste * (1 - blend_weight).sqrt(), history_factor_sum * blend.weight**0.5, torch.zeros_like(blend_weight)],
+            [
+                preference * (1 - blend_weight).sqrt(),
+                history_factor_sum * blend.weight**0.5,
+                torch.zeros_like(blend_weight),
+            ],
             dim=1,
         )
         * left

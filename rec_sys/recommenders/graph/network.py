@@ -45,10 +45,12 @@ class GraphModel(nn.Module):
             s.min_reviews,
             s.new_product_rate,
             s.dropout,
-            s.level,
+            s.rating_bias,
         )
         review_dim = text_dim if self.review_texts else 0
-        self.user_tower = UserTower(s.conv, review_dim, s.dim, s.heads, s.layers, s.max_history, s.dropout, s.level > 0)
+        self.user_tower = UserTower(
+            s.conv, review_dim, s.dim, s.heads, s.layers, s.max_history, s.dropout, s.rating_bias > 0
+        )
         self.log_temperature = nn.Parameter(torch.tensor(math.log(s.temperature)))
 
     @property
@@ -64,7 +66,7 @@ class GraphModel(nn.Module):
     def rating_parameters(self) -> list[nn.Parameter]:
         """The few weights that matter to the predicted stars alone."""
         tower = self.user_tower
-        return [*self.product_tower.liking.parameters(), *tower.habit.parameters(), tower.damping]
+        return [*self.product_tower.item_bias.parameters(), *tower.surplus.parameters(), tower.log_shrinkage]
 
     def forward(
         self, graph: GraphSums, histories: HistoryBatch, people: Tensor | None = None
@@ -74,6 +76,6 @@ class GraphModel(nn.Module):
         return self.user_tower(products.history, histories), products
 
 
-def predicted_ratings(cosine: Tensor, liked: Tensor | float = 0.0) -> Tensor:
+def predicted_ratings(cosine: Tensor, item_bias: Tensor | float = 0.0) -> Tensor:
     """Inner product of unit vectors, -1 to 1, as a rating of 0 to 5 stars, and what the product is liked better by."""
-    return 2.5 * (cosine + 1.0) + liked
+    return 2.5 * (cosine + 1.0) + item_bias

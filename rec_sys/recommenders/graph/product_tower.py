@@ -27,12 +27,12 @@ class ProductStates:
     target: Tensor  # (num_products, dim + 1): the product as something to recommend; unit vectors
 
     @property
-    def liked(self) -> Tensor:
+    def item_bias(self) -> Tensor:
         """(num_products,) stars more or less than the person alone would lead to expect."""
         return self.history[:, 0]
 
     @property
-    def taste(self) -> Tensor:
+    def preference(self) -> Tensor:
         """(num_products, dim) unit vectors: `target` without the level."""
         return self.target[:, 1:] / (1 - self.target[:, :1].square()).sqrt()
 
@@ -40,17 +40,17 @@ class ProductStates:
         self, factors: ItemFactors, code: Tensor | None = None, penalty: float = 0.0
     ) -> ProductStates:
         """The graph's products with a memory and colours, (num_products, colours) one-hot, beside their taste."""
-        level = self.target[:, :1]
-        code = level.new_zeros(len(level), 0) if code is None else code
-        target = blend_products(self.taste, factors.target, code, penalty) * (1 - level.square()).sqrt()
+        rating_bias = self.target[:, :1]
+        code = rating_bias.new_zeros(len(rating_bias), 0) if code is None else code
+        target = blend_products(self.preference, factors.target, code, penalty) * (1 - rating_bias.square()).sqrt()
         history = torch.cat([self.history, factors.history, code], dim=1)
-        return ProductStates(history, torch.cat([level, target], dim=1))
+        return ProductStates(history, torch.cat([rating_bias, target], dim=1))
 
     def graph_alone(self, dim: int) -> ProductStates:
         """The same products without what stands beside their taste of `dim` dimensions."""
-        level = self.target[:, :1]
-        taste = functional.normalize(self.target[:, 1 : dim + 1], dim=1) * (1 - level.square()).sqrt()
-        return ProductStates(self.history[:, : dim + 1], torch.cat([level, taste], dim=1))
+        rating_bias = self.target[:, :1]
+        preference = functional.normalize(self.target[:, 1 : dim + 1], dim=1) * (1 - rating_bias.square()).sqrt()
+        return ProductStates(self.history[:, : dim + 1], torch.cat([rating_bias, preference], dim=1))
 
 
 @dataclass(frozen=True)
@@ -204,10 +204,10 @@ class ProductTower(nn.Module):
         min_reviews: int,
         new_product_rate: float,
         dropout: float,
-        level: float,
+        rating_bias: float,
     ) -> None:
         super().__init__()
-        self.min_reviews, self.new_product_rate, self.level = min_reviews, new_product_rate, level
+        self.min_reviews, self.new_product_rate, self.rating_bias = min_reviews, new_product_rate, rating_bias
         self.text = nn.Linear(text_dim, dim) if text_dim else None
         self.reviews = nn.Linear(text_dim, dim, bias=False) if review_texts else None
         self.opinion = nn.Linear(2, dim, bias=False)
@@ -221,8 +221,8 @@ class ProductTower(nn.Module):
         start_as_identity(self.target)
         if not text_dim:  # of a product without reviews nothing is left, and zero has no direction to learn from
             nn.init.constant_(self.target.bias, NARROW_STD)
-        self.liking = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 1, bias=False))
-        nn.init.zeros_(self.liking[2].weight)  # type: ignore[arg-type]
+        self.item_bias = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 1, bias=False))
+        nn.init.zeros_(self.item_bias[2].weight)  # type: ignore[arg-type]
         self.dropout = nn.Dropout(dropout)
         self.blend: Blend | None = None  # set when training is done
 
@@ -245,7 +245,7 @@ class ProductTower(nn.Module):
         states = x
         for weight in self.hop_weight:
             states = x + weight * known * graph.two_hops(states, features.count, people)
-        return self._states(states, known * self.liking(features.opinion))
+        return self._states(states, known * self.item_bias(features.opinion))
 
     def of_text(self, text: Tensor) -> ProductStates:
         """States of products that nobody has reviewed, from their texts alone, (n, text_dim); no memory of them."""
@@ -261,10 +261,10 @@ class ProductTower(nn.Module):
             ItemFactors(nothing, nothing), text.new_zeros(len(text), self.blend.num_codes), self.blend.penalty
         )
 
-    def _states(self, states: Tensor, liked: Tensor) -> ProductStates:
-        taste = functional.normalize(self.target(states), dim=1) * (1 - self.level**2) ** 0.5
-        history = torch.cat([liked, self.history(states)], dim=1)
-        return ProductStates(history, functional.pad(taste, (1, 0), value=self.level))
+    def _states(self, states: Tensor, item_bias: Tensor) -> ProductStates:
+        preference = functional.normalize(self.target(states), dim=1) * (1 - self.rating_bias**2) ** 0.5
+        history = torch.cat([item_bias, self.history(states)], dim=1)
+        return ProductStates(history, functional.pad(preference, (1, 0), value=self.rating_bias))
 
     def _known(self, count: Tensor) -> Tensor:
         """(num_products, 1): 1 where the product has reviews and is not treated as new in this step."""

@@ -86,6 +86,6 @@ class GraphRecommender:
         limit = self.model.settings.max_history
         vectors = self.user_vectors(histories_before(self.table, targets, among, limit))
         cosine = np.einsum("nd,nd->n", vectors, self.states.target.cpu().numpy()[self.table.product[targets]])
-        liked = self.states.liked.cpu()[torch.from_numpy(self.table.product[targets])]
-        ratings: Floats = predicted_ratings(torch.from_numpy(cosine), liked).clamp(0, MAX_RATING).numpy()
+        item_bias = self.states.item_bias.cpu()[torch.from_numpy(self.table.product[targets])]
+        ratings: Floats = predicted_ratings(torch.from_numpy(cosine), item_bias).clamp(0, MAX_RATING).numpy()
         return ratings

@@ -25,7 +25,7 @@ class GraphModelSettings(Settings):
     new_product_cost: float = Field(
         0.02, ge=0, lt=1, description="part of known products' ndcg@10 that new ones, a twentieth of all, may cost"
     )
-    level: float = Field(
+    rating_bias: float = Field(
         0.99, ge=0, lt=1, description="constant that a person's level of stars meets; 0: no level, taste alone"
     )
     texts: bool = Field(True, description="read texts of products and reviews, where there are any")

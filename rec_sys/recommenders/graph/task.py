@@ -81,16 +81,16 @@ class GraphTask(lightning.LightningModule):
         if rank:
             temperature = self.model.log_temperature.exp()
             ranking = ranking_loss(
-                users.taste, products.taste, batch.target, temperature, self.settings.max_softmax, self.sample
+                users.preference, products.preference, batch.target, temperature, self.settings.max_softmax, self.sample
             )
             loss = loss + rank * ranking
             self.log("train/ranking_loss", ranking, on_step=False, on_epoch=True, batch_size=size)
         if rate:
             cosine = (users.vector * products.target[batch.target]).sum(dim=1)
-            predicted = predicted_ratings(cosine, products.liked[batch.target])
+            predicted = predicted_ratings(cosine, products.item_bias[batch.target])
             rating = rating_loss(predicted, batch.rating, self.settings.rating_loss)
             loss = loss + rate * rating
-            self.log("train/rating_mae", rating, on_step=False, on_epoch=True, batch_size=size)
+            self.log("train/rating_loss", rating, on_step=False, on_epoch=True, batch_size=size)
         self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=size)
         return loss
 

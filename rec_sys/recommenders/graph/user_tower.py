@@ -16,7 +16,7 @@ from rec_sys.recommenders.graph.history_batch import HistoryBatch
 from rec_sys.recommenders.graph.item_factors import Blend, blend_users
 from rec_sys.recommenders.graph.product_tower import NARROW_STD, start_as_identity
 
-HIGHEST_LEVEL = 0.98  # below 1, so that some of every vector is left for the taste
+MAX_RATING_BIAS = 0.98  # below 1, so that some of every vector is left for the taste
 CONVOLUTIONS = {"transformer": TransformerConv, "gat": GATv2Conv}
 
 
@@ -35,7 +35,7 @@ class UserStates:
     """Vectors of the users of a batch."""
 
     vector: Tensor  # (num_users, dim + 1) unit vectors: the level, then the taste, then the memory if there is one
-    taste: Tensor  # (num_users, dim) unit vectors: all of that but the level
+    preference: Tensor  # (num_users, dim) unit vectors: all of that but the level
     attention: Tensor  # (num_edges,) attention each review received, adds up to 1 per user; mean over heads and layers
 
 
@@ -57,7 +57,15 @@ class UserTower(nn.Module):
     """
 
     def __init__(
-        self, conv: str, text_dim: int, dim: int, heads: int, layers: int, max_history: int, dropout: float, level: bool
+        self,
+        conv: str,
+        text_dim: int,
+        dim: int,
+        heads: int,
+        layers: int,
+        max_history: int,
+        dropout: float,
+        rating_bias: bool,
     ) -> None:
         super().__init__()
         self.review_text = nn.Linear(text_dim, dim) if text_dim else None
@@ -77,13 +85,15 @@ class UserTower(nn.Module):
         start_as_identity(self.out)
         for conv_ in self.convs:
             _start_as_mean(conv_)
-        self.level = nn.Linear(dim, 1, bias=False) if level else None
-        if self.level is not None:
-            nn.init.zeros_(self.level.weight)  # begins with what the ratings say; texts and products refine it
-        self.habit = nn.Linear(1, 1)
-        nn.init.ones_(self.habit.weight)
-        nn.init.ones_(self.habit.bias)
-        self.damping = nn.Parameter(torch.tensor(1.0))  # logarithm of the average reviews a person is pretended to have
+        self.rating_bias = nn.Linear(dim, 1, bias=False) if rating_bias else None
+        if self.rating_bias is not None:
+            nn.init.zeros_(self.rating_bias.weight)  # begins with what the ratings say; texts and products refine it
+        self.surplus = nn.Linear(1, 1)
+        nn.init.ones_(self.surplus.weight)
+        nn.init.ones_(self.surplus.bias)
+        self.log_shrinkage = nn.Parameter(
+            torch.tensor(1.0)
+        )  # logarithm of the average reviews a person is pretended to have
         self.dropout = nn.Dropout(dropout)
         self.blend: Blend | None = None  # set when training is done
 
@@ -96,7 +106,7 @@ class UserTower(nn.Module):
         """
         dim = self.out.in_features
         state_of = products[histories.product]
-        liked, product, factors_and_codes = (
+        item_bias, product, factors_and_codes = (
             state_of[:, 0],
             state_of[:, 1 : dim + 1],
             state_of[:, dim + 1 :],
@@ -118,17 +128,17 @@ class UserTower(nn.Module):
             message, (_, weight) = conv((product, state), edge_index, edge_attr, return_attention_weights=True)
             state = state + self.dropout(message)
             attention = attention + weight.detach().mean(dim=1) / len(self.convs)
-        taste = functional.normalize(self.out(state), dim=1)
+        preference = functional.normalize(self.out(state), dim=1)
         if self.blend is not None:
             of_edge = factors_and_codes[histories.edge_review]
             factors, code = of_edge[:, : self.blend.rank], of_edge[:, self.blend.rank :]
-            taste = blend_users(taste, factors, code, histories.age, histories.edge_user, self.blend)
-        level = taste.new_zeros(len(taste), 1)
-        if self.level is not None:
-            surplus = torch.where(has_rating, histories.rating - 3.0 - liked, 0.0)
-            habit = torch.stack([surplus, has_rating.float()], dim=1)[histories.edge_review].float()
-            habit = habit.new_zeros(histories.num_users, 2).index_add(0, histories.edge_user, habit)
-            habit = habit[:, :1] / (habit[:, 1:] + self.damping.exp())
-            level = HIGHEST_LEVEL * torch.tanh(self.habit(habit) + self.level(state))
-        vector = torch.cat([level, taste * (1 - level.square()).sqrt()], dim=1)
-        return UserStates(vector, taste, attention)
+            preference = blend_users(preference, factors, code, histories.age, histories.edge_user, self.blend)
+        rating_bias = preference.new_zeros(len(preference), 1)
+        if self.rating_bias is not None:
+            surplus = torch.where(has_rating, histories.rating - 3.0 - item_bias, 0.0)
+            surplus = torch.stack([surplus, has_rating.float()], dim=1)[histories.edge_review].float()
+            surplus = surplus.new_zeros(histories.num_users, 2).index_add(0, histories.edge_user, surplus)
+            surplus = surplus[:, :1] / (surplus[:, 1:] + self.log_shrinkage.exp())
+            rating_bias = MAX_RATING_BIAS * torch.tanh(self.surplus(surplus) + self.rating_bias(state))
+        vector = torch.cat([rating_bias, preference * (1 - rating_bias.square()).sqrt()], dim=1)
+        return UserStates(vector, preference, attention)

@@ -51,13 +51,13 @@ def test_the_nearest_text_counts_and_its_memory_is_recalled() -> None:
     with torch.no_grad():
         found, own = one.describe(far), model.product_tower.of_text(far)
         several = new.describe(bank.text[[3]].float())
-    level = (1 - 0.99**2) ** 0.5
+    rating_bias = (1 - 0.99**2) ** 0.5
     factors = functional.normalize(states.target[[7], 17:21], dim=1)
-    taste = functional.normalize(
+    preference = functional.normalize(
         functional.normalize(states.target[[7], 1:17], dim=1) + functional.normalize(own.target[:, 1:17], dim=1), dim=1
     )
-    torch.testing.assert_close(found.target[:, 1:17], taste * (0.6 * (1 - FACTOR_WEIGHT)) ** 0.5 * level)
-    torch.testing.assert_close(found.target[:, 17:21], factors * (0.6 * FACTOR_WEIGHT) ** 0.5 * level)
+    torch.testing.assert_close(found.target[:, 1:17], preference * (0.6 * (1 - FACTOR_WEIGHT)) ** 0.5 * rating_bias)
+    torch.testing.assert_close(found.target[:, 17:21], factors * (0.6 * FACTOR_WEIGHT) ** 0.5 * rating_bias)
     torch.testing.assert_close(found.history[:, 17:], states.history[[7], 17:])  # one neighbour: its own memory
     torch.testing.assert_close(found.history[:, :17], own.history[:, :17])
     torch.testing.assert_close(several.target.norm(dim=1), torch.ones(1), atol=1e-5, rtol=0)
@@ -133,5 +133,5 @@ def test_a_file_that_does_not_tell_the_share_of_memory_is_of_a_tenth(tmp_path: P
     assert loaded.bank.calibration == Calibration(scale=0.6, factor_weight=0.1)
     with torch.no_grad():
         found = loaded.describe_new(unit(3, TEXT_DIM, 4)).target[:, 1:]
-    taste, factors = found[:, :16].square().sum(dim=1), found[:, 16:20].square().sum(dim=1)
-    torch.testing.assert_close(factors / (taste + factors), torch.full((3,), 0.1))
+    preference, factors = found[:, :16].square().sum(dim=1), found[:, 16:20].square().sum(dim=1)
+    torch.testing.assert_close(factors / (preference + factors), torch.full((3,), 0.1))

@@ -44,23 +44,23 @@ def test_only_the_newest_reviews_of_a_person_are_paired(times: int, shared: bool
 def test_an_owned_product_loses_by_hand() -> None:
     """taste.taste (1 - push) / sqrt(2 ...) less push, shared by the colours that are owned."""
     generator = torch.Generator().manual_seed(0)
-    taste = functional.normalize(torch.randn(3, 4, generator=generator), dim=1)
+    preference = functional.normalize(torch.randn(3, 4, generator=generator), dim=1)
     person = functional.normalize(torch.randn(1, 4, generator=generator), dim=1)
     code, nothing = torch.eye(3), torch.zeros(3, 0)
     penalty = 0.2
     blend = Blend(rank=0, weight=0.0, num_codes=3, penalty=penalty)
-    target = blend_products(taste, nothing, code, penalty)
+    target = blend_products(preference, nothing, code, penalty)
     vector = blend_users(person, nothing[:2], code[[0, 1]], torch.tensor([1, 0]), torch.tensor([0, 0]), blend)
     torch.testing.assert_close(target.norm(dim=1), torch.ones(3))
     torch.testing.assert_close(vector.norm(dim=1), torch.ones(1))
-    alike = (person @ taste.T)[0] * ((1 - penalty) / 2) ** 0.5 * (1 - penalty) ** 0.5
+    alike = (person @ preference.T)[0] * ((1 - penalty) / 2) ** 0.5 * (1 - penalty) ** 0.5
     by_hand = alike - penalty * 0.5**0.5 * torch.tensor([1.0, 1.0, 0.0])
     torch.testing.assert_close((vector @ target.T)[0], by_hand)
 
 
 def test_the_user_tower_turns_away_from_what_its_people_have() -> None:
     data = toy()
-    model, num_codes = data.model(level=0.0), 40
+    model, num_codes = data.model(rating_bias=0.0), 40
     with torch.no_grad():
         plain = model.product_tower(data.sums())
         nothing = ItemFactors(torch.zeros(40, 0), torch.zeros(40, 0))
@@ -81,7 +81,7 @@ def test_the_user_tower_turns_away_from_what_its_people_have() -> None:
 def test_where_owned_products_are_left_out_by_number_nobody_is_pushed() -> None:
     """Without the colours a person's order is the one before there were any; with them owned products fall."""
     data = toy()
-    model, num_codes = data.model(level=0.0), 40
+    model, num_codes = data.model(rating_bias=0.0), 40
     with torch.no_grad():
         plain = model.product_tower(data.sums())
     histories = histories_before(data.table, data.split.test)

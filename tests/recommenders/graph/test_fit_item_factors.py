@@ -144,9 +144,9 @@ def test_where_the_graph_alone_is_as_good_nothing_is_written(tmp_path: Path) -> 
     # Somebody whose next product is the nearest to the taste already: nothing can be better.
     recommender = GraphRecommender(kept.model, kept.states, data.table, data.review_text)
     vector = torch.from_numpy(recommender.user_vectors(histories_before(data.table, valid)))
-    taste = torch.nn.functional.normalize(vector[:, 1:], dim=1)
+    preference = torch.nn.functional.normalize(vector[:, 1:], dim=1)
     target = kept.states.target.clone()
-    target[data.table.product[valid], 1:] = taste * (1 - target[:1, :1].square()).sqrt()
+    target[data.table.product[valid], 1:] = preference * (1 - target[:1, :1].square()).sqrt()
     save_checkpoint(path, kept.model, replace(kept.states, target=target), kept.products, kept.names, INFO)
     written = path.read_bytes()
     found = fit_item_factors(path, data_of(data), data.split, valid, RANK, 0)

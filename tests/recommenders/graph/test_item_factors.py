@@ -128,22 +128,22 @@ def batch_of(data: Toy, count: int = 9) -> HistoryBatch:
 
 
 @pytest.mark.parametrize("level", [0.0, 0.99])
-def test_a_model_with_a_memory_speaks_in_unit_vectors(level: float) -> None:
+def test_a_model_with_a_memory_speaks_in_unit_vectors(rating_bias: float) -> None:
     data = toy()
-    model, states = fitting(data, level=level)
+    model, states = fitting(data, rating_bias=rating_bias)
     people = model.user_tower(states.history, batch_of(data))
     plain = model.product_tower(data.sums())
     assert states.history.shape[1] == plain.history.shape[1] + RANK
     assert states.target.shape == (40, 1 + 16 + RANK + 1)
     assert people.vector.shape == (9, 1 + 16 + RANK + 1)
-    for vectors in (people.vector, people.taste, states.target, states.taste):
+    for vectors in (people.vector, people.preference, states.target, states.preference):
         torch.testing.assert_close(vectors.norm(dim=1), torch.ones(len(vectors)), atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("level", [0.0, 0.99])
-def test_a_memory_can_be_taken_off_again(level: float) -> None:
+def test_a_memory_can_be_taken_off_again(rating_bias: float) -> None:
     data = toy()
-    plain = data.model(level=level).product_tower(data.sums())
+    plain = data.model(rating_bias=rating_bias).product_tower(data.sums())
     factors = ItemFactors(torch.randn(40, RANK), unit(40, RANK) * 0.7)
     back = plain.with_item_factors(factors).graph_alone(16)
     torch.testing.assert_close(vars(back), vars(plain), atol=1e-5, rtol=1e-5)
@@ -155,15 +155,15 @@ def test_somebody_without_reviews_or_with_unknown_products_alone_is_pure_taste()
     batch = batch_of(data)
     graph = states.history[:, :-RANK]
     without_factors = torch.cat([graph, torch.zeros(40, RANK)], dim=1)
-    unknown = model.user_tower(without_factors, batch).taste
+    unknown = model.user_tower(without_factors, batch).preference
     none = np.zeros(0, dtype=np.int64)
     empty = make_history_batch(
         Histories(np.array([0, 0]), none, none), data.review_text, data.table.rating, data.table.timestamp
     )
-    nobody = model.user_tower(states.history, empty).taste
+    nobody = model.user_tower(states.history, empty).preference
     model.blend = None
-    torch.testing.assert_close(unknown[:, :16], model.user_tower(graph, batch).taste)
-    torch.testing.assert_close(nobody[:, :16], model.user_tower(graph, empty).taste)
+    torch.testing.assert_close(unknown[:, :16], model.user_tower(graph, batch).preference)
+    torch.testing.assert_close(nobody[:, :16], model.user_tower(graph, empty).preference)
     assert not unknown[:, 16:].any()
     assert not nobody[:, 16:].any()
 
@@ -212,4 +212,6 @@ def test_a_new_product_has_no_memory_and_is_a_unit_vector() -> None:
     assert not new.history[:, -RANK:].any()
     assert not new.target[:, 17:-1].any()
     model.blend = None
-    torch.testing.assert_close(new.taste[:, :16] * 2**0.5, model.product_tower.of_text(unit(3, TEXT_DIM)).taste)
+    torch.testing.assert_close(
+        new.preference[:, :16] * 2**0.5, model.product_tower.of_text(unit(3, TEXT_DIM)).preference
+    )

@@ -134,7 +134,7 @@ def test_the_predicted_review_is_not_in_its_own_input(context: str, place: int, 
     when its text or rating is another one, and when it is not there at all."""
     data = toy()
     model = data.model(hops=2)
-    torch.nn.init.normal_(model.product_tower.liking[2].weight)  # type: ignore[arg-type]
+    torch.nn.init.normal_(model.product_tower.item_bias[2].weight)  # type: ignore[arg-type]
     own = data.split.train[data.table.user[data.split.train] == 5]
     review = int(own[place])  # somebody's first, a middle or the last training review
     people = torch.tensor([5])
@@ -152,7 +152,7 @@ def test_the_predicted_review_is_not_in_its_own_input(context: str, place: int, 
         batch = make_history_batch(histories, data.review_text, data.table.rating, data.table.timestamp)
         sums = GraphSums(data.graph(train))
         users, products = model(sums, batch, people)
-        return users.vector, products.target, products.liked
+        return users.vector, products.target, products.item_bias
 
     before = prediction(data, data.split.train)
     train = data.split.train[data.split.train != review] if how == "existence" else data.split.train
@@ -242,29 +242,29 @@ def test_settings_reach_the_network() -> None:
 
 def test_the_level_moves_the_stars_and_leaves_the_order() -> None:
     data = toy()
-    model = data.model(level=0.99)
+    model = data.model(rating_bias=0.99)
     states = model.product_tower(data.sums())
     batch = batch_of(data, data.split.test)
     before = model.user_tower(states.history, batch)
-    torch.testing.assert_close(states.taste.norm(dim=1), torch.ones(len(states.taste)), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(states.preference.norm(dim=1), torch.ones(len(states.preference)), atol=1e-4, rtol=1e-4)
     with torch.no_grad():
-        model.user_tower.habit.bias.sub_(2.0)
+        model.user_tower.surplus.bias.sub_(2.0)
     after = model.user_tower(states.history, batch)
     scores, moved = before.vector @ states.target.T, after.vector @ states.target.T
     assert (predicted_ratings(scores) - predicted_ratings(moved)).min() > 0.3
-    torch.testing.assert_close(before.taste @ states.taste.T, after.taste @ states.taste.T)
+    torch.testing.assert_close(before.preference @ states.preference.T, after.preference @ states.preference.T)
     places = [
         torch.argsort(torch.argsort(-each.double(), dim=1), dim=1).double()
-        for each in (before.taste @ states.taste.T, moved)
+        for each in (before.preference @ states.preference.T, moved)
     ]
     assert (places[0] - places[1]).abs().mean() < 0.05  # the same but for rounding
 
 
 def test_without_a_level_the_product_is_the_taste_alone() -> None:
     data = toy()
-    model = data.model(level=0.0)
+    model = data.model(rating_bias=0.0)
     states = model.product_tower(data.sums())
     users = model.user_tower(states.history, batch_of(data, data.split.test))
     assert not states.target[:, 0].any()
     assert not users.vector[:, 0].any()
-    torch.testing.assert_close(users.vector @ states.target.T, users.taste @ states.taste.T)
+    torch.testing.assert_close(users.vector @ states.target.T, users.preference @ states.preference.T)
