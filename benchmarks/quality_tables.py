@@ -27,7 +27,7 @@ def _ranking(reports: Sequence[Report]) -> Row:
         f"{figure[0].upper()}@10 {kind}": mean([report[kind][figure] for report in reports])
         for kind in ("filtered", "unfiltered")
         for figure in FIGURES
-    } | {"people": str(reports[0]["num_people"]), "seeds": len(reports)}
+    } | {"people": str(reports[0]["num_users"]), "seeds": len(reports)}
 
 
 def graph_rows(runs: Sequence[Report]) -> list[Row]:

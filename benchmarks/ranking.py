@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--name", default="ranking", help="of the result file")
     args = parser.parse_args()
     generator = np.random.default_rng(0)
-    table = reviews(args.people, args.products, generator)
+    table = reviews(args.users, args.products, generator)
     split = split_by_time(table)
     rows: list[dict[str, Any]] = []
     reports: dict[str, RankingReport] = {}
@@ -71,14 +71,14 @@ def main() -> None:
     )
 
 
-def reviews(people: int, products: int, generator: np.random.Generator) -> ReviewTable:
+def reviews(users: int, products: int, generator: np.random.Generator) -> ReviewTable:
     """A table of five reviews and more per person, eight on average, popular products more often."""
-    lengths = 4 + generator.geometric(1 / 4.3, people)
-    user = np.repeat(np.arange(people), lengths)
+    lengths = 4 + generator.geometric(1 / 4.3, users)
+    user = np.repeat(np.arange(users), lengths)
     number = np.arange(len(user))
     popularity = 1 / np.arange(10, products + 10)
     return ReviewTable(
-        users=IdMap(map(str, range(people)), "user"),
+        users=IdMap(map(str, range(users)), "user"),
         products=IdMap(map(str, range(products)), "product"),
         user=user,
         product=generator.choice(products, len(user), p=popularity / popularity.sum()),

@@ -134,7 +134,7 @@ def ways_in_process(deployed: Deployed) -> dict[tuple[str, str], Callable[[int],
         return lambda: [review.text for review in questions.next(new=True).reviews]
 
     ways: dict[tuple[str, str], Callable[[int], Client]] = {
-        (GRAPH, "torch"): lambda number: Client(drawn(number, calls), lambda call: in_torch.people(*call)),
+        (GRAPH, "torch"): lambda number: Client(drawn(number, calls), lambda call: in_torch.users(*call)),
         (GRAPH, "ONNX Runtime"): lambda number: Client(
             drawn(number, arrays), lambda call: onnx.graph_model.run(["vector", "attention"], call)
         ),
@@ -149,7 +149,7 @@ def ways_in_process(deployed: Deployed) -> dict[tuple[str, str], Callable[[int],
                 questions = deployed.questions(SEED, next(seeds))  # never the same: the recommender remembers texts
                 if not new and number == 0:
                     recommender.recommend(questions.again, K)
-                return Client(lambda: [questions.next(new)], lambda people: recommender.recommend(people, K))
+                return Client(lambda: [questions.next(new)], lambda users: recommender.recommend(users, K))
 
             ways[what, shown] = make
     return ways
@@ -190,7 +190,7 @@ def through_servers(
             if not new:
                 remember(deployed, servers)
             address = servers.web if kind == "http" else servers.triton
-            file = deployed.arrays_file if kind == "graph_model" else deployed.people_file
+            file = deployed.arrays_file if kind == "graph_model" else deployed.users_file
             job = Job(kind, address, count, str(file.resolve()), new, seed)
             asked = servers.both if kind == "http" else servers.server
             window = long_enough(seconds, count) if what == NEW else seconds

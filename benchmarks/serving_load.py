@@ -28,7 +28,7 @@ import orjson
 import psutil
 
 from benchmarks.serving_questions import K, Questions, load_arrays
-from rec_sys.inference.users import Person
+from rec_sys.inference.users import User
 from triton_utils.client import TritonClient
 from triton_utils.client.attempts import CallSettings
 
@@ -277,7 +277,7 @@ def client_of(job: Job, number: int) -> Client:
     questions = Questions.load(path, seed)
     if job.kind == "encode":
         return Client(lambda: [questions.next(job.new).reviews[0].text], client.encode)
-    return Client(lambda: [questions.next(job.new)], lambda people: client.recommend(people, K))
+    return Client(lambda: [questions.next(job.new)], lambda users: client.recommend(users, K))
 
 
 def http_asker(address: str) -> Callable[[bytes], bytes]:
@@ -307,18 +307,18 @@ def http_asker(address: str) -> Callable[[bytes], bytes]:
     return ask
 
 
-def body_of(person: Person) -> bytes:
+def body_of(user: User) -> bytes:
     """A person's reviews as the web app reads them."""
     return orjson.dumps(
         [
             {
-                "reviewerID": person.user_id,
+                "reviewerID": user.user_id,
                 "asin": review.product_id,
                 "score": review.rating,
                 "comment": review.text,
                 "date": review.timestamp,
             }
-            for review in person.reviews
+            for review in user.reviews
         ]
     )
 

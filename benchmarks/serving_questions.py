@@ -14,7 +14,7 @@ import numpy.typing as npt
 import orjson
 
 from rec_sys.files import write_json
-from rec_sys.inference.users import Person, Review
+from rec_sys.inference.users import Review, User
 
 TEN = 10  # reviews of one person
 K = 10  # products asked for
@@ -32,11 +32,11 @@ class Questions:
         seed: the same people again, or others.
     """
 
-    def __init__(self, people: Sequence[Person], seed: Sequence[int] = (0,)) -> None:
-        self.people = people
-        self.again = people[:AGAIN]
+    def __init__(self, users: Sequence[User], seed: Sequence[int] = (0,)) -> None:
+        self.users = users
+        self.again = users[:AGAIN]
         self.generator = np.random.default_rng(seed)
-        texts = [review.text for person in people for review in person.reviews]
+        texts = [review.text for user in users for review in user.reviews]
         self.lengths = [len(text.split()) for text in texts]
         self.sentences = [part.split() for text in texts for part in SENTENCE_END.split(text) if part]
         self.given = set(texts)
@@ -44,14 +44,14 @@ class Questions:
     @classmethod
     def load(cls, path: Path, seed: Sequence[int]) -> Questions:
         """About the people of a file that `save_people` wrote."""
-        return cls(load_people(path), seed)
+        return cls(load_users(path), seed)
 
-    def next(self, new: bool) -> Person:
+    def next(self, new: bool) -> User:
         """Somebody: with texts that were never given before, or one of the few who are asked about again."""
         if not new:
             return self.again[int(self.generator.integers(len(self.again)))]
-        person = self.people[int(self.generator.integers(len(self.people)))]
-        return Person(person.user_id, [replace(review, text=self.text()) for review in person.reviews])
+        user = self.users[int(self.generator.integers(len(self.users)))]
+        return User(user.user_id, [replace(review, text=self.text()) for review in user.reviews])
 
     def text(self) -> str:
         """Sentences of several real reviews, as many words as one real review has."""
@@ -67,7 +67,7 @@ class Questions:
             length += 1  # so short that it was there already
 
 
-def people_of(reviews_of: Mapping[str, Sequence[Review]]) -> list[Person]:
+def users_of(reviews_of: Mapping[str, Sequence[Review]]) -> list[User]:
     """Ten reviews with texts of everybody who has as many; where nobody has, of several people together.
 
     Args:
@@ -76,11 +76,11 @@ def people_of(reviews_of: Mapping[str, Sequence[Review]]) -> list[Person]:
     described = {
         user_id: [_told(review) for review in reviews if review.text.strip()] for user_id, reviews in reviews_of.items()
     }
-    if people := [Person(user_id, reviews[-TEN:]) for user_id, reviews in described.items() if len(reviews) >= TEN]:
-        return people
+    if users := [User(user_id, reviews[-TEN:]) for user_id, reviews in described.items() if len(reviews) >= TEN]:
+        return users
     everything = [review for reviews in described.values() for review in reviews]
     return [
-        Person(f"person {number}", everything[start : start + TEN])
+        User(f"person {number}", everything[start : start + TEN])
         for number, start in enumerate(range(0, len(everything) - TEN + 1, TEN))
     ]
 
@@ -90,23 +90,23 @@ def _told(review: Review) -> Review:
     return replace(review, text=" ".join(review.text.split()), vector=None)
 
 
-def save_people(people: Sequence[Person], path: Path) -> None:
+def save_users(users: Sequence[User], path: Path) -> None:
     """Write people for `Questions.load`."""
     rows = [
         {
-            "user_id": person.user_id,
-            "reviews": [{k: v for k, v in asdict(review).items() if k != "vector"} for review in person.reviews],
+            "user_id": user.user_id,
+            "reviews": [{k: v for k, v in asdict(review).items() if k != "vector"} for review in user.reviews],
         }
-        for person in people
+        for user in users
     ]
     write_json(path, rows)
 
 
 @functools.cache
-def load_people(path: Path) -> list[Person]:
+def load_users(path: Path) -> list[User]:
     """Read what `save_people` wrote."""
     rows = orjson.loads(path.read_bytes())
-    return [Person(row["user_id"], [Review(**its) for its in row["reviews"]]) for row in rows]
+    return [User(row["user_id"], [Review(**its) for its in row["reviews"]]) for row in rows]
 
 
 def save_arrays(calls: Sequence[Arrays], path: Path) -> None:

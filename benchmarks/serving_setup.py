@@ -19,14 +19,14 @@ from typing import Any
 import numpy as np
 
 from benchmarks.serving_load import Processes
-from benchmarks.serving_questions import Arrays, Questions, people_of, save_arrays, save_people
+from benchmarks.serving_questions import Arrays, Questions, save_arrays, save_users, users_of
 from rec_sys.arrays import Floats
 from rec_sys.errors import CheckpointError
 from rec_sys.inference.infer import data_of
 from rec_sys.inference.onnx_encoder import OnnxTowers, graph_model_inputs, open_session
 from rec_sys.inference.recommend import ReviewRecommender
 from rec_sys.inference.torch_encoder import TorchTowers, all_history
-from rec_sys.inference.users import Person, known_people
+from rec_sys.inference.users import User, known_users
 from rec_sys.modules.config_pbtxt import MODEL_FILE
 from rec_sys.modules.signature import GRAPH_MODEL, NEW_PRODUCTS, TEXT_ENCODER
 from rec_sys.paths import Paths
@@ -46,7 +46,7 @@ from triton_utils.server.process import LAUNCHER, PROJECT, ServerSettings, Trito
 
 SET = "musical_instruments_2014"
 RAW = f"{SET}/Musical_instruments_reviews.csv.gz"
-PEOPLE_FILE, ARRAYS_FILE = "people.json", "graph_model.npz"
+USERS_FILE, ARRAYS_FILE = "people.json", "graph_model.npz"
 APP_TIMEOUT = 60.0  # seconds until the web app must answer
 
 
@@ -64,15 +64,15 @@ class Deployed:
     data: str  # in words
 
     @property
-    def people_file(self) -> Path:
-        return self.paths.work_dir / PEOPLE_FILE
+    def users_file(self) -> Path:
+        return self.paths.work_dir / USERS_FILE
 
     @property
     def arrays_file(self) -> Path:
         return self.paths.work_dir / ARRAYS_FILE
 
     def questions(self, *seed: int) -> Questions:
-        return Questions.load(self.people_file, seed)
+        return Questions.load(self.users_file, seed)
 
     @cached_property
     def torch_towers(self) -> TorchTowers:
@@ -161,14 +161,14 @@ def set_up(data: str | None, work_dir: Path, epochs: int, seed: int, threads: in
     version = deploy(settings).version
     reviews = data_of(checkpoint, paths)
     table = reviews.table
-    people = known_people(table, np.arange(table.num_users), reviews.review_text)
-    chosen = people_of({person.user_id: person.reviews for person in people})
+    users = known_users(table, np.arange(table.num_users), reviews.review_text)
+    chosen = users_of({user.user_id: user.reviews for user in users})
     np.random.default_rng(seed).shuffle(chosen)
     described = (
         f"{name}: {len(table):,} reviews, {table.num_products:,} products; {len(chosen):,} people with ten texts"
     )
     deployed = Deployed(checkpoint, base, paths, repository, version, threads, cached_texts, described)
-    save_people(chosen, deployed.people_file)
+    save_users(chosen, deployed.users_file)
     save_arrays(graph_model_calls(deployed, deployed.questions(seed).again), deployed.arrays_file)
     return deployed
 
@@ -186,7 +186,7 @@ def trained(name: str, words: list[str], paths: Paths, epochs: int, seed: int) -
     return load_checkpoint(path)
 
 
-def graph_model_calls(deployed: Deployed, people: Sequence[Person]) -> list[Arrays]:
+def graph_model_calls(deployed: Deployed, users: Sequence[User]) -> list[Arrays]:
     """What `recommend` asks `graph_model` for these people, one call each."""
     calls: list[Arrays] = []
     towers = deployed.onnx_towers
@@ -195,13 +195,13 @@ def graph_model_calls(deployed: Deployed, people: Sequence[Person]) -> list[Arra
         text_dim, review_texts, max_history = towers.text_dim, towers.review_texts, towers.max_history
         new_products = towers.new_products
 
-        def people(self, products: Floats, batch: HistoryArrays) -> tuple[Floats, Floats]:
+        def users(self, products: Floats, batch: HistoryArrays) -> tuple[Floats, Floats]:
             calls.append(graph_model_inputs(products, batch, towers.review_texts))
-            return towers.people(products, batch)
+            return towers.users(products, batch)
 
     recommender = ReviewRecommender(Recorded(), deployed.base, deployed.history, deployed.onnx_encoder)
-    for person in people:
-        recommender.answer([person], 1)
+    for user in users:
+        recommender.answer([user], 1)
     return calls
 
 

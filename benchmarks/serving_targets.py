@@ -26,7 +26,7 @@ from benchmarks.serving_load import (
 )
 from benchmarks.serving_questions import K, load_arrays
 from benchmarks.serving_setup import Deployed, Running
-from rec_sys.inference.users import Person
+from rec_sys.inference.users import User
 from rec_sys.modules.signature import TEXT_ENCODER
 from rec_sys.text.text_encoder import TextEncoder
 from triton_utils.backend.settings import RecommendSettings
@@ -109,16 +109,16 @@ def targets(deployed: Deployed, servers: Running, seconds: float) -> Rows:
     def running_in(session: Any) -> Callable[[Any], object]:
         return lambda call: session.run(["vector", "attention"], call)
 
-    def embedding(encoder: TextEncoder) -> Callable[[Person], object]:
-        return lambda person: encoder.encode([review.text for review in person.reviews])
+    def embedding(encoder: TextEncoder) -> Callable[[User], object]:
+        return lambda user: encoder.encode([review.text for review in user.reviews])
 
     with TritonClient(servers.triton, PATIENCE) as client:
 
-        def recommend(person: Person) -> object:
-            return client.recommend([person], K)
+        def recommend(user: User) -> object:
+            return client.recommend([user], K)
 
-        def http(person: Person) -> object:
-            return web(body_of(person))
+        def http(user: User) -> object:
+            return web(body_of(user))
 
         ways: dict[str, tuple[dict[str, Callable[[Any], object]], Callable[[], Any], int]] = {
             "graph_model": (
@@ -173,8 +173,8 @@ def _told(
 def remember(deployed: Deployed, servers: Running) -> None:
     """Let the server see the texts that will be sent again."""
     with TritonClient(servers.triton, PATIENCE) as client:
-        for person in deployed.questions(SEED).again:
-            client.recommend([person], K)
+        for user in deployed.questions(SEED).again:
+            client.recommend([user], K)
 
 
 def overload(deployed: Deployed, servers: Running, seconds: float, cores: int) -> tuple[Rows, Rows]:
@@ -193,7 +193,7 @@ def overload(deployed: Deployed, servers: Running, seconds: float, cores: int) -
         address, asked = (servers.web, servers.both) if kind == "http" else (servers.triton, servers.server)
         found = []
         for clients in (64, holds + MORE):
-            job = Job(kind, address, clients, str(deployed.people_file.resolve()), True, SEED + clients)
+            job = Job(kind, address, clients, str(deployed.users_file.resolve()), True, SEED + clients)
             found.append(in_processes(job, min(long_enough(seconds, clients), WINDOW), asked, cores))
             rows.append(found[-1].row("recommend, new texts", way))
             print(*(f"{name}={value}" for name, value in rows[-1].items()), sep="  ", flush=True)
@@ -238,7 +238,7 @@ def batching(deployed: Deployed, servers: Running, seconds: float, cores: int) -
         for what, kind in (("embed one text", "encode"), ("recommend, new texts", "recommend")):
             for clients in (1, 16):
                 seed += 1
-                job = Job(kind, servers.triton, clients, str(deployed.people_file.resolve()), True, seed)  # type: ignore[arg-type]
+                job = Job(kind, servers.triton, clients, str(deployed.users_file.resolve()), True, seed)  # type: ignore[arg-type]
                 rows.append(in_processes(job, seconds, servers.server, cores).row(what, way))
                 print(*(f"{name}={value}" for name, value in rows[-1].items()), sep="  ", flush=True)
     use(deployed_config)  # without one the server would keep the last it was given
@@ -254,7 +254,7 @@ def soak(deployed: Deployed, servers: Running, seconds: float) -> tuple[dict[str
     with ExitStack() as stack:
         groups = []
         for number, (kind, new, clients) in enumerate(SOAKED):
-            file = deployed.arrays_file if kind == "graph_model" else deployed.people_file
+            file = deployed.arrays_file if kind == "graph_model" else deployed.users_file
             address = servers.web if kind == "http" else servers.triton
             job = Job(kind, address, clients, str(file.resolve()), new, SEED + 20_000 + number)
             groups.append(stack.enter_context(started(job, 1)))

@@ -79,14 +79,14 @@ def create_app(settings: WebSettings | None = None) -> FastAPI:
     )
     async def reviews(request: Request, k: K = 10) -> Response:
         with metrics.timed("read"):
-            people = await service.read(await request.body(), k)
+            users = await service.read(await request.body(), k)
         async with service.turns.turn():
             with metrics.timed("triton"):
-                served = await service.client.served(people, k)
-        metrics.people.inc(len(people))
-        metrics.reviews.inc(sum(len(person.reviews) for person in people))
+                served = await service.client.served(users, k)
+        metrics.users.inc(len(users))
+        metrics.reviews.inc(sum(len(user.reviews) for user in users))
         with metrics.timed("write"):
-            return await _json(served, len(people) * k)
+            return await _json(served, len(users) * k)
 
     @app.get(
         "/products/{product_id:path}/similar",

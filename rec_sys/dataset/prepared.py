@@ -30,7 +30,7 @@ class PreparedReviews:
     without_text: int  # of the kept
     first: int  # timestamp of the oldest kept review
     last: int  # timestamp of the newest
-    people: int  # distinct people of the kept reviews
+    users: int  # distinct people of the kept reviews
     products: int  # distinct products of the kept reviews
     products_named: int  # of these, with a name or text
     metadata: dict[str, int]  # rows of the metadata file by what became of them; empty without one

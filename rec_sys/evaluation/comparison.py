@@ -12,7 +12,7 @@ from rec_sys.metrics.groups import BY_HISTORY, BY_TRAINING, CUTOFFS
 from rec_sys.metrics.protocol import RankingReport, format_table
 from rec_sys.metrics.tables import short, text_table
 
-BOUNDS = {"people": BY_HISTORY, "products": BY_TRAINING}
+BOUNDS = {"users": BY_HISTORY, "products": BY_TRAINING}
 HELD_OUT_REVIEWS: dict[Part, str] = {
     "valid": "validation review of each person",
     "test": "last review of each person",
@@ -83,7 +83,7 @@ class Comparison:
         named = [(kind, name) for kind, groups in first.groups.items() for name in groups]
         head = ["model"]
         for kind, name in named:
-            people = first.groups[kind][name]["people"]
+            users = first.groups[kind][name]["users"]
             head.append(f"{kind} {_range(BOUNDS[kind], name)} ({people:,})")
         lines = [head]
         for model, report in self.reports.items():

@@ -209,7 +209,7 @@ def _facts(evaluated: EvaluationTask) -> dict[str, Any]:
             "name": data.name,
             "fingerprint": data.table.fingerprint,
             "reviews": len(data.table),
-            "people": data.table.num_users,
+            "users": data.table.num_users,
             "products": data.table.num_products,
         },
         "encoder": data.encoder,

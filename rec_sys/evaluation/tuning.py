@@ -28,8 +28,8 @@ from rec_sys.recommenders.sasrec import SASRec, SASRecSettings
 from rec_sys.recommenders.text_cosine import TextCosine, TextCosineSettings
 from rec_sys.recommenders.text_ease import TextEASE, TextEASESettings
 
-PEOPLE = 25_000  # at most so many are looked at while settings are chosen, evenly picked
-PEOPLE_PER_EPOCH = 5_000  # and so many after each epoch of SASRec
+MAX_USERS = 25_000  # at most so many are looked at while settings are chosen, evenly picked
+USERS_PER_EPOCH = 5_000  # and so many after each epoch of SASRec
 Grid = Mapping[str, Sequence[float]]
 DECAYS = (1.0, 0.9, 0.8)
 
@@ -67,10 +67,10 @@ class Job:
             raise DataError("no vectors of product texts were given")
         return self.product_text
 
-    def value(self, model: Scorer, people: int = PEOPLE) -> float:
+    def value(self, model: Scorer, users: int = MAX_USERS) -> float:
         """ndcg@10 on validation, filtered."""
         valid = self.split.valid
-        step = max(1, -(-len(valid) // people))
+        step = max(1, -(-len(valid) // users))
         return evaluate(model, self.table, valid[::step], among=self.split.in_histories).filtered["ndcg@10"]
 
 
@@ -205,7 +205,7 @@ def _bpr(job: Job) -> tuple[Recommender, str]:
 def _sasrec(job: Job) -> tuple[Recommender, str]:
     """Its settings stay; validation chooses the epoch."""
     model = SASRec(SASRecSettings(seed=job.seed))
-    model.fit(job.table, job.split.train, validate=lambda model: job.value(model, PEOPLE_PER_EPOCH))
+    model.fit(job.table, job.split.train, validate=lambda model: job.value(model, USERS_PER_EPOCH))
     return model, f"{model.best_epoch} epochs"
 
 

@@ -23,7 +23,7 @@ class Towers(Protocol):
     def max_history(self) -> int:
         """Newest reviews of a person that are read."""
 
-    def people(self, products: Floats, histories: HistoryArrays) -> tuple[Floats, Floats]:
+    def users(self, products: Floats, histories: HistoryArrays) -> tuple[Floats, Floats]:
         """Vectors of people.
 
         Args:

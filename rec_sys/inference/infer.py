@@ -25,11 +25,11 @@ from rec_sys.command import command, register_schema
 from rec_sys.dataset.dataset import Data, DataSettings, load_data
 from rec_sys.errors import CheckpointError, ConfigError, DataError
 from rec_sys.inference.output import check_output, describe, write_recommendations
-from rec_sys.inference.read_reviews import read_people
+from rec_sys.inference.read_reviews import read_users
 from rec_sys.inference.recommend import Recommendations
 from rec_sys.inference.remote import connect
 from rec_sys.inference.torch_encoder import recommender_of
-from rec_sys.inference.users import Person, known_people
+from rec_sys.inference.users import User, known_users
 from rec_sys.paths import Paths
 from rec_sys.recommenders.graph.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from rec_sys.recommenders.graph.trained_encoder import encoder_of, encoder_settings_of, settings_of
@@ -38,7 +38,7 @@ from rec_sys.vector_database.storage import load_vector_base
 
 FEW = 3  # known people shown when nobody is asked for
 
-Recommend = Callable[[Sequence[Person], int], list[Recommendations]]
+Recommend = Callable[[Sequence[User], int], list[Recommendations]]
 
 
 class InferSettings(Settings):
@@ -84,26 +84,26 @@ def infer(settings: InferSettings) -> Iterator[list[Recommendations]]:
         RecSysError: the server cannot be asked.
     """
     _check(settings)
-    people = None if settings.reviews is None else read_people(settings.reviews)
+    users = None if settings.reviews is None else read_users(settings.reviews)
     paths = settings.paths
     size = settings.batch_size
-    if people is not None and settings.triton and not settings.checkpoint:  # the server has all that is needed
+    if users is not None and settings.triton and not settings.checkpoint:  # the server has all that is needed
         with _by_server(settings.triton, None) as recommend:
-            for start in range(0, len(people), size):
-                yield recommend(people[start : start + size], settings.k)
+            for start in range(0, len(users), size):
+                yield recommend(users[start : start + size], settings.k)
         return
     checkpoint = load_checkpoint(find_checkpoint(settings.checkpoint, paths.checkpoints))
     with _by_server(settings.triton, checkpoint) if settings.triton else _by_torch(settings, checkpoint) as recommend:
-        if people is not None:
-            for start in range(0, len(people), size):
-                yield recommend(people[start : start + size], settings.k)
+        if users is not None:
+            for start in range(0, len(users), size):
+                yield recommend(users[start : start + size], settings.k)
             return
         data = data_of(checkpoint, paths)
-        users = _numbers(settings, data)
+        numbers = _numbers(settings, data)
         read_texts = settings.output is None or bool(settings.triton)  # to show them, or to send them
-        with tqdm(total=len(users), unit=" people", disable=None if settings.output else True) as bar:
-            for start in range(0, len(users), size):
-                batch = known_people(data.table, users[start : start + size], data.review_text, read_texts)
+        with tqdm(total=len(numbers), unit=" people", disable=None if settings.output else True) as bar:
+            for start in range(0, len(numbers), size):
+                batch = known_users(data.table, numbers[start : start + size], data.review_text, read_texts)
                 yield recommend(batch, settings.k)
                 bar.update(len(batch))
 
@@ -121,8 +121,8 @@ def _by_server(address: str, checkpoint: Checkpoint | None) -> Iterator[Recommen
     """Ask a server, which must have deployed this checkpoint; None: whichever it has."""
     with connect("triton", address) as server:
 
-        def recommend(people: Sequence[Person], k: int) -> list[Recommendations]:
-            answer = server.served(people, k)
+        def recommend(users: Sequence[User], k: int) -> list[Recommendations]:
+            answer = server.served(users, k)
             if checkpoint is not None and answer.model != checkpoint.fingerprint:
                 raise CheckpointError(
                     f"the server at {address} answers with checkpoint {answer.model[:12]}, but the one here is "
@@ -180,7 +180,7 @@ def main(cfg: DictConfig) -> None:
     """Print recommendations, or write them to a file."""
     settings = read_settings(cfg, InferSettings, "")
     if settings.output is not None:
-        people = write_recommendations(settings.output, infer(settings))
+        users = write_recommendations(settings.output, infer(settings))
         print(f"{people:,} people, up to {settings.k:,} products each: {settings.output}")
         return
     for batch in infer(settings):

@@ -42,7 +42,7 @@ class OnnxTowers:
                 f"{other[:12]}; export both from one checkpoint"
             )
 
-    def people(self, products: Floats, histories: HistoryArrays) -> tuple[Floats, Floats]:
+    def users(self, products: Floats, histories: HistoryArrays) -> tuple[Floats, Floats]:
         """Vectors (num_users, dim) and attention (num_edges,)."""
         vector, attention = self.graph_model.run(
             ["vector", "attention"], graph_model_inputs(products, histories, self.review_texts)

@@ -54,20 +54,20 @@ def write_recommendations(path: Path, batches: Iterable[list[Recommendations]]) 
         The number of people.
     """
     check_output(path)
-    people = 0
+    users = 0
     with atomic_file(path) as temporary:
         if path.suffix in PARQUET:
             with pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as writer:
                 for batch in batches:
-                    people += len(batch)
+                    users += len(batch)
                     rows = [row for result in batch for row in _rows(result)]
                     writer.write_table(pa.Table.from_pylist(rows, SCHEMA))
         else:
             with temporary.open("wb") as file:
                 for batch in batches:
-                    people += len(batch)
+                    users += len(batch)
                     file.writelines(orjson.dumps(asdict(result), option=orjson.OPT_APPEND_NEWLINE) for result in batch)
-    return people
+    return users
 
 
 def _rows(result: Recommendations) -> list[dict[str, Any]]:

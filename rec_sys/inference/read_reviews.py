@@ -16,7 +16,7 @@ import orjson
 from rec_sys.columns import MAX_RATING, MIN_RATING
 from rec_sys.dataset.readers.formats import DATES, Names, read_date, read_id, read_number, read_text
 from rec_sys.errors import DataError
-from rec_sys.inference.users import Person, Review
+from rec_sys.inference.users import Review, User
 
 USER = ("reviewerID", "user_id", "user", "nickname")
 PRODUCT = ("parent_asin", "asin", "product_id", "item_id")
@@ -27,11 +27,11 @@ TITLE = ("summary", "title")
 RATING = ("overall", "rating", "score", "stars")
 
 STANDARD_INPUT = "-"
-NEW_PERSON = "new person"  # whose reviews name no author
+NEW_USER = "new person"  # whose reviews name no author
 EXPECTED = 'expected JSON: [review, ...], {"somebody": [review, ...]} or one review per line'
 
 
-def read_people(source: str) -> list[Person]:
+def read_users(source: str) -> list[User]:
     """The people of a file, or of standard input.
 
     Args:
@@ -48,10 +48,10 @@ def read_people(source: str) -> list[Person]:
         raw = sys.stdin.buffer.read() if source == STANDARD_INPUT else Path(source).read_bytes()
     except OSError as error:
         raise DataError(f"{name} cannot be read ({error.strerror}); {EXPECTED}") from error
-    return parse_people(raw, name)
+    return parse_users(raw, name)
 
 
-def parse_people(raw: bytes, name: str) -> list[Person]:
+def parse_users(raw: bytes, name: str) -> list[User]:
     """The people of JSON or JSON lines.
 
     Args:
@@ -70,7 +70,7 @@ def parse_people(raw: bytes, name: str) -> list[Person]:
     people: dict[str, list[Review]] = {}
     for place, value in _values(raw, name):
         _add(people, value, f"{name}{place}")
-    return [Person(user_id, reviews) for user_id, reviews in people.items()]
+    return [User(user_id, reviews) for user_id, reviews in people.items()]
 
 
 def _values(raw: bytes, name: str) -> Iterator[tuple[str, Any]]:
@@ -100,7 +100,7 @@ def _add(people: dict[str, list[Review]], value: Any, place: str) -> None:
     """Sort one JSON value into `people`."""
     if isinstance(value, list):
         if not value:
-            people.setdefault(NEW_PERSON, [])
+            people.setdefault(NEW_USER, [])
         for number, row in enumerate(value, 1):
             if not isinstance(row, dict):
                 raise DataError(f"{place}, entry {number} is {_shown(row)}; expected a review, {{...}}")
@@ -109,12 +109,12 @@ def _add(people: dict[str, list[Review]], value: Any, place: str) -> None:
     if not isinstance(value, dict) or not value:
         raise DataError(f"{place} holds {_shown(value)}; {EXPECTED}")
     if isinstance(value.get("reviews"), list) and (len(value) == 1 or read_id(value, USER)):
-        _add_all(people, read_id(value, USER) or NEW_PERSON, value["reviews"], place)
+        _add_all(people, read_id(value, USER) or NEW_USER, value["reviews"], place)
     elif all(isinstance(inner, list) for inner in value.values()):
         for user_id, rows in value.items():
             _add_all(people, user_id, rows, f"{place}, {user_id!r}")
     else:
-        people.setdefault(read_id(value, USER) or NEW_PERSON, []).append(_review(value, place))
+        people.setdefault(read_id(value, USER) or NEW_USER, []).append(_review(value, place))
 
 
 def _add_all(people: dict[str, list[Review]], user_id: str, rows: list[Any], place: str) -> None:

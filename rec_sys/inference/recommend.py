@@ -12,7 +12,7 @@ from rec_sys.arrays import Floats, Ints
 from rec_sys.dataset.histories import Histories
 from rec_sys.errors import ConfigError
 from rec_sys.inference.encoders import Towers
-from rec_sys.inference.users import Person, Review, order_in_time
+from rec_sys.inference.users import Review, User, order_in_time
 from rec_sys.recommenders.graph.history_arrays import HistoryArrays, history_arrays
 from rec_sys.text.text_encoder import TextEncoder, embed
 from rec_sys.vector_database.index import NONE, VectorBase
@@ -95,7 +95,7 @@ class ReviewRecommender:
             raise ValueError(f"{len(history):,} history states for {len(base):,} products; one more is expected")
         self.towers, self.base, self.history, self.encoder = towers, base, history, encoder
 
-    def recommend(self, people: Sequence[Person], k: int = 10) -> list[Recommendations]:
+    def recommend(self, users: Sequence[User], k: int = 10) -> list[Recommendations]:
         """The k best products for each person, without those they have reviewed.
 
         Only the newest `max_history` reviews are read; all of them count for what is left out. A review of a product
@@ -108,21 +108,21 @@ class ReviewRecommender:
         Raises:
             ConfigError: k is less than 1.
         """
-        answer = self.answer(people, k)
+        answer = self.answer(users, k)
         ids, names = self.base.products.ids, self.base.names
         results = []
-        for row, person in enumerate(people):
+        for row, user in enumerate(users):
             found = answer.number[row] != NONE
             columns = (answer.number[row, found], answer.score[row, found], answer.stars[row, found])
             items = [
                 Recommendation(ids[number], names[number], score, stars)
                 for number, score, stars in zip(*(column.tolist() for column in columns), strict=True)
             ]
-            why = self._why(person.reviews, answer.attention[row])
-            results.append(Recommendations(person.user_id, items, why, answer.note[row]))
+            why = self._why(user.reviews, answer.attention[row])
+            results.append(Recommendations(user.user_id, items, why, answer.note[row]))
         return results
 
-    def answer(self, people: Sequence[Person], k: int = 10) -> Answer:
+    def answer(self, users: Sequence[User], k: int = 10) -> Answer:
         """The same in arrays, with the attention of every review; what a server sends.
 
         Raises:
@@ -130,31 +130,31 @@ class ReviewRecommender:
         """
         if k < 1:
             raise ConfigError(f"k={k}: at least one product must be asked for; give k=1 or more")
-        read = self._read(people)
-        penalise_seen, weights = self.towers.people(read.products, read.histories)
+        read = self._read(users)
+        penalise_seen, weights = self.towers.users(read.products, read.histories)
         vectors = self.base.without_codes(penalise_seen)
-        numbers, inner = self.base.search(vectors, k, [self._owned(person) for person in people])
+        numbers, inner = self.base.search(vectors, k, [self._owned(user) for user in users])
         found = numbers != NONE
         stars = np.clip(predicted_ratings(inner, self.history[numbers.clip(min=0), 0]), 0, 5)
         score = np.full_like(inner, np.nan)
         attention, reviewed, note, start = [], [], [], 0
-        for row, person in enumerate(people):
+        for row, user in enumerate(users):
             best = found[row]
             score[row, best] = preference_cosine(inner[row, best], vectors[row], self.base.vectors(numbers[row, best]))
             places = read.places[row]
-            mine = np.zeros(len(person.reviews), dtype=np.float32)
+            mine = np.zeros(len(user.reviews), dtype=np.float32)
             mine[places] = weights[start : start + len(places)]
             attention.append(mine)
-            numbers_of = [self._number(review) for review in person.reviews]
+            numbers_of = [self._number(review) for review in user.reviews]
             reviewed.append(np.array([NONE if n is None else n for n in numbers_of], dtype=np.int64))
-            note.append(self._note(person, int(best.sum()), k))
+            note.append(self._note(user, int(best.sum()), k))
             start += len(places)
         return Answer(numbers, score, np.where(found, stars, np.nan).astype(np.float32), attention, reviewed, note)
 
-    def _read(self, people: Sequence[Person]) -> _Read:
-        newest = [order_in_time(person.reviews)[-self.towers.max_history :] for person in people]
+    def _read(self, users: Sequence[User]) -> _Read:
+        newest = [order_in_time(user.reviews)[-self.towers.max_history :] for user in users]
         places = [[place for place, _ in mine] for mine in newest]
-        reviews = [person.reviews[place] for person, mine in zip(people, places, strict=True) for place in mine]
+        reviews = [user.reviews[place] for user, mine in zip(users, places, strict=True) for place in mine]
         text = self._texts(reviews)
         number = np.arange(len(reviews))
         indptr = np.concatenate([[0], np.cumsum([len(mine) for mine in newest])]).astype(np.int64)
@@ -216,8 +216,8 @@ class ReviewRecommender:
             numbers[key] = number
         return {name: number for name, number in numbers.items() if name and name not in shared}
 
-    def _owned(self, person: Person) -> Ints:
-        numbers = {self._number(review) for review in person.reviews}
+    def _owned(self, user: User) -> Ints:
+        numbers = {self._number(review) for review in user.reviews}
         return np.array(sorted(number for number in numbers if number is not None), dtype=np.int64)
 
     def _why(self, reviews: Sequence[Review], attention: Floats) -> list[Reason]:
@@ -236,9 +236,9 @@ class ReviewRecommender:
             )
         return reasons
 
-    def _note(self, person: Person, found: int, k: int) -> str:
-        notes = [] if person.reviews else [NOTHING_KNOWN]
-        if any(review.text and review.vector is None and not self._reads(review) for review in person.reviews):
+    def _note(self, user: User, found: int, k: int) -> str:
+        notes = [] if user.reviews else [NOTHING_KNOWN]
+        if any(review.text and review.vector is None and not self._reads(review) for review in user.reviews):
             notes.append(UNREAD_REVIEWS if self.towers.text_dim else UNREAD)
         if not found:
             notes.append(HAS_ALL)
@@ -259,7 +259,7 @@ def predicted_ratings(inner: Floats, item_bias: Floats) -> Floats:
     return stars
 
 
-def preference_cosine(inner: Floats, person: Floats, products: Floats) -> Floats:
+def preference_cosine(inner: Floats, user: Floats, products: Floats) -> Floats:
     """Cosines between the tastes alone, without the level of stars that every vector opens with; the same order.
 
     A vector is [level, taste * sqrt(1 - level^2)], so an inner product is mostly the person's level and hardly differs
@@ -271,11 +271,11 @@ def preference_cosine(inner: Floats, person: Floats, products: Floats) -> Floats
         products: (n, dim) vectors of the products.
     """
     rating_biases = products[:, 0].astype(np.float64)
-    length = float(np.linalg.norm(person[1:].astype(np.float64)))
+    length = float(np.linalg.norm(user[1:].astype(np.float64)))
     if length < NO_PREFERENCE:  # what is left is rounding
         return np.zeros_like(inner)
     rest = length * np.sqrt(1 - rating_biases**2)
-    cosine: Floats = np.clip((inner - float(person[0]) * rating_biases) / rest, -1, 1).astype(np.float32)
+    cosine: Floats = np.clip((inner - float(user[0]) * rating_biases) / rest, -1, 1).astype(np.float32)
     return cosine
 
 

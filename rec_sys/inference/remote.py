@@ -14,7 +14,7 @@ from typing import Protocol
 
 from rec_sys.errors import ConfigError
 from rec_sys.inference.recommend import Recommendations
-from rec_sys.inference.users import Person
+from rec_sys.inference.users import User
 
 GROUP = "rec_sys.servers"
 
@@ -30,7 +30,7 @@ class Served:
 class Server(Protocol):
     """What answers as `ReviewRecommender.recommend` does."""
 
-    def served(self, people: Sequence[Person], k: int) -> Served:
+    def served(self, users: Sequence[User], k: int) -> Served:
         """The k best products for each person.
 
         Raises:

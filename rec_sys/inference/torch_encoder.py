@@ -33,7 +33,7 @@ class TorchTowers:
         self._alone = threading.Lock()  # PyG's convolutions put their attention down in themselves on the way
 
     @torch.inference_mode()
-    def people(self, products: Floats, histories: HistoryArrays) -> tuple[Floats, Floats]:
+    def users(self, products: Floats, histories: HistoryArrays) -> tuple[Floats, Floats]:
         """Vectors (num_users, dim) and attention (num_edges,)."""
         with self._alone:
             states = self.model.user_tower(

@@ -35,7 +35,7 @@ class Review:
 
 
 @dataclass(frozen=True)
-class Person:
+class User:
     """Somebody and everything they have reviewed, in any order; nothing is fine too."""
 
     user_id: str
@@ -62,7 +62,7 @@ def order_in_time(reviews: Sequence[Review]) -> list[tuple[int, int]]:
     return sorted(enumerate(times), key=lambda pair: pair[1])
 
 
-def known_people(table: ReviewTable, users: Ints, review_text: Floats, with_texts: bool = True) -> list[Person]:
+def known_users(table: ReviewTable, users: Ints, review_text: Floats, with_texts: bool = True) -> list[User]:
     """People of a review table with all reviews they have there.
 
     Args:
@@ -88,6 +88,6 @@ def known_people(table: ReviewTable, users: Ints, review_text: Floats, with_text
         )
 
     return [
-        Person(table.users.id(int(user)), [review(int(number)) for number in mine])
+        User(table.users.id(int(user)), [review(int(number)) for number in mine])
         for user, mine in zip(users, numbers, strict=True)
     ]

@@ -48,17 +48,17 @@ def bootstrap_intervals(values: Ranks, draws: int = DRAWS, seed: int = 0, level:
         seed: of the draws.
         level: part of the draws inside the interval.
     """
-    num_people = len(values)
+    num_users = len(values)
     generator = np.random.default_rng(seed)
     means = np.empty((draws, values.shape[1]))
-    size = max(1, AT_ONCE // num_people)
+    size = max(1, AT_ONCE // num_users)
     for start in range(0, draws, size):
         stop = min(start + size, draws)
         # How often each person is drawn, for many draws at once; then all means are one product of matrices.
-        person = generator.integers(0, num_people, size=(stop - start, num_people))
-        person += np.arange(stop - start)[:, None] * num_people
-        times = np.bincount(person.reshape(-1), minlength=(stop - start) * num_people).reshape(stop - start, num_people)
-        means[start:stop] = times @ values / num_people
+        user = generator.integers(0, num_users, size=(stop - start, num_users))
+        user += np.arange(stop - start)[:, None] * num_users
+        times = np.bincount(user.reshape(-1), minlength=(stop - start) * num_users).reshape(stop - start, num_users)
+        means[start:stop] = times @ values / num_users
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return low, high
 
@@ -81,10 +81,10 @@ def differences(
     if not others:
         return {}
     columns = [(metric, filtered) for filtered in (True, False) for metric in metrics]
-    base, base_targets = _per_person(rows[first], first, columns)
+    base, base_targets = _per_user(rows[first], first, columns)
     by_model = []
     for name in others:
-        values, targets = _per_person(rows[name], name, columns)
+        values, targets = _per_user(rows[name], name, columns)
         if not np.array_equal(targets, base_targets):
             raise RecSysError(
                 f"{name} and {first} were judged on different held-out reviews ({len(targets):,} and "
@@ -97,11 +97,11 @@ def differences(
     return {name: [Difference(*column, *next(found)) for column in columns] for name in others}
 
 
-def _per_person(report: RankingReport, name: str, columns: Sequence[tuple[str, bool]]) -> tuple[Ranks, Ints]:
+def _per_user(report: RankingReport, name: str, columns: Sequence[tuple[str, bool]]) -> tuple[Ranks, Ints]:
     """(num_people, columns) values and (num_targets,) the held-out reviews they come from."""
     if report.ranks is None:
         raise RecSysError(
             f"the report of {name} holds no ranks of the same people, so it cannot be compared person by person"
         )
     ranks = report.ranks
-    return np.stack([ranks.per_person(metric, filtered) for metric, filtered in columns], axis=1), ranks.target
+    return np.stack([ranks.per_user(metric, filtered) for metric, filtered in columns], axis=1), ranks.target

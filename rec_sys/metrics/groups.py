@@ -19,16 +19,16 @@ CUTOFFS = (10,)
 class Group(TypedDict):
     """Figures of some of the people; empty where there is nobody."""
 
-    people: int
+    users: int
     filtered: dict[str, float]  # recall@10, ndcg@10
     unfiltered: dict[str, float]
 
 
-Groups = dict[str, dict[str, Group]]  # "people" or "products", then "hot", "warm", "cold"
+Groups = dict[str, dict[str, Group]]  # "users" or "products", then "hot", "warm", "cold"
 
 
 def group_figures(
-    filtered: Ranks, unfiltered: Ranks, person: Ints, counts: Ints, bounds: dict[str, int]
+    filtered: Ranks, unfiltered: Ranks, user: Ints, counts: Ints, bounds: dict[str, int]
 ) -> dict[str, Group]:
     """Figures of each group.
 
@@ -45,18 +45,18 @@ def group_figures(
     figures: dict[str, Group] = {}
     for number, name in enumerate(bounds):
         own = group == number
-        weights = one_vote_each(person[own])
+        weights = one_vote_each(user[own])
         figures[name] = Group(
-            people=len(np.unique(person[own])),
+            users=len(np.unique(user[own])),
             filtered=_without_mrr(filtered[own], weights),
             unfiltered=_without_mrr(unfiltered[own], weights),
         )
     return figures
 
 
-def one_vote_each(person: Ints) -> Ranks:
+def one_vote_each(user: Ints) -> Ranks:
     """(n,) weights of ranks: each person counts once, however many of the ranks are theirs."""
-    _, place, times = np.unique(person, return_inverse=True, return_counts=True)
+    _, place, times = np.unique(user, return_inverse=True, return_counts=True)
     weights: Ranks = 1 / times[place]
     return weights
 
@@ -65,9 +65,9 @@ def mean_of_groups(runs: Sequence[dict[str, Group]]) -> dict[str, Group]:
     """Means over seeds, of those in which a group has people; as people the fewest of these."""
     mean: dict[str, Group] = {}
     for name in runs[0]:
-        filled = [run[name] for run in runs if run[name]["people"]] or [runs[0][name]]
+        filled = [run[name] for run in runs if run[name]["users"]] or [runs[0][name]]
         mean[name] = Group(
-            people=min(group["people"] for group in filled),
+            users=min(group["users"] for group in filled),
             filtered={
                 metric: float(np.mean([group["filtered"][metric] for group in filled]))
                 for metric in filled[0]["filtered"]

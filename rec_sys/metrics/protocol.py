@@ -34,22 +34,22 @@ COVERAGE_AT = 10
 
 
 @dataclass(frozen=True)
-class PersonRanks:
+class UserRanks:
     """Where each held-out product stood, so that two models can be compared person by person."""
 
     target: Ints  # (num_targets,) review numbers
-    person: Ints  # (num_targets,) user numbers
+    user: Ints  # (num_targets,) user numbers
     filtered: Ranks  # (num_seeds, num_targets)
     unfiltered: Ranks  # (num_seeds, num_targets)
 
-    def per_person(self, metric: str, filtered: bool = True) -> Ranks:
+    def per_user(self, metric: str, filtered: bool = True) -> Ranks:
         """(num_people,) a metric of each person, ascending by user number: mean over seeds, then over targets.
 
         Raises:
             ValueError: `metric` does not follow from ranks.
         """
         values = values_of_ranks(self.filtered if filtered else self.unfiltered, metric).mean(axis=0)
-        _, place, times = np.unique(self.person, return_inverse=True, return_counts=True)
+        _, place, times = np.unique(self.user, return_inverse=True, return_counts=True)
         means: Ranks = np.bincount(place, weights=values) / times
         return means
 
@@ -66,7 +66,7 @@ class RankingReport:
     model: str
     filtered: dict[str, float]
     unfiltered: dict[str, float]
-    num_people: int
+    num_users: int
     num_products: int
     history_limit: int  # the model saw at most this many newest reviews of a person
     seconds: float  # scoring and ranking, without fitting
@@ -76,7 +76,7 @@ class RankingReport:
     groups: Groups = field(default_factory=dict)  # people and products, each hot, warm and cold
     fit_seconds: float | None = None  # of fitting, choosing on validation included
     fit_mib: float | None = None  # by which memory rose meanwhile, see `resources.measured`
-    ranks: PersonRanks | None = field(default=None, repr=False, compare=False)
+    ranks: UserRanks | None = field(default=None, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON: everything but the ranks."""
@@ -144,26 +144,26 @@ def evaluate(
         shown[0, first_products(to_mask, COVERAGE_AT, owned)] = True
         shown[1, first_products(scores, COVERAGE_AT)] = True
     seconds = time.perf_counter() - started
-    person = table.user[targets]
+    user = table.user[targets]
     filtered, unfiltered = (
-        metrics_of_ranks(ranks[kind], cutoffs, one_vote_each(person))
+        metrics_of_ranks(ranks[kind], cutoffs, one_vote_each(user))
         | {f"coverage@{COVERAGE_AT}": float(shown[kind].mean())}
         for kind in (0, 1)
     )
-    groups = {"people": group_figures(ranks[0], ranks[1], person, histories.lengths, BY_HISTORY)}
+    groups = {"users": group_figures(ranks[0], ranks[1], user, histories.lengths, BY_HISTORY)}
     if train is not None:
         reviews = np.bincount(table.product[train], minlength=table.num_products)[table.product[targets]]
-        groups["products"] = group_figures(ranks[0], ranks[1], person, reviews, BY_TRAINING)
+        groups["products"] = group_figures(ranks[0], ranks[1], user, reviews, BY_TRAINING)
     return RankingReport(
         model=model.name,
         filtered=filtered,
         unfiltered=unfiltered,
-        num_people=len(np.unique(person)),
+        num_users=len(np.unique(user)),
         num_products=table.num_products,
         history_limit=history_limit,
         seconds=seconds,
         groups=groups,
-        ranks=PersonRanks(targets, person, ranks[:1], ranks[1:]),
+        ranks=UserRanks(targets, user, ranks[:1], ranks[1:]),
     )
 
 
@@ -175,7 +175,7 @@ def mean_of_seeds(reports: Sequence[RankingReport]) -> RankingReport:
     Raises:
         ValueError: there is none, or they are of different models, people or history limits.
     """
-    kinds = {(report.model, report.num_people, report.num_products, report.history_limit) for report in reports}
+    kinds = {(report.model, report.num_users, report.num_products, report.history_limit) for report in reports}
     if len(kinds) != 1:
         raise ValueError(f"reports of one model on the same people are expected, got {sorted(kinds) or 'none'}")
 
@@ -196,7 +196,7 @@ def mean_of_seeds(reports: Sequence[RankingReport]) -> RankingReport:
         model=first.model,
         filtered=filtered,
         unfiltered=unfiltered,
-        num_people=first.num_people,
+        num_users=first.num_users,
         num_products=first.num_products,
         history_limit=first.history_limit,
         seconds=float(np.mean([report.seconds for report in reports])),
@@ -206,9 +206,9 @@ def mean_of_seeds(reports: Sequence[RankingReport]) -> RankingReport:
         groups={kind: mean_of_groups([report.groups[kind] for report in reports]) for kind in kinds_of_groups},
         fit_seconds=float(np.mean(seconds)) if seconds else None,
         fit_mib=max(mib) if mib else None,
-        ranks=PersonRanks(
+        ranks=UserRanks(
             kept[0].target,
-            kept[0].person,
+            kept[0].user,
             np.concatenate([ranks.filtered for ranks in kept]),
             np.concatenate([ranks.unfiltered for ranks in kept]),
         )
@@ -224,7 +224,7 @@ def format_table(
 ) -> str:
     """Reports side by side, for a terminal (aligned) or for Markdown; `rows` names each report."""
     kinds = ("filtered", "unfiltered")
-    head = ["model", *(f"{short(name)} {kind}" for kind in kinds for name in metrics), "people", "seconds"]
+    head = ["model", *(f"{short(name)} {kind}" for kind in kinds for name in metrics), "users", "seconds"]
     with_fit = any(report.fit_seconds is not None for report in rows.values())
     lines = [[*head, "fit seconds", "fit MiB"] if with_fit else head]
     for name, report in rows.items():

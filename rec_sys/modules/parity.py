@@ -122,16 +122,16 @@ def review_batches(checkpoint: Checkpoint) -> Iterator[Arrays]:
     model = checkpoint.model
     history = checkpoint.states.history.numpy()
     drawn = [(int(generator.integers(0, 300)), int(generator.integers(1, 50))) for _ in range(DRAWN)]
-    for reviews, people in (*SHAPES, *drawn):
+    for reviews, users in (*SHAPES, *drawn):
         rating = generator.integers(1, 6, reviews).astype(np.float32)
         rating[generator.random(reviews) < 0.3] = np.nan
         arrays: Arrays = {
             "products": history[generator.integers(0, len(history), reviews)],
             "rating": rating,
-            "person": generator.integers(0, max(people, 1), reviews),
+            "person": generator.integers(0, max(users, 1), reviews),
             "age": generator.integers(0, model.settings.max_history, reviews),
             "days": (generator.random(reviews) * 3000).astype(np.float32),
-            "people": np.zeros(people, dtype=np.int64),
+            "people": np.zeros(users, dtype=np.int64),
         }
         if model.review_texts:
             arrays["text"] = _unit_vectors(generator, reviews, model.text_dim)

@@ -61,6 +61,6 @@ class ALS(Recommender):
     def score(self, histories: Histories) -> Floats:
         products = self.model.item_factors  # (num_products, factors)
         weighted = histories.matrix(len(products), self.settings.decay)
-        people = self.model.recalculate_user(np.arange(len(histories)), weighted)  # (len(histories), factors)
-        scores: Floats = people @ products.T
+        users = self.model.recalculate_user(np.arange(len(histories)), weighted)  # (len(histories), factors)
+        scores: Floats = users @ products.T
         return scores

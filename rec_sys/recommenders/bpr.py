@@ -71,7 +71,7 @@ class BPR(Recommender):
         """See the base class; an empty history is answered with the biases, whatever their weight."""
         weighted = histories.matrix(len(self.vectors), self.settings.decay)
         total = np.asarray(weighted.sum(axis=1), dtype=np.float32).reshape(-1, 1)
-        people = (weighted @ self.vectors) / np.where(total > 0, total, 1)  # (len(histories), factors)
+        users = (weighted @ self.vectors) / np.where(total > 0, total, 1)  # (len(histories), factors)
         bias = np.where(total > 0, self.settings.bias, 1).astype(np.float32)  # (len(histories), 1)
-        scores: Floats = people @ self.vectors.T + bias * self.biases
+        scores: Floats = users @ self.vectors.T + bias * self.biases
         return scores

@@ -41,8 +41,8 @@ class ItemKNN(Recommender):
         together = (bought.T @ bought).tocoo()  # people who reviewed both
         norm = np.sqrt(np.bincount(bought.indices, minlength=table.num_products))
         other = together.row != together.col  # a product is no neighbour of itself
-        row, col, people = together.row[other], together.col[other], together.data[other]
-        cosine = (people / (norm[row] * norm[col] + self.settings.shrink)).astype(np.float32)
+        row, col, users = together.row[other], together.col[other], together.data[other]
+        cosine = (users / (norm[row] * norm[col] + self.settings.shrink)).astype(np.float32)
         if self.settings.neighbours:
             order = np.lexsort((col, -cosine, row))  # equal cosines: lower product number first
             row, col, cosine = row[order], col[order], cosine[order]

@@ -169,9 +169,9 @@ def _pieces(table: ReviewTable, train: Ints, length: int) -> Histories:
     everything = Histories(
         np.searchsorted(table.user[train], np.arange(table.num_users + 1)).astype(np.int64), train, table.product[train]
     )
-    person, piece = everything.row, everything.age // length
+    user, piece = everything.row, everything.age // length
     begins = np.ones(len(train), dtype=bool)
-    begins[1:] = (person[1:] != person[:-1]) | (piece[1:] != piece[:-1])
+    begins[1:] = (user[1:] != user[:-1]) | (piece[1:] != piece[:-1])
     return Histories(np.append(np.flatnonzero(begins), len(train)), everything.review, everything.product)
 
 

@@ -24,7 +24,7 @@ from rec_sys.dataset.product_texts import describe_held_out_products, with_texts
 from rec_sys.dataset.splits import Split, SplitSettings, split_by_time
 from rec_sys.errors import ConfigError, DataError
 from rec_sys.paths import Paths
-from rec_sys.recommenders.graph.batches import PeopleDataset, batches, people_at_once
+from rec_sys.recommenders.graph.batches import UserDataset, batches, users_at_once
 from rec_sys.recommenders.graph.calibration import calibrate_cold_start
 from rec_sys.recommenders.graph.callbacks import EpochBar, PublishBest
 from rec_sys.recommenders.graph.checkpoint import SUFFIX, save_checkpoint
@@ -40,6 +40,7 @@ from rec_sys.text.encoder import native_backend
 from rec_sys.text.settings import EncoderSettings
 from rec_sys.tracking.resources import peak_mib
 from rec_sys.tracking.runs import fail_run, log_figures, log_file, start_run
+from rec_sys.train.final_test import final_test
 from rec_sys.train.report import TrainReport
 from rec_sys.train.trial import trial_of
 
@@ -86,7 +87,7 @@ def train(cfg: DictConfig) -> TrainResult:
     if state is not None:
         check_same(state, begun)
     split = split_by_time(data.table, split_settings)
-    dataset = PeopleDataset(data.table, split.train, data.review_text, model_settings.max_history, settings.context)
+    dataset = UserDataset(data.table, split.train, data.review_text, model_settings.max_history, settings.context)
     _check_learnable(settings, data, split, dataset)
     if trial:
         trial.check(data.table.fingerprint)
@@ -101,7 +102,7 @@ def train(cfg: DictConfig) -> TrainResult:
             "fingerprint": data.table.fingerprint,
             "folder": str(data.table.folder),
             "reviews": len(data.table),
-            "people": data.table.num_users,
+            "users": data.table.num_users,
             "products": data.table.num_products,
         },
         "split": split.summary(),
@@ -117,8 +118,8 @@ def train(cfg: DictConfig) -> TrainResult:
     text_dim = data.text_dim if model_settings.texts else 0
     model = GraphModel(model_settings, data.table.num_products, text_dim, bool(data.review_text.shape[1]))
     keep = {MADE_OF: begun, MLFLOW_RUN: logger.run_id}
-    people = people_at_once(dataset, settings.people_per_batch)
-    task = GraphTask(model, graph, data.table, split, data.review_text, settings, keep, people)
+    users = users_at_once(dataset, settings.users_per_batch)
+    task = GraphTask(model, graph, data.table, split, data.review_text, settings, keep, users)
 
     def publish(task: GraphTask, figures: dict[str, float]) -> None:
         if trial:
@@ -159,7 +160,7 @@ def train(cfg: DictConfig) -> TrainResult:
         print(f"this replaces the run of the same name: {checkpoint}")
     try:
         fit_started = time.perf_counter()
-        loader = batches(dataset, settings.people_per_batch, settings.seed, lambda: trainer.current_epoch)
+        loader = batches(dataset, settings.users_per_batch, settings.seed, lambda: trainer.current_epoch)
         trainer.fit(task, loader, ckpt_path=state.path if state else None, weights_only=True)
         facts["fit_seconds"] = round(time.perf_counter() - fit_started, 1)
         facts["epochs"] = len(best.history)
@@ -201,7 +202,7 @@ def _accelerator(settings: TrainSettings) -> str:
     return "gpu" if settings.accelerator != "cpu" and torch.cuda.is_available() else "cpu"
 
 
-def _check_learnable(settings: TrainSettings, data: Data, split: Split, dataset: PeopleDataset) -> None:
+def _check_learnable(settings: TrainSettings, data: Data, split: Split, dataset: UserDataset) -> None:
     if not len(dataset):
         raise DataError(
             f"nothing to learn from: none of {data.table.num_users:,} people has two training reviews besides the ones "

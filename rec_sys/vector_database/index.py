@@ -130,12 +130,12 @@ class VectorBase:
         vectors: Floats = self.index.reconstruct_batch(np.ascontiguousarray(numbers, dtype=np.int64))
         return vectors
 
-    def without_codes(self, people: Floats) -> Floats:
+    def without_codes(self, users: Floats) -> Floats:
         """People's vectors, (n, dim), for a search that leaves out by number what they have.
 
         The colours, which push it down, push down what shares a colour with it as well.
         """
-        vectors = people.copy()
+        vectors = users.copy()
         if self.origin.likeness:
             vectors[:, 1 + self.origin.likeness :] = 0
         return vectors

@@ -21,11 +21,11 @@ from benchmarks.serving_load import (
     in_threads,
     warm_up,
 )
-from benchmarks.serving_questions import Questions, load_arrays, people_of, save_arrays, save_people
+from benchmarks.serving_questions import Questions, load_arrays, save_arrays, save_users, users_of
 from benchmarks.serving_setup import chosen_data
 from benchmarks.serving_targets import in_turns, is_refusal, target
-from rec_sys.inference.read_reviews import parse_people
-from rec_sys.inference.users import Person, Review
+from rec_sys.inference.read_reviews import parse_users
+from rec_sys.inference.users import Review, User
 
 
 def reviews(name: str, count: int) -> list[Review]:
@@ -34,24 +34,24 @@ def reviews(name: str, count: int) -> list[Review]:
 
 
 @pytest.fixture
-def people() -> list[Person]:
-    return people_of({"ann": reviews("ann", 12), "bob": reviews("bob", 9), "cid": reviews("cid", 10)})
+def users() -> list[User]:
+    return users_of({"ann": reviews("ann", 12), "bob": reviews("bob", 9), "cid": reviews("cid", 10)})
 
 
-def test_people_have_their_ten_newest_reviews_with_texts(people: list[Person]) -> None:
-    assert [person.user_id for person in people] == ["ann", "cid"]
-    assert [review.product_id for review in people[0].reviews] == [f"p{number}" for number in range(2, 12)]
+def test_people_have_their_ten_newest_reviews_with_texts(users: list[User]) -> None:
+    assert [user.user_id for user in users] == ["ann", "cid"]
+    assert [review.product_id for review in users[0].reviews] == [f"p{number}" for number in range(2, 12)]
     blank = [Review("p", "  "), *reviews("dan", 9)]
-    assert people_of({"dan": blank}) == []
-    together = people_of({"dan": blank, "eve": reviews("eve", 2)})
-    assert [len(person.reviews) for person in together] == [10]
+    assert users_of({"dan": blank}) == []
+    together = users_of({"dan": blank, "eve": reviews("eve", 2)})
+    assert [len(user.reviews) for user in together] == [10]
 
 
-def test_new_texts_are_new_as_long_as_real_ones_and_of_their_sentences(people: list[Person], tmp_path: Path) -> None:
-    save_people(people, tmp_path / "people.json")
+def test_new_texts_are_new_as_long_as_real_ones_and_of_their_sentences(users: list[User], tmp_path: Path) -> None:
+    save_users(users, tmp_path / "people.json")
     questions = Questions.load(tmp_path / "people.json", (1, 2))
-    assert list(questions.people) == people
-    real = {review.text for person in people for review in person.reviews}
+    assert list(questions.users) == users
+    real = {review.text for user in users for review in user.reviews}
     texts = [review.text for _ in range(50) for review in questions.next(new=True).reviews]
     assert len(set(texts)) == 500
     assert not real & set(texts)
@@ -59,7 +59,7 @@ def test_new_texts_are_new_as_long_as_real_ones_and_of_their_sentences(people: l
     assert {word for text in texts for word in text.split()} <= {word for text in real for word in text.split()}
     assert Questions.load(tmp_path / "people.json", (1, 2)).next(new=True).reviews[0].text == texts[0]
     assert Questions.load(tmp_path / "people.json", (1, 3)).next(new=True).reviews[0].text != texts[0]
-    assert questions.next(new=False) in people
+    assert questions.next(new=False) in users
 
 
 def test_arrays_come_back(tmp_path: Path) -> None:
@@ -74,8 +74,8 @@ def test_arrays_come_back(tmp_path: Path) -> None:
             np.testing.assert_array_equal(array, read[name])
 
 
-def test_http_asks_the_same_as_grpc(people: list[Person]) -> None:
-    assert parse_people(body_of(people[0]), "the body") == [people[0]]
+def test_http_asks_the_same_as_grpc(users: list[User]) -> None:
+    assert parse_users(body_of(users[0]), "the body") == [users[0]]
 
 
 def test_clients_ask_one_after_the_other_and_errors_have_causes() -> None:
@@ -156,4 +156,4 @@ def test_data_is_a_name_or_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     file.write_bytes(b"")
     assert chosen_data(None) == ("musical_instruments_2014", ["data=musical_instruments_2014"])
     assert chosen_data(str(file)) == ("Musical_instruments_reviews", ["data=file", f"data.path={file}"])
-    assert orjson.loads(body_of(Person("x"))) == []
+    assert orjson.loads(body_of(User("x"))) == []

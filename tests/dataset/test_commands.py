@@ -22,7 +22,7 @@ def test_what_each_stage_shows_can_be_typed(
         return shlex.split(capsys.readouterr().out.rpartition("next:")[2])
 
     work = tmp_path / "my work"
-    words = [f"paths.work_dir='{work}'", "data.sample_people=4", "data.sample_products=12", "data.sample_reviews=20"]
+    words = [f"paths.work_dir='{work}'", "data.sample_users=4", "data.sample_products=12", "data.sample_reviews=20"]
     shown = typed(prepare.main, *words, "encoder.backend=float32")
     assert shown == ["uv", "run", "-m", "rec_sys.dataset.embed", *words, "encoder.backend=float32"]
     shown = typed(embed.main, *shown[4:])

@@ -48,7 +48,7 @@ def written(path: Path, lines: str, pack: bool = False) -> Path:
 def test_lists_keep_their_order_and_repetitions(tmp_path: Path, content: bytes) -> None:
     found = read(tmp_path, content)
     assert triples(found) == IN_ORDER
-    assert (found.read, found.kept, found.people, found.products) == (5, 5, 2, 3)
+    assert (found.read, found.kept, found.users, found.products) == (5, 5, 2, 3)
     assert (found.order, found.rated, found.without_text, found.rejected) == ("list", 0, 5, {})
     atomic = content.startswith(b"user")
     assert (found.format, found.unread) == (("RecBole lists", ["age"]) if atomic else ("JSON lists", []))

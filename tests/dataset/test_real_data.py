@@ -51,8 +51,8 @@ def prepared(settings: DataSettings, folder: Path) -> PreparedReviews:
 
 def counts(found: PreparedReviews) -> tuple[int, int, int]:
     table = load_table(found.folder, found.fingerprint)
-    assert (table.num_users, table.num_products, len(table)) == (found.people, found.products, found.kept)
-    return found.people, found.products, found.kept
+    assert (table.num_users, table.num_products, len(table)) == (found.users, found.products, found.kept)
+    return found.users, found.products, found.kept
 
 
 def same(table: ReviewTable, direct: ReviewTable) -> None:
@@ -138,6 +138,6 @@ def test_all_beauty_2018(tmp_path: Path, shared_data: SharedData) -> None:
     assert (found.format, found.read, found.kept) == ("Amazon 2018", 5_269, 4_161)
     assert found.rejected == {"repeated review": 1_108}
     frame = pl.read_parquet(found.folder / columns.REVIEWS_FILE)
-    assert (found.people, found.products) == (991, 85)
+    assert (found.users, found.products) == (991, 85)
     assert frame.select("user_id", "product_id", "timestamp").is_duplicated().sum() == 0
     assert frame.filter(pl.col("text") != "").select("user_id", "product_id", "text").is_duplicated().sum() == 0

@@ -257,8 +257,8 @@ def test_histories_are_strictly_before_their_target(lengths: list[int], data: st
     assert len(histories) == len(targets)
     for place, target in enumerate(targets.tolist()):
         history = histories.review[histories.indptr[place] : histories.indptr[place + 1]]
-        same_person = np.flatnonzero(table.user == table.user[target])
-        assert history.tolist() == same_person[same_person < target].tolist()
+        same_user = np.flatnonzero(table.user == table.user[target])
+        assert history.tolist() == same_user[same_user < target].tolist()
         assert (table.timestamp[history] <= table.timestamp[target]).all()
 
 

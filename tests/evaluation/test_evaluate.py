@@ -28,7 +28,7 @@ from rec_sys.settings import read_settings
 from rec_sys.text.settings import EncoderSettings
 from rec_sys.train.run import train
 
-SMALL = ["data.sample_people=120", "data.sample_products=50", "data.sample_reviews=900"]
+SMALL = ["data.sample_users=120", "data.sample_products=50", "data.sample_reviews=900"]
 
 
 @pytest.fixture(scope="module")
@@ -66,17 +66,17 @@ def data_of(work_dir: Path) -> Data:
     return load_data(settings.data, settings.encoder, settings.paths, progress=False)
 
 
-def test_known_people(work_dir: Path) -> None:
+def test_known_users(work_dir: Path) -> None:
     found = compare(settings_of(work_dir, "models=[popularity,item_knn,text_cosine]", "part=valid", "cutoffs=[5,50]"))
     popular, knn, text = found.reports.values()
     assert list(found.differences) == list(found.reports)[1:]
-    assert popular.num_people == knn.num_people == found.facts["split"]["valid"]
+    assert popular.num_users == knn.num_users == found.facts["split"]["valid"]
     assert {f"{kind}@{k}" for kind in ("recall", "ndcg") for k in (5, 10, 50)} | {"mrr", "coverage@10"} == set(
         knn.filtered
     )
     for report in (popular, knn, text):
-        assert sum(group["people"] for group in report.groups["people"].values()) == report.num_people
-        assert sum(group["people"] for group in report.groups["products"].values()) == report.num_people
+        assert sum(group["users"] for group in report.groups["users"].values()) == report.num_users
+        assert sum(group["users"] for group in report.groups["products"].values()) == report.num_users
         assert report.fit_seconds is not None
         assert report.fit_mib is not None
         assert report.fit_mib >= 0
@@ -93,7 +93,7 @@ def test_seeds_are_averaged_for_models_that_are_random(work_dir: Path) -> None:
     popular, bpr = found.reports.values()
     assert (popular.num_seeds, bpr.num_seeds) == (1, 2)
     assert bpr.ranks is not None
-    assert bpr.ranks.filtered.shape == (2, bpr.num_people)
+    assert bpr.ranks.filtered.shape == (2, bpr.num_users)
     assert bpr.filtered_spread["recall@10"] >= 0
 
 
@@ -108,7 +108,7 @@ def test_new_products_are_found_by_their_texts(work_dir: Path) -> None:
     assert text.filtered["recall@10"] > 1.3 * found.chance["recall@10"]
     assert 10 / 50 < found.chance["recall@10"] < 0.5
     assert "by chance, filtered: R@10" in found.text()
-    assert text.groups["products"]["cold"]["people"] == text.num_people
+    assert text.groups["products"]["cold"]["users"] == text.num_users
 
 
 def test_a_checkpoint_is_judged_and_everything_is_noted(checkpoint: Checkpoint, work_dir: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_checkpoint_is_judged_and_everything_is_noted(checkpoint: Checkpoint, 
     )
     found = compare(settings)
     assert found.name == "short"
-    assert found.reports["graph model"].num_people == found.facts["split"]["held-out users"]
+    assert found.reports["graph model"].num_users == found.facts["split"]["held-out users"]
     assert len(found.differences["graph model"]) == 4
     file = work_dir / "found.json"
     file.write_text(json.dumps(found.to_dict()))

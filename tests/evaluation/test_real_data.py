@@ -41,7 +41,7 @@ def check(
     """Compare R@10 and N@10 on the test reviews with figures measured by other code, of four digits."""
     split = split_by_time(table)
     report = evaluate(model.fit(table, split.train), table, split.test)
-    assert report.num_people == table.num_users  # 5-core: everybody is judged
+    assert report.num_users == table.num_users  # 5-core: everybody is judged
     for expected, values in ((filtered, report.filtered), (unfiltered, report.unfiltered)):
         if expected is not None:
             assert (values["recall@10"], values["ndcg@10"]) == pytest.approx(expected, abs=0.001)

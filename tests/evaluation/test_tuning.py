@@ -131,4 +131,4 @@ def test_products_kept_out_of_training_stay_out_of_histories(table: ReviewTable)
     job, model = Job(table, split, 0, None), ItemKNN().fit(table, split.train)
     expected = evaluate(model, table, split.valid, among=split.in_histories).filtered["ndcg@10"]
     assert job.value(model) == expected
-    assert job.value(model, people=10) != expected
+    assert job.value(model, users=10) != expected

@@ -35,9 +35,9 @@ WORDS = ["strings", "drum", "amp", "cable", "stand", "pick", "harp", "case"]
 
 def raw_rows() -> list[list[str]]:
     rows = []
-    for person in range(6):
+    for user in range(6):
         for place in range(4):
-            thing = (person + place * (1 + person % 2)) % len(WORDS)
+            thing = (user + place * (1 + user % 2)) % len(WORDS)
             rows.append(
                 [
                     f"A{person}",

@@ -17,7 +17,7 @@ from rec_sys.inference.output import write_recommendations
 from rec_sys.inference.recommend import Recommendations
 from rec_sys.inference.remote import connect
 from rec_sys.inference.torch_encoder import recommender_of
-from rec_sys.inference.users import Person, Review
+from rec_sys.inference.users import Review, User
 from rec_sys.paths import Paths
 from rec_sys.recommenders.graph.checkpoint import load_checkpoint
 from rec_sys.recommenders.graph.trained_encoder import encoder_of
@@ -52,7 +52,7 @@ def ask(work: Path, **settings: Any) -> list[Recommendations]:
 
 
 @pytest.mark.parametrize("settings", [{"users": ["A4", "A1"]}, {"users": None}, {"users": ["A2"], "batch_size": 1}])
-def test_known_people(work: Path, server: SmallServer, settings: dict[str, Any]) -> None:
+def test_known_users(work: Path, server: SmallServer, settings: dict[str, Any]) -> None:
     here = ask(work, k=4, **settings)
     there = ask(work, k=4, triton=server.address, **settings)
     for mine, its in zip(there, here, strict=True):
@@ -101,4 +101,4 @@ def test_servers_that_cannot_be_asked(work: Path, monkeypatch: pytest.MonkeyPatc
         connect("seldon", "127.0.0.1:1")
     monkeypatch.setattr("triton_utils.client.sync_client.PATIENT", CallSettings(tries=1))
     with pytest.raises(Unreachable, match=r"127\.0\.0\.1:9"), connect("triton", "127.0.0.1:9") as server:
-        server.served([Person("me", [Review("B")])], 1)
+        server.served([User("me", [Review("B")])], 1)

@@ -14,7 +14,7 @@ from rec_sys.errors import CheckpointError
 from rec_sys.inference.onnx_encoder import OnnxTowers, graph_model_inputs
 from rec_sys.inference.recommend import Recommendations, ReviewRecommender
 from rec_sys.inference.torch_encoder import TorchTowers, all_history, recommender_of
-from rec_sys.inference.users import Person, Review
+from rec_sys.inference.users import Review, User
 from rec_sys.modules.model_export import export_graph_model, export_new_products, graph_model_signature
 from rec_sys.recommenders.graph.checkpoint import Checkpoint
 from rec_sys.recommenders.graph.history_arrays import history_arrays
@@ -23,12 +23,12 @@ from rec_sys.vector_database.index import VectorBase
 from tests.support.exported_toy import TEXT_DIM, random_checkpoint
 from tests.support.toy_checkpoint import ToyEncoder
 
-PEOPLE = [
-    Person("several", [Review("p1", "warm tone", 5, 10**9), Review("p2", "", 2, 2 * 10**9), Review("p3", "broke")]),
-    Person("nobody"),
-    Person("more than are read", [Review(f"p{n}", f"text {n}", 1 + n % 5, n * 86_400) for n in range(20)]),
-    Person("a product that is unknown", [Review("gone", "bronze strings", 4, 7, "Harp"), Review("", "paper kite")]),
-    Person("unknown and without a text", [Review("gone too")]),
+MAX_USERS = [
+    User("several", [Review("p1", "warm tone", 5, 10**9), Review("p2", "", 2, 2 * 10**9), Review("p3", "broke")]),
+    User("nobody"),
+    User("more than are read", [Review(f"p{n}", f"text {n}", 1 + n % 5, n * 86_400) for n in range(20)]),
+    User("a product that is unknown", [Review("gone", "bronze strings", 4, 7, "Harp"), Review("", "paper kite")]),
+    User("unknown and without a text", [Review("gone too")]),
 ]
 
 
@@ -71,7 +71,7 @@ def test_the_same_recommendations_as_torch(exported: Exported) -> None:
     encoder = ShortEncoder()
     in_torch = recommender_of(exported.checkpoint, base, encoder)
     in_onnx = ReviewRecommender(exported.towers, base, in_torch.history, encoder)
-    check_same(in_onnx.recommend(PEOPLE, 12), in_torch.recommend(PEOPLE, 12))
+    check_same(in_onnx.recommend(MAX_USERS, 12), in_torch.recommend(MAX_USERS, 12))
     assert in_onnx.recommend([]) == []
 
 
@@ -81,8 +81,8 @@ def test_a_model_without_texts(tmp_path: Path) -> None:
     base = VectorBase.of_checkpoint(checkpoint)
     towers = OnnxTowers(tmp_path / "graph_model.onnx", None, max_history=7)
     history = all_history(checkpoint, base, TorchTowers(checkpoint))
-    ours = ReviewRecommender(towers, base, history, NoTexts()).recommend(PEOPLE, 12)
-    check_same(ours, recommender_of(checkpoint, base, NoTexts()).recommend(PEOPLE, 12))
+    ours = ReviewRecommender(towers, base, history, NoTexts()).recommend(MAX_USERS, 12)
+    check_same(ours, recommender_of(checkpoint, base, NoTexts()).recommend(MAX_USERS, 12))
     with pytest.raises(CheckpointError, match="reads no texts"):
         towers.new_products(np.zeros((1, 0), dtype=np.float32))
 
@@ -101,7 +101,7 @@ def test_inputs_fit_the_signature_and_have_a_row_per_review_of_each_star(exporte
     np.testing.assert_array_equal(arrays["text"], text[[4, 5, 4]])
     assert len(arrays["people"]) == 3
     assert "text" not in graph_model_inputs(products, batch, review_texts=False)
-    vector, attention = exported.towers.people(products, batch)
+    vector, attention = exported.towers.users(products, batch)
     assert vector.shape == (3, exported.checkpoint.states.target.shape[1])
     assert attention[2] == pytest.approx(1)
 

@@ -8,33 +8,33 @@ import orjson
 import pytest
 
 from rec_sys.errors import DataError
-from rec_sys.inference.read_reviews import NEW_PERSON, parse_people, read_people
-from rec_sys.inference.users import Person, Review, in_time_order
+from rec_sys.inference.read_reviews import NEW_USER, parse_users, read_users
+from rec_sys.inference.users import Review, User, in_time_order
 
 
-def parse(value: object) -> list[Person]:
-    return parse_people(orjson.dumps(value), "r.json")
+def parse(value: object) -> list[User]:
+    return parse_users(orjson.dumps(value), "r.json")
 
 
 def test_a_list_of_reviews_is_one_new_person() -> None:
     people = parse([{"asin": "B1", "reviewText": "Good"}, {"text": "Only a text"}])
-    assert people == [Person(NEW_PERSON, [Review("B1", "Good"), Review("", "Only a text")])]
+    assert people == [User(NEW_USER, [Review("B1", "Good"), Review("", "Only a text")])]
 
 
 def test_reviews_that_name_their_authors_are_sorted_to_them() -> None:
     rows = [{"reviewerID": "A", "asin": "1"}, {"reviewerID": "B", "asin": "2"}, {"reviewerID": "A", "asin": "3"}]
-    expected = [Person("A", [Review("1"), Review("3")]), Person("B", [Review("2")])]
+    expected = [User("A", [Review("1"), Review("3")]), User("B", [Review("2")])]
     assert parse(rows) == expected
     lines = b"\n".join(orjson.dumps(row) for row in rows)
-    assert parse_people(b"\xef\xbb\xbf" + lines + b"\n\n", "r.jsonl") == expected
+    assert parse_users(b"\xef\xbb\xbf" + lines + b"\n\n", "r.jsonl") == expected
 
 
 def test_an_object_of_people() -> None:
-    assert parse({"A": [{"asin": "1"}], "B": []}) == [Person("A", [Review("1")]), Person("B", [])]
-    assert parse({"user_id": "A", "reviews": [{"asin": "1"}]}) == [Person("A", [Review("1")])]
-    assert parse({"reviews": []}) == [Person(NEW_PERSON, [])]
-    assert parse([]) == [Person(NEW_PERSON, [])]
-    assert parse({"asin": "1", "text": "one review"}) == [Person(NEW_PERSON, [Review("1", "one review")])]
+    assert parse({"A": [{"asin": "1"}], "B": []}) == [User("A", [Review("1")]), User("B", [])]
+    assert parse({"user_id": "A", "reviews": [{"asin": "1"}]}) == [User("A", [Review("1")])]
+    assert parse({"reviews": []}) == [User(NEW_USER, [])]
+    assert parse([]) == [User(NEW_USER, [])]
+    assert parse({"asin": "1", "text": "one review"}) == [User(NEW_USER, [Review("1", "one review")])]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_an_object_of_people() -> None:
     ],
 )
 def test_field_names_of_the_known_formats(row: dict[str, object], expected: Review) -> None:
-    assert parse([row]) == [Person("A", [expected])]
+    assert parse([row]) == [User("A", [expected])]
 
 
 @pytest.mark.parametrize(
@@ -115,33 +115,33 @@ def test_field_names_of_the_known_formats(row: dict[str, object], expected: Revi
 )
 def test_what_makes_no_sense_is_told_in_one_line(raw: bytes, message: str) -> None:
     with pytest.raises(DataError, match=message) as caught:
-        parse_people(raw, "r.json")
+        parse_users(raw, "r.json")
     assert "\n" not in str(caught.value)
 
 
 def test_files_and_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "r.json"
     file.write_text('[{"asin": "1"}]')
-    expected = [Person(NEW_PERSON, [Review("1")])]
-    assert read_people(str(file)) == expected
+    expected = [User(NEW_USER, [Review("1")])]
+    assert read_users(str(file)) == expected
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(file.read_bytes())))
-    assert read_people("-") == expected
+    assert read_users("-") == expected
     with pytest.raises(DataError, match="standard input is empty"):
-        read_people("-")
+        read_users("-")
     for bad in (tmp_path / "none.json", tmp_path):
         with pytest.raises(DataError, match=r"cannot be read \("):
-            read_people(str(bad))
+            read_users(str(bad))
 
 
 def test_what_describes_the_product() -> None:
     row = {"asin": "X", "product_name": "A harp.", "product_info": " with\n strings "}
-    (person,) = parse_people(orjson.dumps([row]), "r.json")
+    (person,) = parse_users(orjson.dumps([row]), "r.json")
     assert person.reviews == [Review("X", product_name="A harp.", product_info="with strings")]
     assert person.reviews[0].product_text == "A harp. with strings"
     assert Review(product_name="A harp.", product_info="with strings").product_text == "A harp."  # it is looked up
     assert Review(product_info="with strings").product_text == "with strings"
     assert Review("X", "text").product_text == ""
-    (person,) = parse_people(b'[{"ProductInfo": "with strings"}]', "r.json")
+    (person,) = parse_users(b'[{"ProductInfo": "with strings"}]', "r.json")
     assert person.reviews == [Review(product_info="with strings")]
 
 
@@ -151,7 +151,7 @@ def test_what_describes_the_product() -> None:
 def test_a_field_that_holds_no_text(name: str, value: object) -> None:
     row = {"asin": "X", "comment": "fine", name: value}
     with pytest.raises(DataError, match=rf"r\.json, entry 1: {name} is .*; expected a text, or leave it out"):
-        parse_people(orjson.dumps([row]), "r.json")
+        parse_users(orjson.dumps([row]), "r.json")
 
 
 def test_order_in_time() -> None:
@@ -172,6 +172,6 @@ def test_whoever_sits_at_a_terminal_is_told_that_reviews_are_awaited(
     stream = io.TextIOWrapper(io.BytesIO(b'[{"text": "Good"}]'))
     monkeypatch.setattr(stream, "isatty", lambda: terminal)
     monkeypatch.setattr(sys, "stdin", stream)
-    assert read_people("-") == [Person(NEW_PERSON, [Review("", "Good")])]
+    assert read_users("-") == [User(NEW_USER, [Review("", "Good")])]
     expected = "reading reviews from standard input, end with Ctrl-D\n" if terminal else ""
     assert capsys.readouterr() == ("", expected)

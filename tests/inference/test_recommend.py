@@ -22,7 +22,7 @@ from rec_sys.inference.recommend import (
     preference_cosine,
 )
 from rec_sys.inference.torch_encoder import TorchTowers, recommender_of
-from rec_sys.inference.users import Person, Review, known_people
+from rec_sys.inference.users import Review, User, known_users
 from rec_sys.recommenders.graph.checkpoint import Checkpoint
 from rec_sys.recommenders.graph.history_arrays import HistoryArrays
 from rec_sys.recommenders.graph.item_factors import Blend, ItemFactors
@@ -51,15 +51,14 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
     return Toy(table, review_text, checkpoint, recommender_of(checkpoint, base, ToyEncoder()))
 
 
-def everybody(toy: Toy) -> list[Person]:
-    return known_people(toy.table, np.arange(toy.table.num_users), toy.review_text)
+def everybody(toy: Toy) -> list[User]:
+    return known_users(toy.table, np.arange(toy.table.num_users), toy.review_text)
 
 
-def as_new_users(people: list[Person]) -> list[Person]:
+def as_new_users(users: list[User]) -> list[User]:
     """The same reviews as somebody would send them: without vectors, under another name."""
     return [
-        Person(f"stranger {person.user_id}", [replace(review, vector=None) for review in person.reviews])
-        for person in people
+        User(f"stranger {person.user_id}", [replace(review, vector=None) for review in user.reviews]) for user in users
     ]
 
 
@@ -82,9 +81,9 @@ def check_same(ours: list[Recommendations], theirs: list[Recommendations]) -> No
 
 
 def test_a_stranger_with_the_same_reviews_gets_the_same(toy: Toy) -> None:
-    people = everybody(toy)
-    assert people[0].reviews[1].vector is not None
-    check_same(toy.recommender.recommend(people, 7), toy.recommender.recommend(as_new_users(people), 7))
+    users = everybody(toy)
+    assert users[0].reviews[1].vector is not None
+    check_same(toy.recommender.recommend(users, 7), toy.recommender.recommend(as_new_users(users), 7))
 
 
 @pytest.mark.parametrize("colours", [0, 5])
@@ -108,8 +107,8 @@ def test_the_path_of_the_evaluation_gives_the_same(toy: Toy, num_codes: int) -> 
     if num_codes:
         assert not np.allclose(scores, evaluated.score(histories))
     preferences = unit(evaluated.user_vectors(histories)[:, 1:]) @ unit(states.target.numpy()[:, 1:]).T
-    people = [replace(person, reviews=person.reviews[:-1]) for person in everybody(toy)]
-    results = recommender_of(checkpoint, VectorBase.of_checkpoint(checkpoint), ToyEncoder()).recommend(people, 6)
+    users = [replace(user, reviews=user.reviews[:-1]) for user in everybody(toy)]
+    results = recommender_of(checkpoint, VectorBase.of_checkpoint(checkpoint), ToyEncoder()).recommend(users, 6)
     for user, result in enumerate(results):
         seen = histories.product[histories.indptr[user] : histories.indptr[user + 1]]
         scores[user, seen] = -np.inf
@@ -136,23 +135,23 @@ def test_a_model_without_levels_scores_with_the_inner_product() -> None:
 
 
 def test_somebody_who_has_everything(toy: Toy) -> None:
-    person = Person("all", [Review(product, "nice", 5, place) for place, product in enumerate(toy.table.products.ids)])
-    result = toy.recommender.recommend([person], 3)[0]
+    user = User("all", [Review(product, "nice", 5, place) for place, product in enumerate(toy.table.products.ids)])
+    result = toy.recommender.recommend([user], 3)[0]
     assert (result.items, result.note) == ([], HAS_ALL)
     lines = describe(result).splitlines()
     assert (lines[0], lines[1], lines[-1]) == ("all", "  why", f"  note: {HAS_ALL}")
 
 
 def test_a_batch_is_its_people_one_at_a_time(toy: Toy) -> None:
-    people = [*as_new_users(everybody(toy))[:9], Person("nobody"), Person("text", [Review(text="p4 is a thing")])]
-    check_same(toy.recommender.recommend(people, 5), [toy.recommender.recommend([one], 5)[0] for one in people])
+    users = [*as_new_users(everybody(toy))[:9], User("nobody"), User("text", [Review(text="p4 is a thing")])]
+    check_same(toy.recommender.recommend(users, 5), [toy.recommender.recommend([one], 5)[0] for one in users])
     assert toy.recommender.recommend([], 5) == []
 
 
 def test_what_somebody_has_is_never_recommended_however_long_ago(toy: Toy) -> None:
-    for person, result in zip(everybody(toy), toy.recommender.recommend(everybody(toy), 30), strict=True):
-        owned = {review.product_id for review in person.reviews}
-        assert len(person.reviews) == 8 > LIMIT
+    for user, result in zip(everybody(toy), toy.recommender.recommend(everybody(toy), 30), strict=True):
+        owned = {review.product_id for review in user.reviews}
+        assert len(user.reviews) == 8 > LIMIT
         assert {item.product_id for item in result.items} == set(toy.table.products.ids) - owned
         assert "30 were asked for, but there are only 22 products besides" in result.note
 
@@ -162,8 +161,8 @@ def test_only_the_newest_reviews_are_read(toy: Toy) -> None:
     recommender = recommender_of(toy.checkpoint, toy.recommender.base, encoder)
     newest = [Review(f"p{n}", f"text {n}", 5, 1000 + n) for n in range(LIMIT)]
     older = [Review(f"p{n}", "other words", 1, n) for n in range(20, 26)]
-    people = [Person("short", newest), Person("long", [*newest[::-1], *older])]
-    short, long = (scores(result) for result in recommender.recommend(people, 30))
+    users = [User("short", newest), User("long", [*newest[::-1], *older])]
+    short, long = (scores(result) for result in recommender.recommend(users, 30))
     assert encoder.encoded == 2 * LIMIT
     assert set(short) - set(long) == {review.product_id for review in older}
     assert long == pytest.approx({product: short[product] for product in long}, abs=2e-5)
@@ -175,7 +174,7 @@ def test_attention_adds_up_to_one_and_names_the_reviews(toy: Toy) -> None:
         Review("gone", "second", 2, 2, "Gone thing"),
         Review("", "third", 3, 3),
     ]
-    why = toy.recommender.recommend([Person("a", reviews)])[0].why
+    why = toy.recommender.recommend([User("a", reviews)])[0].why
     assert sum(reason.attention for reason in why) == pytest.approx(1, abs=1e-5)
     assert [reason.attention for reason in why] == sorted((reason.attention for reason in why), reverse=True)
     assert {(reason.product_id, reason.name, reason.excerpt) for reason in why} == {
@@ -189,7 +188,7 @@ def test_attention_adds_up_to_one_and_names_the_reviews(toy: Toy) -> None:
 
 
 def test_somebody_of_whom_nothing_is_known(toy: Toy) -> None:
-    one, two = toy.recommender.recommend([Person("a"), Person("b", [])], 4)
+    one, two = toy.recommender.recommend([User("a"), User("b", [])], 4)
     assert one.items == two.items
     assert len(one.items) == 4
     assert one.why == []
@@ -198,8 +197,8 @@ def test_somebody_of_whom_nothing_is_known(toy: Toy) -> None:
 
 def test_a_review_of_an_unknown_product_counts_through_its_text(toy: Toy) -> None:
     def ask(text: str, name: str = "", product: str = "unknown") -> dict[str, float]:
-        person = Person("a", [Review(product, text, 5, 1, name)])
-        return scores(toy.recommender.recommend([person], 30)[0])
+        user = User("a", [Review(product, text, 5, 1, name)])
+        return scores(toy.recommender.recommend([user], 30)[0])
 
     same = ask("bronze strings", product="another")
     assert ask("bronze strings") == same
@@ -210,8 +209,8 @@ def test_a_review_of_an_unknown_product_counts_through_its_text(toy: Toy) -> Non
 
 
 def test_a_product_given_by_its_name_alone(toy: Toy) -> None:
-    by_id = toy.recommender.recommend([Person("a", [Review("p5", "nice")])], 30)[0]
-    by_name = toy.recommender.recommend([Person("a", [Review("", "nice", product_name="product P5")])], 30)[0]
+    by_id = toy.recommender.recommend([User("a", [Review("p5", "nice")])], 30)[0]
+    by_name = toy.recommender.recommend([User("a", [Review("", "nice", product_name="product P5")])], 30)[0]
     assert by_name == by_id
     assert "p5" not in scores(by_name)
 
@@ -219,8 +218,8 @@ def test_a_product_given_by_its_name_alone(toy: Toy) -> None:
 def test_a_name_that_two_products_bear_names_none(toy: Toy) -> None:
     base = replace(toy.recommender.base, names=["Harp", "harp", "", *toy.recommender.base.names[3:]])
     recommender = recommender_of(toy.checkpoint, base, ToyEncoder())
-    assert len(recommender.recommend([Person("a", [Review("", "nice", product_name="Harp")])], 30)[0].items) == 30
-    assert len(recommender.recommend([Person("a", [Review("", "nice")])], 30)[0].items) == 30
+    assert len(recommender.recommend([User("a", [Review("", "nice", product_name="Harp")])], 30)[0].items) == 30
+    assert len(recommender.recommend([User("a", [Review("", "nice")])], 30)[0].items) == 30
 
 
 def test_a_later_review_of_an_added_product_counts_as_one_of_it(toy: Toy) -> None:
@@ -228,19 +227,19 @@ def test_a_later_review_of_an_added_product_counts_as_one_of_it(toy: Toy) -> Non
     product = Product("NEW", "Harp", "Harp. Forty strings of bronze")
     base = add_products(toy.recommender.base, [product], toy.checkpoint, encoder)
     recommender = recommender_of(toy.checkpoint, base, encoder)
-    with_it = recommender.recommend([Person("a", [Review("NEW", "lovely", 5, 1)])], 31)[0]
+    with_it = recommender.recommend([User("a", [Review("NEW", "lovely", 5, 1)])], 31)[0]
     assert "NEW" not in scores(with_it)
     assert with_it.why[0].name == "Harp"
     # The state kept in the base is that of the text: a product unknown to the base, described by it, gives the same.
-    described = Person("a", [Review("else", "lovely", 5, 1, product.text)])
+    described = User("a", [Review("else", "lovely", 5, 1, product.text)])
     without = scores(toy.recommender.recommend([described], 30)[0])
     assert scores(with_it) == pytest.approx(without, abs=2e-5)
-    assert "NEW" in scores(recommender.recommend([Person("b", [Review("p1", "x")])], 31)[0])
+    assert "NEW" in scores(recommender.recommend([User("b", [Review("p1", "x")])], 31)[0])
 
 
 def test_ratings_and_order_are_read(toy: Toy) -> None:
     def ask(*reviews: Review) -> dict[str, float]:
-        return scores(toy.recommender.recommend([Person("a", reviews)], 5)[0])
+        return scores(toy.recommender.recommend([User("a", reviews)], 5)[0])
 
     base = ask(Review("p1", "x", 5, 1), Review("p2", "y", 5, 2))
     assert ask(Review("p2", "y", 5, 2), Review("p1", "x", 5, 1)) == base
@@ -257,9 +256,9 @@ def test_the_towers_see_only_the_reviews_of_the_batch(toy: Toy) -> None:
     shapes = []
 
     class Watched(TorchTowers):
-        def people(self, products: Floats, batch: HistoryArrays) -> tuple[Floats, Floats]:
+        def users(self, products: Floats, batch: HistoryArrays) -> tuple[Floats, Floats]:
             shapes.append(products.shape)
-            return super().people(products, batch)
+            return super().users(products, batch)
 
         def new_products(self, text: Floats) -> tuple[Floats, Floats]:
             shapes.append(text.shape)
@@ -267,17 +266,17 @@ def test_the_towers_see_only_the_reviews_of_the_batch(toy: Toy) -> None:
 
     base = toy.recommender.base
     recommender = ReviewRecommender(Watched(toy.checkpoint), base, toy.recommender.history, ToyEncoder())
-    people = [*everybody(toy)[:3], Person("a", [Review("unknown", "words"), Review("p1", "words")])]
-    check_same(recommender.recommend(people), toy.recommender.recommend(people))
+    users = [*everybody(toy)[:3], User("a", [Review("unknown", "words"), Review("p1", "words")])]
+    check_same(recommender.recommend(users), toy.recommender.recommend(users))
     assert shapes == [(1, TEXT_DIM), (3 * LIMIT + 2, toy.checkpoint.states.history.shape[1])]
 
 
 def test_the_answer_in_arrays_is_the_same(toy: Toy) -> None:
     everything = [Review(product, "nice", 5, place) for place, product in enumerate(toy.table.products.ids)]
-    people = [*everybody(toy)[:2], Person("nobody"), Person("all", everything)]
-    answer, results = toy.recommender.answer(people, 25), toy.recommender.recommend(people, 25)
+    users = [*everybody(toy)[:2], User("nobody"), User("all", everything)]
+    answer, results = toy.recommender.answer(users, 25), toy.recommender.recommend(users, 25)
     assert answer.number.shape == answer.score.shape == answer.stars.shape == (4, 25)
-    for row, (person, result) in enumerate(zip(people, results, strict=True)):
+    for row, (user, result) in enumerate(zip(users, results, strict=True)):
         count = len(result.items)
         ids = [toy.table.products.id(int(number)) for number in answer.number[row, :count]]
         assert ids == [item.product_id for item in result.items]
@@ -287,49 +286,49 @@ def test_the_answer_in_arrays_is_the_same(toy: Toy) -> None:
         assert np.isnan(answer.score[row, count:]).all()
         assert np.isnan(answer.stars[row, count:]).all()
         assert answer.note[row] == result.note
-        assert len(answer.attention[row]) == len(person.reviews)
+        assert len(answer.attention[row]) == len(user.reviews)
         assert (answer.attention[row] > 0).sum() <= LIMIT
-        if person.reviews:
+        if user.reviews:
             assert answer.attention[row].sum() == pytest.approx(1, abs=1e-5)
 
 
 def test_attention_stands_at_the_reviews_as_they_were_given(toy: Toy) -> None:
     reviews = [Review(f"p{n}", f"text {n}", 5, n) for n in range(LIMIT + 3)]
-    (given,) = toy.recommender.answer([Person("a", reviews)]).attention
+    (given,) = toy.recommender.answer([User("a", reviews)]).attention
     assert (given[:3] == 0).all()
     assert (given[3:] > 0).all()
-    (turned,) = toy.recommender.answer([Person("a", reviews[::-1])]).attention
+    (turned,) = toy.recommender.answer([User("a", reviews[::-1])]).attention
     np.testing.assert_allclose(turned[::-1], given, atol=1e-6)
 
 
 @pytest.mark.gpu
 def test_cuda_gives_the_same(toy: Toy) -> None:
     checkpoint = replace(toy.checkpoint, model=copy.deepcopy(toy.checkpoint.model))
-    people = [*as_new_users(everybody(toy)), Person("a", [Review("unknown", "text")]), Person("nobody")]
+    users = [*as_new_users(everybody(toy)), User("a", [Review("unknown", "text")]), User("nobody")]
     recommender = recommender_of(checkpoint, toy.recommender.base, ToyEncoder(), torch.device("cuda"))
-    for ours, theirs in zip(recommender.recommend(people), toy.recommender.recommend(people), strict=True):
+    for ours, theirs in zip(recommender.recommend(users), toy.recommender.recommend(users), strict=True):
         assert scores(ours) == pytest.approx(scores(theirs), abs=1e-3)
 
 
 @pytest.mark.parametrize("k", [0, -3])
 def test_k_below_one_is_refused(toy: Toy, k: int) -> None:
     with pytest.raises(ConfigError, match=f"k={k}"):
-        toy.recommender.recommend([Person("a")], k)
+        toy.recommender.recommend([User("a")], k)
 
 
 def test_known_people_have_their_reviews_texts_and_vectors(toy: Toy) -> None:
-    people = known_people(toy.table, np.array([4, 0]), toy.review_text)
-    assert [person.user_id for person in people] == ["u4", "u0"]
+    users = known_users(toy.table, np.array([4, 0]), toy.review_text)
+    assert [user.user_id for user in users] == ["u4", "u0"]
     texts = toy_texts(toy.table)
     start = int(toy.table.indptr()[4])
-    for place, review in enumerate(people[0].reviews):
+    for place, review in enumerate(users[0].reviews):
         assert review.text == texts[start + place]
         assert review.product_id == toy.table.products.id(int(toy.table.product[start + place]))
         assert review.vector is not None
         np.testing.assert_array_equal(review.vector, toy.review_text[start + place])
-    silent = known_people(toy.table, np.array([4]), toy.review_text, with_texts=False)[0]
+    silent = known_users(toy.table, np.array([4]), toy.review_text, with_texts=False)[0]
     assert {review.text for review in silent.reviews} == {""}
-    with_texts, without = toy.recommender.recommend([people[0], silent])
+    with_texts, without = toy.recommender.recommend([users[0], silent])
     assert scores(without) == pytest.approx(scores(with_texts), abs=2e-5)
 
 

@@ -10,7 +10,7 @@ import scipy.stats
 import rec_sys.metrics.bootstrap
 from rec_sys.errors import RecSysError
 from rec_sys.metrics.bootstrap import bootstrap_intervals, differences
-from rec_sys.metrics.protocol import PersonRanks, RankingReport, mean_of_seeds
+from rec_sys.metrics.protocol import RankingReport, UserRanks, mean_of_seeds
 from rec_sys.metrics.ranking import Ranks, metrics_of_ranks
 
 
@@ -18,7 +18,7 @@ def report_of(name: str, filtered: list[float], unfiltered: list[float] | None =
     """A report of people 0, 1, ... with these ranks."""
     ranks = [np.array([values], dtype=np.float64) for values in (filtered, unfiltered or filtered)]
     number = np.arange(len(filtered))
-    kept = PersonRanks(number + first, number, ranks[0], ranks[1])
+    kept = UserRanks(number + first, number, ranks[0], ranks[1])
     return RankingReport(
         name, metrics_of_ranks(ranks[0]), metrics_of_ranks(ranks[1]), len(filtered), 100, 20, 0.0, ranks=kept
     )

@@ -96,11 +96,11 @@ def test_people_are_judged_by_what_they_had_of_known_products() -> None:
     model = Fixed(np.array([4, 3, 2, 1], dtype=np.float32))
     report = evaluate_held_out_products(model, TABLE, SPLIT, SPLIT.held_out_products)
     assert model.asked[0].product.tolist() == [P, P, Q, P, P, P]  # never n, also not before m
-    assert report.num_people == 4
+    assert report.num_users == 4
     # filtered: n is first of n, q, m for everybody; m of u0 is second of n, m
     assert report.filtered["mrr"] == pytest.approx(((1 + 1 / 2) / 2 + 3) / 4)
     assert {"recall@10", "recall@50"} <= set(report.filtered)
-    assert report.groups["products"]["cold"]["people"] == 4
+    assert report.groups["products"]["cold"]["users"] == 4
 
 
 def test_chance_by_hand() -> None:
@@ -144,4 +144,4 @@ def test_the_mean_is_over_people_and_not_over_reviews() -> None:
     users: Ints = table.user[split.held_out_products]
     by_hand = [np.mean(report.ranks.filtered[0, users == user] <= 10) for user in np.unique(users)]
     assert report.filtered["recall@10"] == pytest.approx(np.mean(by_hand))
-    np.testing.assert_allclose(report.ranks.per_person("recall@10"), by_hand)
+    np.testing.assert_allclose(report.ranks.per_user("recall@10"), by_hand)

@@ -14,10 +14,10 @@ from tests.support.toy import table_of
 def test_groups_by_hand() -> None:
     filtered = np.array([1, 3, 11, 2, 20.0])
     unfiltered = np.array([2, 3, 11, 4, 20.0])
-    person = np.array([0, 1, 2, 3, 3])
+    user = np.array([0, 1, 2, 3, 3])
     lengths = np.array([10, 9, 5, 4, 0])
-    groups = group_figures(filtered, unfiltered, person, lengths, BY_HISTORY)
-    assert {name: group["people"] for name, group in groups.items()} == {"hot": 1, "warm": 2, "cold": 1}
+    groups = group_figures(filtered, unfiltered, user, lengths, BY_HISTORY)
+    assert {name: group["users"] for name, group in groups.items()} == {"hot": 1, "warm": 2, "cold": 1}
     assert groups["hot"]["filtered"] == {"recall@10": 1.0, "ndcg@10": 1.0}
     assert groups["hot"]["unfiltered"] == pytest.approx({"recall@10": 1, "ndcg@10": 1 / log2(3)})
     assert groups["warm"]["filtered"] == pytest.approx({"recall@10": 1 / 2, "ndcg@10": 1 / 4})
@@ -41,12 +41,12 @@ def test_the_bounds(count: int, by_history: str, by_training: str) -> None:
     one = np.ones(1)
     for bounds, expected in ((BY_HISTORY, by_history), (BY_TRAINING, by_training)):
         groups = group_figures(one, one, np.zeros(1, dtype=np.int64), np.array([count]), bounds)
-        assert [name for name, group in groups.items() if group["people"]] == [expected]
+        assert [name for name, group in groups.items() if group["users"]] == [expected]
 
 
 def test_a_group_of_nobody_has_no_figures() -> None:
     groups = group_figures(np.ones(1), np.ones(1), np.zeros(1, dtype=np.int64), np.array([3]), BY_HISTORY)
-    assert groups["hot"] == {"people": 0, "filtered": {}, "unfiltered": {}}
+    assert groups["hot"] == {"users": 0, "filtered": {}, "unfiltered": {}}
 
 
 def test_the_mean_is_over_the_seeds_that_have_people() -> None:
@@ -55,10 +55,10 @@ def test_the_mean_is_over_the_seeds_that_have_people() -> None:
         return group_figures(ranks, ranks, np.zeros(1, dtype=np.int64), np.array([length]), BY_HISTORY)
 
     mean = mean_of_groups([run(1, 10), run(3, 10), run(1, 5)])
-    assert mean["hot"]["people"] == 1
+    assert mean["hot"]["users"] == 1
     assert mean["hot"]["filtered"] == mean["hot"]["unfiltered"] == {"recall@10": 1.0, "ndcg@10": 0.75}
-    assert mean["warm"]["people"] == 1
-    assert mean["cold"] == {"people": 0, "filtered": {}, "unfiltered": {}}
+    assert mean["warm"]["users"] == 1
+    assert mean["cold"] == {"users": 0, "filtered": {}, "unfiltered": {}}
 
 
 def test_a_report_groups_people_by_all_of_their_history_and_products_by_training() -> None:
@@ -72,10 +72,10 @@ def test_a_report_groups_people_by_all_of_their_history_and_products_by_training
     scores = np.zeros(table.num_products)
     scores[table.products.number("z")] = 1
     report = evaluate(fixed(*scores), table, targets, history_limit=2, train=train)
-    people, products = report.groups["people"], report.groups["products"]
-    assert [people[name]["people"] for name in ("hot", "warm", "cold")] == [1, 0, 1]
-    assert people["hot"]["filtered"]["recall@10"] == 1.0  # though the model saw two reviews only
-    assert [products[name]["people"] for name in ("hot", "warm", "cold")] == [0, 1, 1]
+    users, products = report.groups["users"], report.groups["products"]
+    assert [users[name]["users"] for name in ("hot", "warm", "cold")] == [1, 0, 1]
+    assert users["hot"]["filtered"]["recall@10"] == 1.0  # though the model saw two reviews only
+    assert [products[name]["users"] for name in ("hot", "warm", "cold")] == [0, 1, 1]
     assert products["cold"]["unfiltered"]["recall@10"] == 1.0  # z has no training review
     assert products["warm"]["unfiltered"]["recall@10"] == 1.0  # y is first of the equal ones but for z
     assert "products" not in evaluate(fixed(*scores), table, targets).groups

@@ -12,7 +12,7 @@ from rec_sys.dataset.histories import Histories
 from rec_sys.dataset.splits import split_by_time
 from rec_sys.dataset.table import ReviewTable
 from rec_sys.errors import DataError, RecSysError
-from rec_sys.metrics.protocol import PersonRanks, RankingReport, evaluate, format_table, mean_of_seeds
+from rec_sys.metrics.protocol import RankingReport, UserRanks, evaluate, format_table, mean_of_seeds
 from rec_sys.recommenders.base import Recommender
 from rec_sys.recommenders.item_knn import ItemKNN
 from tests.support.toy import checkerboard, table_of
@@ -60,7 +60,7 @@ def test_filtered_and_unfiltered_by_hand() -> None:
     assert [report.filtered[f"recall@{k}"] for k in (1, 2, 3)] == [0.5, 0.5, 1.0]
     assert [report.unfiltered[f"recall@{k}"] for k in (1, 2, 3)] == [0.0, 0.0, 1.0]
     assert report.filtered["ndcg@3"] == pytest.approx((1 + 1 / 2) / 2)
-    assert (report.num_people, report.num_products, report.model) == (2, 4, "fixed")
+    assert (report.num_users, report.num_products, report.model) == (2, 4, "fixed")
 
 
 def test_the_model_sees_the_newest_products_and_the_mask_all_of_them() -> None:
@@ -143,7 +143,7 @@ def test_the_report_is_plain_json() -> None:
 def test_ranks_are_kept_for_comparing_but_not_written() -> None:
     report = evaluate(fixed(5, 4, 3, 2), TABLE, LAST)
     assert report.ranks is not None
-    assert (report.ranks.target.tolist(), report.ranks.person.tolist()) == ([2, 5], [0, 1])
+    assert (report.ranks.target.tolist(), report.ranks.user.tolist()) == ([2, 5], [0, 1])
     assert (report.ranks.filtered.tolist(), report.ranks.unfiltered.tolist()) == ([[1, 3]], [[3, 3]])
     assert "ranks" not in report.to_dict()
 
@@ -151,11 +151,11 @@ def test_ranks_are_kept_for_comparing_but_not_written() -> None:
 def test_somebody_with_several_held_out_reviews_counts_once() -> None:
     # a: q is second of all, r third; b: r third
     report = evaluate(fixed(5, 4, 3, 2), TABLE, np.array([1, 2, 5]), cutoffs=(2,))
-    assert report.num_people == 2
+    assert report.num_users == 2
     assert report.unfiltered["recall@2"] == pytest.approx((1 / 2 + 0) / 2)
     assert report.unfiltered["mrr"] == pytest.approx(((1 / 2 + 1 / 3) / 2 + 1 / 3) / 2)
     assert report.ranks is not None
-    assert report.ranks.per_person("mrr", filtered=False) == pytest.approx([(1 / 2 + 1 / 3) / 2, 1 / 3])
+    assert report.ranks.per_user("mrr", filtered=False) == pytest.approx([(1 / 2 + 1 / 3) / 2, 1 / 3])
 
 
 def test_histories_hold_only_what_is_allowed() -> None:
@@ -167,7 +167,7 @@ def test_histories_hold_only_what_is_allowed() -> None:
 
 def report_of(recall: float, model: str = "m") -> RankingReport:
     values = {"recall@10": recall, "ndcg@10": recall / 2, "coverage@10": 0.5}
-    return RankingReport(model, values, values, num_people=1234, num_products=9, history_limit=20, seconds=recall)
+    return RankingReport(model, values, values, num_users=1234, num_products=9, history_limit=20, seconds=recall)
 
 
 def test_mean_of_seeds_by_hand() -> None:
@@ -175,7 +175,7 @@ def test_mean_of_seeds_by_hand() -> None:
     assert mean.filtered["recall@10"] == pytest.approx(0.2)
     assert mean.filtered_spread["recall@10"] == pytest.approx(0.1)  # sqrt((.01 + 0 + .01) / 2)
     assert mean.unfiltered_spread["ndcg@10"] == pytest.approx(0.05)
-    assert (mean.num_seeds, mean.num_people) == (3, 1234)
+    assert (mean.num_seeds, mean.num_users) == (3, 1234)
     assert mean_of_seeds([report_of(0.1)]).filtered_spread == {}
 
 
@@ -187,11 +187,11 @@ def test_the_mean_of_seeds_keeps_ranks_groups_and_what_fitting_took() -> None:
     mean = mean_of_seeds([one, two])
     assert mean.ranks is not None
     assert mean.ranks.unfiltered.tolist() == [[3, 3], [2, 2]]
-    assert mean.ranks.per_person("mrr", filtered=False) == pytest.approx([5 / 12, 5 / 12])
+    assert mean.ranks.per_user("mrr", filtered=False) == pytest.approx([5 / 12, 5 / 12])
     assert (mean.fit_seconds, mean.fit_mib) == (2.0, 300.0)
-    assert mean.groups["people"]["cold"]["people"] == 2
-    assert mean.groups["people"]["cold"]["unfiltered"]["ndcg@10"] == pytest.approx((1 / 2 + 1 / np.log2(3)) / 2)
-    others = replace(two, ranks=PersonRanks(LAST - 1, *([np.zeros((1, 2))] * 3)))  # type: ignore[arg-type]
+    assert mean.groups["users"]["cold"]["users"] == 2
+    assert mean.groups["users"]["cold"]["unfiltered"]["ndcg@10"] == pytest.approx((1 / 2 + 1 / np.log2(3)) / 2)
+    others = replace(two, ranks=UserRanks(LAST - 1, *([np.zeros((1, 2))] * 3)))  # type: ignore[arg-type]
     assert mean_of_seeds([one, others]).ranks is None  # other held-out reviews
 
 

@@ -104,8 +104,8 @@ def test_who_else_is_in_the_batch_changes_nothing_whatever_they_send(checkpoint:
 
 @pytest.mark.parametrize(
     "kind",
-    [{"conv": "gat", "layers": 2}, {"texts": False, "memory": False}, {"review_texts": False, "level": 0}],
-    ids=["gat", "no texts, no memory", "product texts only, no level"],
+    [{"conv": "gat", "layers": 2}, {"texts": False, "item_factors": 0}, {"review_texts": False, "rating_bias": 0}],
+    ids=["gat", "no texts, no item factors", "product texts only, no rating bias"],
 )
 def test_every_kind_of_model_is_exported(tmp_path: Path, kind: dict[str, object]) -> None:
     checkpoint = random_checkpoint(tmp_path / "a.ckpt", **kind)  # type: ignore[arg-type]

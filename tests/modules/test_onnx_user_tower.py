@@ -24,8 +24,8 @@ def test_sums_by_person_by_hand() -> None:
         {},
         {"item_factors": False},
         {"texts": False},
-        {"texts": False, "memory": False, "level": 0},
-        {"review_texts": False, "level": 0},
+        {"texts": False, "item_factors": 0, "rating_bias": 0},
+        {"review_texts": False, "rating_bias": 0},
     ],
     ids=["all", "no item factors", "no texts", "nothing", "product texts only"],
 )
@@ -34,20 +34,20 @@ def test_the_same_as_the_trained_tower(tmp_path: Path, conv: str, layers: int, k
     tower = checkpoint.model.user_tower
     plain = PlainUserTower(tower).eval()
     generator = torch.Generator().manual_seed(1)
-    for reviews, people in ((0, 1), (0, 3), (1, 1), (9, 1), (40, 6)):
+    for reviews, users in ((0, 1), (0, 3), (1, 1), (9, 1), (40, 6)):
         review = torch.arange(reviews)
         products = checkpoint.states.history[torch.randint(50, (reviews,), generator=generator)]
         text = torch.randn(reviews, TEXT_DIM if checkpoint.model.review_texts else 0, generator=generator)
         rating = torch.randint(1, 6, (reviews,), generator=generator).float()
         rating[::3] = torch.nan
-        person = torch.randint(people, (reviews,), generator=generator)
+        user = torch.randint(users, (reviews,), generator=generator)
         age = torch.randint(7, (reviews,), generator=generator)
         days = torch.rand(reviews, generator=generator) * 1000
-        nobody = torch.zeros(people, dtype=torch.int64)
+        nobody = torch.zeros(users, dtype=torch.int64)
         with torch.inference_mode():
-            expected = tower(products, HistoryBatch(people, review, text, rating, review, person, age, days))
+            expected = tower(products, HistoryBatch(users, review, text, rating, review, user, age, days))
             vector, attention = plain(
-                products, rating, person, age, days, nobody, text if checkpoint.model.review_texts else None
+                products, rating, user, age, days, nobody, text if checkpoint.model.review_texts else None
             )
         torch.testing.assert_close(vector, expected.vector, atol=2e-6, rtol=1e-5)
         torch.testing.assert_close(attention, expected.attention, atol=2e-6, rtol=1e-5)

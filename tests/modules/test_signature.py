@@ -11,7 +11,7 @@ from rec_sys.modules.signature import MODELS, graph_model, new_products, recomme
 Arrays = dict[str, npt.NDArray[Any]]
 
 
-def inputs(reviews: int, people: int) -> Arrays:
+def inputs(reviews: int, users: int) -> Arrays:
     return {
         "products": np.zeros((reviews, 4), dtype=np.float32),
         "text": np.zeros((reviews, 3), dtype=np.float32),
@@ -19,7 +19,7 @@ def inputs(reviews: int, people: int) -> Arrays:
         "person": np.zeros(reviews, dtype=np.int64),
         "age": np.zeros(reviews, dtype=np.int64),
         "days": np.zeros(reviews, dtype=np.float32),
-        "people": np.zeros(people, dtype=np.int64),
+        "people": np.zeros(users, dtype=np.int64),
     }
 
 

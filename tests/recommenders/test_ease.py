@@ -72,12 +72,12 @@ def test_neighbouring_reviews_count_as_people_of_their_own() -> None:
     """a took x, y, z: with pairs 2 that is as if two more people had taken x and y, and two more y and z."""
     table = table_of([("a", "x", 5, 1), ("a", "y", 5, 2), ("a", "z", 5, 3), ("b", "x", 5, 1)])
     described = [("a", "x", 5, 1), ("a", "y", 5, 2), ("a", "z", 5, 3), ("b", "x", 5, 1)]
-    described += [(person, product, 5, 1) for person in ("c", "d") for product in ("x", "y")]
-    described += [(person, product, 5, 1) for person in ("e", "f") for product in ("y", "z")]
+    described += [(user, product, 5, 1) for user in ("c", "d") for product in ("x", "y")]
+    described += [(user, product, 5, 1) for user in ("e", "f") for product in ("y", "z")]
     settings = EASESettings(regularisation=1, pairs=2)
     weights = EASE(settings).fit(table, np.arange(4)).weights
-    as_people = EASE(EASESettings(regularisation=1)).fit(table_of(described), np.arange(len(described))).weights
-    np.testing.assert_allclose(weights, as_people, atol=1e-6)
+    as_users = EASE(EASESettings(regularisation=1)).fit(table_of(described), np.arange(len(described))).weights
+    np.testing.assert_allclose(weights, as_users, atol=1e-6)
     without_z = (
         EASE(settings).fit(table, np.array([0, 1, 3])).weights
     )  # a review that is not trained on is no neighbour

@@ -26,7 +26,7 @@ from rec_sys.modules.signature import NUMPY, RECOMMEND, TEXT_ENCODER
 from rec_sys.vector_database.index import VectorBase
 from rec_sys.vector_database.storage import INDEX_FILE, save_vector_base
 from tests.support.toy_checkpoint import ToyEncoder, toy_checkpoint, toy_table
-from triton_utils.backend.request_arrays import arrays_of, people_of
+from triton_utils.backend.request_arrays import arrays_of, users_of
 from triton_utils.backend.settings import RecommendSettings
 from triton_utils.repository.versions import Repository, Shape, State, Version
 
@@ -105,11 +105,11 @@ class SmallServer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignor
             vectors = self.recommender.encoder.encode([text.decode() for text in inputs["text"][:, 0]])
             return _response({"vector": vectors})
         try:
-            people, rows, k = people_of(inputs, RecommendSettings())
+            users, rows, k = users_of(inputs, RecommendSettings())
         except DataError as error:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         base = self.recommender.base
-        answer = self.recommender.answer(people, k)
+        answer = self.recommender.answer(users, k)
         return _response(self.change(arrays_of(answer, rows, base.products.ids, base.names, self.fingerprint)))
 
 

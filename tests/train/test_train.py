@@ -25,7 +25,7 @@ from rec_sys.recommenders.graph.resume import State, check_same
 from rec_sys.train.run import TrainResult, train
 
 SMALL = [
-    "data.sample_people=300",
+    "data.sample_users=300",
     "data.sample_products=100",
     "data.sample_reviews=3000",
     "model.dim=32",
@@ -194,7 +194,7 @@ def test_without_ratings(tmp_path: Path, work_dir: Path, trained: TrainResult) -
     data = [f"data.path={tmp_path / 'plain.csv'}", "train.max_epochs=1"]
     result = train(configuration(tmp_path, *data))
     assert result.report.ratings == {}
-    assert result.report.ranking["graph model"].num_people == 30
+    assert result.report.ranking["graph model"].num_users == 30
     with pytest.raises(ConfigError, match="the train and valid reviews have no ratings"):
         train(configuration(tmp_path, *data, "train.ranking_weight=0"))
 

@@ -95,7 +95,7 @@ def test_a_known_person_and_a_stranger_who_took_the_same(bare: Path) -> None:
 
 def test_of_texts_it_says_that_they_were_not_read(bare: Path) -> None:
     plain = ask(bare, [{"product_id": "p2"}, {"product_id": "p8"}])
-    described = ask(bare, [{"product_id": "p2", "text": "I love harps"}, {"product_id": "p8"}])
+    worded = ask(bare, [{"product_id": "p2", "text": "I love harps"}, {"product_id": "p8"}])
     assert scores(worded) == scores(plain)
     assert (plain.note, worded.note) == ("", UNREAD)
     assert len(ask(bare, [{"product_id": "unknown", "product_name": "Harp"}]).items) == 10

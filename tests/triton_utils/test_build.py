@@ -21,7 +21,7 @@ from rec_sys.vector_database.storage import save_vector_base
 from tests.support.toy_checkpoint import toy_checkpoint, toy_table
 from triton_utils.deploy import DeploySettings, deploy
 from triton_utils.repository import build
-from triton_utils.repository.build import SAMPLE_K, SAMPLE_MORE, difference, sample_people
+from triton_utils.repository.build import SAMPLE_K, SAMPLE_MORE, difference, sample_users
 from triton_utils.repository.versions import Repository
 
 
@@ -80,7 +80,7 @@ def test_a_network_that_answers_otherwise_is_not_deployed(
 def answer(answering: tuple[ReviewRecommender, str]) -> Answer:
     """Of a recommender with texts, for people of whom all sorts of things are known."""
     recommender, _ = answering
-    people = sample_people(recommender.base, recommender.towers.max_history)
+    people = sample_users(recommender.base, recommender.towers.max_history)
     found = recommender.answer(people, SAMPLE_K + SAMPLE_MORE)
     assert all(difference(found, found, row) == "" for row in range(len(people)))
     return found

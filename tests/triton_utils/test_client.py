@@ -16,7 +16,7 @@ import pytest
 
 from rec_sys.errors import ConfigError
 from rec_sys.inference.recommend import Recommendations, ReviewRecommender
-from rec_sys.inference.users import Person, Review
+from rec_sys.inference.users import Review, User
 from tests.support.small_server import SmallServer, fail, late, small_server
 from triton_utils.client import TritonClient
 from triton_utils.client.async_client import AsyncTritonClient
@@ -44,7 +44,7 @@ def client(server: SmallServer) -> Iterator[TritonClient]:
         yield connected
 
 
-def people(recommender: ReviewRecommender) -> list[Person]:
+def people(recommender: ReviewRecommender) -> list[User]:
     """Somebody with everything, somebody with nothing, and somebody strange."""
     ids = recommender.base.products.ids
     many = [
@@ -57,7 +57,7 @@ def people(recommender: ReviewRecommender) -> list[Person]:
         Review(product_name=recommender.base.names[3].upper(), text="", rating=4.5),
         Review(product_info="only described"),
     ]
-    return [Person("many", many), Person("", []), Person("🎸", strange)]
+    return [User("many", many), User("", []), User("🎸", strange)]
 
 
 def assert_same(found: list[Recommendations], expected: list[Recommendations]) -> None:
@@ -114,14 +114,14 @@ def test_one_class_per_cause(server: SmallServer, step: Any, error: type[TritonE
     server.always = step
     settings = CallSettings(deadline=0.3 if error is DeadlineExceeded else 20, tries=3, backoff=0.01)
     with TritonClient(server.address, settings) as client, pytest.raises(TritonError, match=words) as raised:
-        client.recommend([Person("me")], 1)
+        client.recommend([User("me")], 1)
     assert type(raised.value) is error
     assert server.asked == asked
 
     async def ask() -> None:
         other = AsyncTritonClient(server.address, settings)
         try:
-            await other.served([Person("me")], 1)
+            await other.served([User("me")], 1)
         finally:
             await other.close()
 
@@ -133,11 +133,11 @@ def test_one_class_per_cause(server: SmallServer, step: Any, error: type[TritonE
 
 def test_unavailable_is_asked_again_and_nothing_else(server: SmallServer, client: TritonClient) -> None:
     server.steps = [fail(Code.UNAVAILABLE, LOADING), fail(Code.UNAVAILABLE, LOADING)]
-    assert len(client.recommend([Person("me")], 2)[0].items) == 2
+    assert len(client.recommend([User("me")], 2)[0].items) == 2
     assert server.asked == 3
     server.steps = [fail(Code.INTERNAL, "no")]
     with pytest.raises(ServerError):
-        client.recommend([Person("me")], 2)
+        client.recommend([User("me")], 2)
     assert server.asked == 4
 
 
@@ -148,7 +148,7 @@ def test_the_deadline_holds_for_all_tries_together(server: SmallServer) -> None:
         TritonClient(server.address, CallSettings(deadline=0.5, tries=20, backoff=0.1)) as client,
         pytest.raises(NotReady),
     ):
-        client.recommend([Person("me")])
+        client.recommend([User("me")])
     assert time.monotonic() - start < 3
     assert 2 <= server.asked <= 6
 
@@ -159,7 +159,7 @@ def test_a_dead_port() -> None:
     start = time.monotonic()
     with TritonClient(f"127.0.0.1:{port}", QUICK) as client:
         with pytest.raises(Unreachable, match=rf"no Triton server answers at 127.0.0.1:{port} after 3 tries.*serve"):
-            client.recommend([Person("me")])
+            client.recommend([User("me")])
         assert not client.ready()
     assert time.monotonic() - start < 4
 
@@ -171,29 +171,29 @@ def test_a_port_where_nobody_speaks() -> None:
             TritonClient(address, CallSettings(deadline=0.3)) as client,
             pytest.raises(DeadlineExceeded, match=address),
         ):
-            client.recommend([Person("me")])
+            client.recommend([User("me")])
 
 
 def test_a_server_that_comes_back(answering: tuple[ReviewRecommender, str]) -> None:
     with small_server(*answering) as first:
         port = first.port
         client = TritonClient(first.address, CallSettings(deadline=5, tries=1))
-        before = client.recommend([Person("me")], 3)
+        before = client.recommend([User("me")], 3)
     with pytest.raises(Unreachable):
-        client.recommend([Person("me")], 3)
+        client.recommend([User("me")], 3)
     time.sleep(0.5)
     with small_server(*answering, port=port):
         start = time.monotonic()
         while not client.ready():
             assert time.monotonic() - start < 5
             time.sleep(0.02)
-        assert client.recommend([Person("me")], 3) == before
+        assert client.recommend([User("me")], 3) == before
     client.close()
 
 
 def test_many_threads_share_one_connection(server: SmallServer, client: TritonClient) -> None:
     ids = server.recommender.base.products.ids
-    asked = [[Person(f"p{n}", [Review(ids[n % 30], f"text {n}", rating=4)])] for n in range(64)]
+    asked = [[User(f"p{n}", [Review(ids[n % 30], f"text {n}", rating=4)])] for n in range(64)]
     with ThreadPoolExecutor(16) as pool:
         found = list(pool.map(lambda batch: client.recommend(batch, 3), asked))
     for batch, result in zip(asked, found, strict=True):
@@ -228,7 +228,7 @@ def test_what_makes_no_sense_is_not_sent(
     server: SmallServer, client: TritonClient, review: Any, k: Any, words: str
 ) -> None:
     with pytest.raises(BadInput, match=words):
-        client.recommend([Person("me", [Review("A"), review])], k)
+        client.recommend([User("me", [Review("A"), review])], k)
     assert server.asked == 0
 
 
@@ -275,7 +275,7 @@ def one_less(name: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
 def test_an_answer_that_makes_no_sense(server: SmallServer, client: TritonClient, change: Any, words: str) -> None:
     server.change = change
     with pytest.raises(ServerError, match=words):
-        client.recommend([Person("a", [Review("B")]), Person("b")], 3)
+        client.recommend([User("a", [Review("B")]), User("b")], 3)
 
 
 @pytest.mark.parametrize("address", ["", "nowhere", "host:", "host:0", "host:70000", "http://host:8001", "a b:1"])

@@ -15,7 +15,7 @@ import pytest
 from rec_sys.errors import RepositoryError, VectorBaseError
 from rec_sys.files import sha256_of
 from rec_sys.inference.recommend import Recommendations
-from rec_sys.inference.users import Person, Review
+from rec_sys.inference.users import Review, User
 from rec_sys.vector_database.storage import save_vector_base
 from tests.support.served_toy import ServedToy
 from tests.triton_utils.conftest import Served
@@ -27,7 +27,7 @@ from triton_utils.repository.versions import Repository
 
 pytestmark = pytest.mark.triton
 
-PERSON = Person("somebody", [Review("p1", "good", 5.0, 1), Review("p2", "", 1.0, 2), Review("", "known to nobody")])
+PERSON = User("somebody", [Review("p1", "good", 5.0, 1), Review("p2", "", 1.0, 2), Review("", "known to nobody")])
 
 
 def answer_of(served: Served) -> tuple[str, list[Recommendations]]:
@@ -232,7 +232,7 @@ def test_a_full_queue_is_refused_at_once_and_the_rest_is_answered(
     served: Served, version_one: tuple[str, list[Recommendations]]
 ) -> None:
     copied_version(served.toy.deploy_settings, lambda _: None, workers=1, max_waiting=2, cached_texts=0)
-    busy = Person("busy", [Review("", f"a long text to read {number} " * 60) for number in range(5)])
+    busy = User("busy", [Review("", f"a long text to read {number} " * 60) for number in range(5)])
     outcomes: list[tuple[float, str]] = []
 
     def go() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from rec_sys.errors import DataError
 from rec_sys.inference.recommend import Answer
-from rec_sys.inference.users import Person, Review
+from rec_sys.inference.users import Review, User
 from rec_sys.modules.signature import UNKNOWN_TIME, recommend
 from rec_sys.vector_database.index import NONE
 from triton_utils.backend.request_arrays import arrays_of, people_of
@@ -42,8 +42,8 @@ def call(**changes: Any) -> dict[str, npt.NDArray[Any]]:
 def test_rows_become_reviews_of_their_authors() -> None:
     people, rows, k = people_of(call(), LIMITS)
     assert people == [
-        Person("first", [Review("A", EMOJI, 5.0, 10), Review("C", "", 1.0, -10)]),
-        Person("second", [Review("", "a\0b", None, None, "Bell")]),
+        User("first", [Review("A", EMOJI, 5.0, 10), Review("C", "", 1.0, -10)]),
+        User("second", [Review("", "a\0b", None, None, "Bell")]),
     ]
     assert [mine.tolist() for mine in rows] == [[0, 2], [1]]
     assert k == 4
@@ -52,7 +52,7 @@ def test_rows_become_reviews_of_their_authors() -> None:
 def test_somebody_without_reviews_and_nobody_at_all() -> None:
     nothing = {name: array[:0] for name, array in call().items() if name not in ("people", "k")}
     people, rows, _ = people_of(call(**nothing), LIMITS)
-    assert people == [Person("first", []), Person("second", [])]
+    assert people == [User("first", []), User("second", [])]
     assert [len(mine) for mine in rows] == [0, 0]
     assert people_of(call(**nothing, people=objects()), LIMITS)[:2] == ([], [])
 

@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 from rec_sys.errors import ServeError
-from rec_sys.inference.users import Person, Review
+from rec_sys.inference.users import Review, User
 from tests.support.served_toy import ServedToy
 from tests.triton_utils.conftest import Served
 from tests.triton_utils.test_uvicorn import uvicorn, wait_for
@@ -33,7 +33,7 @@ from triton_utils.server.process import ServerSettings, TritonServer, addresses_
 pytestmark = pytest.mark.triton
 
 PROJECT = Path(__file__).resolve().parents[2]
-PERSON = Person("somebody", [Review("p1", "good", 5.0)])
+PERSON = User("somebody", [Review("p1", "good", 5.0)])
 WITHIN = 30.0  # seconds for what takes two or three on a machine with nothing else to do
 
 
@@ -206,7 +206,7 @@ def test_what_is_asked_while_it_stops_is_answered_or_refused_at_once(
 ) -> None:
     settings = toy.server_settings.model_copy(update={"repository": repository})
     outcomes: list[str] = []
-    busy = Person("busy", [Review("", f"a long text {number} " * 80) for number in range(5)])
+    busy = User("busy", [Review("", f"a long text {number} " * 80) for number in range(5)])
 
     def go() -> None:
         try:

@@ -15,12 +15,12 @@ from tritonclient.grpc import InferenceServerClient, InferInput
 from tritonclient.utils import InferenceServerException
 
 from rec_sys.inference.recommend import HAS_ALL, NOTHING_KNOWN, Recommendations
-from rec_sys.inference.users import Person, Review
+from rec_sys.inference.users import Review, User
 from rec_sys.modules import signature
 from rec_sys.text.onnx_text_encoder import OnnxTextEncoder
 from tests.triton_utils.conftest import Served
 from triton_utils.errors import BadInput
-from triton_utils.repository.build import sample_people
+from triton_utils.repository.build import sample_users
 from triton_utils.server.process import ask
 
 pytestmark = pytest.mark.triton
@@ -52,7 +52,7 @@ def in_process(served: Served, model: str) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(served.toy.repository / model / "1" / "model.onnx", options)
 
 
-@pytest.mark.parametrize(("num_reviews", "num_people"), [(0, 0), (0, 3), (1, 1), (10, 4), (1000, 100)])
+@pytest.mark.parametrize(("num_reviews", "num_users"), [(0, 0), (0, 3), (1, 1), (10, 4), (1000, 100)])
 def test_graph_model_gives_the_bits_of_onnx_runtime(served: Served, num_reviews: int, num_people: int) -> None:
     arrays = reviews_of(served, num_reviews, num_people)
     expected = in_process(served, "graph_model").run(["vector", "attention"], arrays)
@@ -91,14 +91,14 @@ def assert_alike(ours: list[Recommendations], expected: list[Recommendations]) -
 
 
 def test_recommend_gives_what_torch_gives(served: Served) -> None:
-    people = sample_people(served.base, served.in_torch.towers.max_history)
+    people = sample_users(served.base, served.in_torch.towers.max_history)
     assert_alike(served.client.recommend(people, 5), served.in_torch.recommend(people, 5))
     answer = served.client.served(people, 5)
     assert answer.model == served.checkpoint.fingerprint
 
 
 def test_texts_seen_before_are_not_read_again_and_change_nothing(served: Served) -> None:
-    person = Person("new", [Review("", f"a text nobody wrote before, number {number}") for number in range(8)])
+    person = User("new", [Review("", f"a text nobody wrote before, number {number}") for number in range(8)])
     before = cache_counts(served)
     first = served.client.recommend([person], 5)
     assert served.client.recommend([person], 5) == first
@@ -116,8 +116,8 @@ def cache_counts(served: Served) -> list[float]:
 
 
 def test_people_without_reviews_with_all_products_and_more_than_there_are(served: Served) -> None:
-    everything = Person("has all", [Review(product_id) for product_id in served.base.products.ids])
-    nothing, all_of_it = served.client.recommend([Person("new"), everything], k=10_000)
+    everything = User("has all", [Review(product_id) for product_id in served.base.products.ids])
+    nothing, all_of_it = served.client.recommend([User("new"), everything], k=10_000)
     assert NOTHING_KNOWN in nothing.note
     assert len(nothing.items) == len(served.base)
     assert all_of_it.items == []
@@ -127,23 +127,23 @@ def test_people_without_reviews_with_all_products_and_more_than_there_are(served
 
 def test_odd_texts_are_answered(served: Served) -> None:
     texts = ["", " ", "\0", "🎸" * 50, "\u202e right to left", "a\0b", "x" * 90_000, "\n\n", "ß" * 500]
-    people = [Person(f"p{n}\0🎸", [Review("", text, product_name=text)]) for n, text in enumerate(texts)]
+    people = [User(f"p{n}\0🎸", [Review("", text, product_name=text)]) for n, text in enumerate(texts)]
     assert_alike(served.client.recommend(people, 3), served.in_torch.recommend(people, 3))
 
 
 def test_ten_thousand_reviews_of_one_person(served: Served) -> None:
     reviews = [Review(f"p{number % 25}", f"text {number}", 4.0, number) for number in range(10_000)]
-    (ours,) = served.client.recommend([Person("busy", reviews)], 3)
-    assert_alike([ours], served.in_torch.recommend([Person("busy", reviews)], 3))
+    (ours,) = served.client.recommend([User("busy", reviews)], 3)
+    assert_alike([ours], served.in_torch.recommend([User("busy", reviews)], 3))
 
 
 def test_what_is_too_much_is_refused(served: Served) -> None:
     with pytest.raises(BadInput, match=r"text\[0\] has 1,000,000 characters; expected at most 100,000"):
-        served.client.recommend([Person("long", [Review("", "x" * 1_000_000)])])
+        served.client.recommend([User("long", [Review("", "x" * 1_000_000)])])
     with pytest.raises(BadInput, match=r"20,001 reviews in one call; expected at most 20,000: ask in parts"):
-        served.client.recommend([Person("many", [Review("p1")] * 20_001)])
+        served.client.recommend([User("many", [Review("p1")] * 20_001)])
     with pytest.raises(BadInput, match=r"people times k in one call"):
-        served.client.recommend([Person("greedy")], k=2_000_000)
+        served.client.recommend([User("greedy")], k=2_000_000)
 
 
 def raw(served: Served, model: str, arrays: dict[str, tuple[str, npt.NDArray[Any]]]) -> Any:
@@ -223,7 +223,7 @@ def test_wrong_lengths_are_refused_by_graph_model(served: Served) -> None:
 
 
 def test_many_at_once_get_their_own_answers(served: Served) -> None:
-    people = sample_people(served.base, 5)
+    people = sample_users(served.base, 5)
     expected = [served.client.recommend([person], 4)[0] for person in people]
     wrong: list[str] = []
 

@@ -15,7 +15,7 @@ import pytest
 from rec_sys.errors import CheckpointError
 from rec_sys.inference.infer import InferSettings, infer
 from rec_sys.inference.recommend import Recommendations
-from rec_sys.inference.users import Person, Review
+from rec_sys.inference.users import Review, User
 from tests.support.toy_checkpoint import toy_checkpoint
 from tests.triton_utils.conftest import Served
 from triton_utils.client import TritonClient
@@ -80,19 +80,19 @@ def test_infer_refuses_a_server_with_another_checkpoint(served: Served, tmp_path
         list(infer(settings))
 
 
-def person(*reviews: Review) -> list[Person]:
-    return [Person("me", reviews)]
+def person(*reviews: Review) -> list[User]:
+    return [User("me", reviews)]
 
 
 @pytest.mark.parametrize(
     ("people", "k", "words"),
     [
         (person(Review("B", "word " * 200_000)), 3, r"text\[0\] has 1,000,000 characters"),
-        ([Person(str(number)) for number in range(2_000)], 3, "2,000 people in one call"),
+        ([User(str(number)) for number in range(2_000)], 3, "2,000 people in one call"),
         (person(*[Review("B")] * 30_000), 3, "30,000 reviews in one call"),
     ],
 )
-def test_too_much_is_bad_input(served: Served, people: list[Person], k: int, words: str) -> None:
+def test_too_much_is_bad_input(served: Served, people: list[User], k: int, words: str) -> None:
     with pytest.raises(BadInput, match=words):
         served.client.recommend(people, k)
 
@@ -112,7 +112,7 @@ def test_models_that_are_not_there(served: Served) -> None:
     assert not served.client.ready("recommend", "99")
     assert served.client.ready()
     with TritonClient(served.server.addresses.http) as wrong, pytest.raises(TritonError, match="Triton server"):
-        wrong.recommend([Person("me")])
+        wrong.recommend([User("me")])
 
 
 Ask = Callable[[httpx.AsyncClient], Coroutine[Any, Any, Any]]

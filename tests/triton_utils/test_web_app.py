@@ -15,7 +15,7 @@ import numpy as np
 import orjson
 import pytest
 
-from rec_sys.inference.read_reviews import parse_people
+from rec_sys.inference.read_reviews import parse_users
 from tests.support.asked_app import ask, assert_refused, get, post
 from tests.support.small_server import SmallServer, deploy_toy, fail
 from triton_utils.web.schemas import EXAMPLES, Answer, Health, ReviewIn, SimilarAnswer
@@ -30,7 +30,7 @@ def test_the_examples_of_the_documentation(server: SmallServer, settings: WebSet
     answer = post(settings, body, params={"k": 4})
     assert answer.status_code == 200
     assert orjson.loads(answer.content) == Answer.model_validate_json(answer.content, strict=True).model_dump()
-    people = parse_people(orjson.dumps(body), "")
+    people = parse_users(orjson.dumps(body), "")
     expected = [asdict(result) for result in server.recommender.recommend(people, 4)]
     found = answer.json()
     assert found["model"] == server.fingerprint
@@ -47,7 +47,7 @@ def test_every_documented_field_is_read() -> None:
     full = {"product_name": "Harp", "product_info": "With strings", "comment": "Fine", "title": "Good", "score": 4}
     row = {"reviewerID": "A", "asin": "B", "verified": True, "date": "2018-09-30", **full}
     assert set(row) == set(ReviewIn.model_fields)
-    (person,) = parse_people(orjson.dumps([row]), "")
+    (person,) = parse_users(orjson.dumps([row]), "")
     review = person.reviews[0]
     assert person.user_id == "A"
     assert (review.product_id, review.product_name, review.product_info) == ("B", "Harp", "With strings")

@@ -36,12 +36,12 @@ def by_hand(target: Floats, query: Floats, k: int, out: Ints) -> tuple[Ints, Flo
     return order, score[order]
 
 
-@pytest.mark.parametrize("people", [1, 3, 40])  # FAISS computes a large batch in another way
+@pytest.mark.parametrize("users", [1, 3, 40])  # FAISS computes a large batch in another way
 @pytest.mark.parametrize("k", [1, 10, 300, 1000])
-def test_exact_search_is_numpy(people: int, k: int) -> None:
+def test_exact_search_is_numpy(users: int, k: int) -> None:
     target = unit(300)
     target[150:200] = target[100:150]  # equal products, so that ties are met
-    queries = np.concatenate([unit(people, seed=1), target[120:130]])
+    queries = np.concatenate([unit(users, seed=1), target[120:130]])
     generator = np.random.default_rng(2)
     out = [generator.integers(0, 300, size=size) for size in generator.integers(0, 30, size=len(queries))]
     numbers, scores = base_of(target).search(queries, k, out)
@@ -146,9 +146,9 @@ def test_settings_have_limits() -> None:
 
 def test_people_without_colours_keep_what_says_what_they_like() -> None:
     base = base_of(unit(30))
-    people = unit(3, seed=1)
-    whole = people.copy()
-    np.testing.assert_array_equal(base.without_codes(people), whole)  # no likeness: nothing stands beside the taste
+    users = unit(3, seed=1)
+    whole = users.copy()
+    np.testing.assert_array_equal(base.without_codes(users), whole)  # no likeness: nothing stands beside the taste
     some = replace(base, origin=base.origin.model_copy(update={"likeness": 9}))
-    np.testing.assert_array_equal(some.without_codes(people), np.pad(whole[:, :10], ((0, 0), (0, DIM - 10))))
-    np.testing.assert_array_equal(people, whole)
+    np.testing.assert_array_equal(some.without_codes(users), np.pad(whole[:, :10], ((0, 0), (0, DIM - 10))))
+    np.testing.assert_array_equal(users, whole)

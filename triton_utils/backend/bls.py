@@ -78,7 +78,7 @@ class CalledTowers:
         self.version, self.text_dim, self.review_texts = version, text_dim, review_texts
         self.max_history = max_history
 
-    def people(self, products: Floats, histories: HistoryArrays) -> tuple[Floats, Floats]:
+    def users(self, products: Floats, histories: HistoryArrays) -> tuple[Floats, Floats]:
         """Vectors (num_users, dim) and attention (num_edges,)."""
         inputs = graph_model_inputs(products, histories, self.review_texts)
         vector, attention = call(signature.GRAPH_MODEL, self.version, inputs, ("vector", "attention"))

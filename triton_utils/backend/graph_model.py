@@ -49,11 +49,11 @@ def threads_of(args: dict[str, str]) -> int:
 def _nonsense(inputs: dict[str, Any]) -> str:
     """What is wrong with the inputs, in words: other lengths, numbers that are none, rows that are not there."""
     if "person" in inputs:
-        num_reviews, num_people = len(inputs["person"]), len(inputs["people"])
+        num_reviews, num_users = len(inputs["person"]), len(inputs["people"])
         for name, array in inputs.items():
             if name != "people" and len(array) != num_reviews:
                 return f"{name} has {len(array):,} rows, but person has {num_reviews:,}"
-        if num_reviews and (inputs["person"].min() < 0 or inputs["person"].max() >= num_people):
+        if num_reviews and (inputs["person"].min() < 0 or inputs["person"].max() >= num_users):
             return f"person holds rows beyond people; expected 0 to {num_people - 1}"
         if num_reviews and inputs["age"].min() < 0:
             return "age holds a number below 0; expected 0 for a person's newest review, then 1, 2, ..."

@@ -21,7 +21,7 @@ from rec_sys.inference.served import load_served
 from rec_sys.modules.signature import recommend
 from rec_sys.text.text_encoder import NoTexts, TextEncoder
 from triton_utils.backend.bls import CalledEncoder, CalledTowers, CallError
-from triton_utils.backend.request_arrays import arrays_of, people_of
+from triton_utils.backend.request_arrays import arrays_of, users_of
 from triton_utils.backend.settings import RecommendSettings
 from triton_utils.backend.text_cache import CachedEncoder
 
@@ -93,8 +93,8 @@ class TritonPythonModel:
             tensor.name: pb_utils.get_input_tensor_by_name(request, tensor.name).as_numpy()
             for tensor in SIGNATURE.inputs
         }
-        people, rows, k = people_of(inputs, self.settings)
-        answer = self.recommender.answer(people, k)
+        users, rows, k = users_of(inputs, self.settings)
+        answer = self.recommender.answer(users, k)
         base = self.recommender.base
         outputs = arrays_of(answer, rows, base.products.ids, base.names, self.fingerprint)
         self._count()

@@ -12,7 +12,7 @@ from rec_sys.arrays import Floats, Ints
 from rec_sys.columns import MAX_RATING, MIN_RATING
 from rec_sys.errors import DataError
 from rec_sys.inference.recommend import Answer
-from rec_sys.inference.users import Person, Review
+from rec_sys.inference.users import Review, User
 from rec_sys.modules.signature import UNKNOWN_TIME, recommend
 from rec_sys.vector_database.index import NONE
 from triton_utils.backend.settings import RecommendSettings
@@ -21,7 +21,7 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 LATEST = 2**53  # seconds; far beyond any date, and differences of two such times are still exact
 
 
-def people_of(arrays: Arrays, limits: RecommendSettings) -> tuple[list[Person], list[Ints], int]:
+def users_of(arrays: Arrays, limits: RecommendSettings) -> tuple[list[User], list[Ints], int]:
     """The people of a call of `recommend`.
 
     Args:
@@ -36,14 +36,14 @@ def people_of(arrays: Arrays, limits: RecommendSettings) -> tuple[list[Person], 
     """
     if wrong := recommend().mismatch(arrays):
         raise DataError(wrong)
-    num_people, num_reviews, k = len(arrays["people"]), len(arrays["person"]), int(arrays["k"][0])
+    num_users, num_reviews, k = len(arrays["people"]), len(arrays["person"]), int(arrays["k"][0])
     if k < 1:
         raise DataError(f"k={k}: at least one product must be asked for; give k=1 or more")
-    _at_most("people", num_people, limits.max_people)
+    _at_most("people", num_users, limits.max_users)
     _at_most("reviews", num_reviews, limits.max_reviews)
-    _at_most("people times k", num_people * k, limits.max_answers)
-    person: Ints = arrays["person"]
-    if wrong_rows := np.flatnonzero((person < 0) | (person >= num_people)).tolist():
+    _at_most("people times k", num_users * k, limits.max_answers)
+    user: Ints = arrays["person"]
+    if wrong_rows := np.flatnonzero((user < 0) | (user >= num_users)).tolist():
         row = wrong_rows[0]
         raise DataError(f"person[{row}]={person[row]}: expected a row of people, 0 to {num_people - 1}")
     rating: Floats = arrays["rating"]
@@ -58,13 +58,13 @@ def people_of(arrays: Arrays, limits: RecommendSettings) -> tuple[list[Person], 
         row = wrong_rows[0]
         raise DataError(f"timestamp[{row}]={time[row]}: expected seconds since 1970, or {UNKNOWN_TIME} for unknown")
     texts = {name: _texts(name, arrays[name], limits.max_text) for name in ("product_id", "text", "product_name")}
-    order = np.argsort(person, kind="stable")
-    rows = np.split(order, np.searchsorted(person[order], np.arange(1, num_people))) if num_people else []
-    people = [
-        Person(user_id, [_review(row, texts, rating, time) for row in mine.tolist()])
+    order = np.argsort(user, kind="stable")
+    rows = np.split(order, np.searchsorted(user[order], np.arange(1, num_users))) if num_users else []
+    users = [
+        User(user_id, [_review(row, texts, rating, time) for row in mine.tolist()])
         for user_id, mine in zip(_texts("people", arrays["people"], limits.max_text), rows, strict=True)
     ]
-    return people, rows, k
+    return users, rows, k
 
 
 def arrays_of(

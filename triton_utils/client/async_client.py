@@ -10,7 +10,7 @@ import grpc
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from rec_sys.inference.remote import Served
-from rec_sys.inference.users import Person
+from rec_sys.inference.users import User
 from rec_sys.modules import signature
 from rec_sys.modules.signature import RECOMMEND
 from triton_utils.client.attempts import CHANNEL_OPTIONS, Attempts, CallSettings, check_address
@@ -49,7 +49,7 @@ class AsyncTritonClient:
         if not (await self._call("ModelReady", request, f"readiness of {RECOMMEND}", settings)).ready:
             raise NotReady(f"the server at {self.address} has not loaded {RECOMMEND}; wait, or deploy it")
 
-    async def served(self, people: Sequence[Person], k: int = 10) -> Served:
+    async def served(self, people: Sequence[User], k: int = 10) -> Served:
         """Recommendations, and the model that gave them; see `TritonClient.served`."""
         model = signature.recommend()
         many = sum(len(person.reviews) for person in people) + len(people) * k > MANY

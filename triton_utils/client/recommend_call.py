@@ -10,7 +10,7 @@ import numpy as np
 from rec_sys.columns import MAX_RATING, MIN_RATING
 from rec_sys.inference.recommend import REASONS, Reason, Recommendation, Recommendations, excerpt
 from rec_sys.inference.remote import Served
-from rec_sys.inference.users import Person, Review, order_in_time
+from rec_sys.inference.users import Review, User, order_in_time
 from rec_sys.modules.signature import UNKNOWN_TIME
 from triton_utils.client.tensors import Array, texts
 from triton_utils.errors import BadInput, ServerError
@@ -19,7 +19,7 @@ MAX_K = 2**31 - 1  # it travels as INT32
 TIME_LIMIT = 2**63
 
 
-def inputs_of(people: Sequence[Person], k: int) -> dict[str, Array]:
+def inputs_of(people: Sequence[User], k: int) -> dict[str, Array]:
     """The inputs of the model `recommend`.
 
     Raises:
@@ -55,7 +55,7 @@ def _check(review: Review, whose: str) -> None:
         raise BadInput(f"{whose}: timestamp {timestamp}; expected seconds since 1970, or None where it is not known")
 
 
-def served(people: Sequence[Person], outputs: Mapping[str, Array]) -> Served:
+def served(people: Sequence[User], outputs: Mapping[str, Array]) -> Served:
     """Recommendations from the outputs of the model `recommend`.
 
     Args:

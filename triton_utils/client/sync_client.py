@@ -21,7 +21,7 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from rec_sys.arrays import Floats
 from rec_sys.inference.recommend import Recommendations
 from rec_sys.inference.remote import Served
-from rec_sys.inference.users import Person
+from rec_sys.inference.users import User
 from rec_sys.modules import signature
 from rec_sys.modules.signature import RECOMMEND, Signature
 from triton_utils.client.attempts import CHANNEL_OPTIONS, Attempts, CallSettings, check_address
@@ -76,7 +76,7 @@ class TritonClient:
         if not self._call("ModelReady", request, f"readiness of {model}").ready:
             raise NotReady(f"the server at {self.address} has not loaded {model}; wait, or deploy it")
 
-    def recommend(self, people: Sequence[Person], k: int = 10) -> list[Recommendations]:
+    def recommend(self, people: Sequence[User], k: int = 10) -> list[Recommendations]:
         """The k best products for each person, as `ReviewRecommender.recommend` gives them in process.
 
         Args:
@@ -89,7 +89,7 @@ class TritonClient:
         """
         return self.served(people, k).recommendations
 
-    def served(self, people: Sequence[Person], k: int = 10) -> Served:
+    def served(self, people: Sequence[User], k: int = 10) -> Served:
         """The same with the fingerprint of the model that answered; errors as in `recommend`."""
         return served(people, self.infer(signature.recommend(), inputs_of(people, k)))
 

@@ -14,7 +14,7 @@ from rec_sys.inference.onnx_encoder import OnnxTowers
 from rec_sys.inference.recommend import Answer, ReviewRecommender
 from rec_sys.inference.served import Served, load_served, save_served
 from rec_sys.inference.torch_encoder import TorchTowers, all_history
-from rec_sys.inference.users import Person, Review
+from rec_sys.inference.users import Review, User
 from rec_sys.modules.config_pbtxt import MODEL_FILE, ONNX_MODELS, Target
 from rec_sys.modules.model_export import export_graph_model, export_new_products
 from rec_sys.modules.parity import NEARLY_EQUAL, TOLERANCE
@@ -28,7 +28,7 @@ from rec_sys.text.text_encoder import NoTexts, TextEncoder
 from rec_sys.vector_database.index import NONE, VectorBase
 from triton_utils.repository.versions import Shape, write_model_py
 
-SAMPLE_PEOPLE = 20  # of the whole way that is compared with torch
+SAMPLE_USERS = 20  # of the whole way that is compared with torch
 SAMPLE_K = 10  # ranks that are compared
 SAMPLE_MORE = 16  # ranks below them from which a product of nearly the same score may come up
 
@@ -137,12 +137,12 @@ def verify(folder: Path, version: int, checkpoint: Checkpoint) -> None:
     onnx = OnnxTowers(folder / GRAPH_MODEL / number / MODEL_FILE, product_tower, served.max_history, threads=1)
     if onnx.checkpoint != checkpoint.fingerprint:
         raise CheckpointError(f"{folder / GRAPH_MODEL} was exported from {onnx.checkpoint[:12]}; deploy again")
-    people = sample_people(whole.base, served.max_history)
+    users = sample_users(whole.base, served.max_history)
     ours, torchs = (
-        ReviewRecommender(towers, whole.base, whole.history, encoder).answer(people, SAMPLE_K + SAMPLE_MORE)
+        ReviewRecommender(towers, whole.base, whole.history, encoder).answer(users, SAMPLE_K + SAMPLE_MORE)
         for towers in (onnx, TorchTowers(checkpoint))
     )
-    for row, person in enumerate(people):
+    for row, user in enumerate(users):
         if wrong := difference(ours, torchs, row):
             raise CheckpointError(
                 f"what was exported from checkpoint {checkpoint.path.name} recommends otherwise than torch does to "
@@ -181,11 +181,11 @@ def difference(ours: Answer, torchs: Answer, row: int) -> str:
     return ""
 
 
-def sample_people(base: VectorBase, max_history: int) -> list[Person]:
+def sample_users(base: VectorBase, max_history: int) -> list[User]:
     """People with everything that can be known or not: products, texts, ratings, times, nothing at all."""
     generator = np.random.default_rng(0)
-    people = [Person("nothing known")]
-    for row in range(SAMPLE_PEOPLE):
+    users = [User("nothing known")]
+    for row in range(SAMPLE_USERS):
         reviews = []
         for number in generator.integers(0, len(base), int(generator.integers(1, max_history + 3))).tolist():
             known, rated, dated, said = (generator.random(4) < 0.8).tolist()
@@ -198,5 +198,5 @@ def sample_people(base: VectorBase, max_history: int) -> list[Person]:
                     product_name="" if known else f"another {base.names[number]}",
                 )
             )
-        people.append(Person(f"person {row}", reviews))
-    return people
+        users.append(User(f"person {row}", reviews))
+    return users

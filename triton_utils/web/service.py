@@ -7,8 +7,8 @@ import logging
 from contextlib import suppress
 
 from rec_sys.errors import VectorBaseError
-from rec_sys.inference.read_reviews import parse_people
-from rec_sys.inference.users import Person
+from rec_sys.inference.read_reviews import parse_users
+from rec_sys.inference.users import User
 from triton_utils.client.async_client import AsyncTritonClient
 from triton_utils.client.attempts import CallSettings
 from triton_utils.errors import TritonError
@@ -58,7 +58,7 @@ class Service:
             await self._watch
         await self.client.close()
 
-    async def read(self, body: bytes, k: int) -> list[Person]:
+    async def read(self, body: bytes, k: int) -> list[User]:
         """The people of a request.
 
         Raises:
@@ -69,8 +69,8 @@ class Service:
         self.check_k(k, len(people))
         return people
 
-    def _read(self, body: bytes) -> list[Person]:
-        people = parse_people(body, "the body")
+    def _read(self, body: bytes) -> list[User]:
+        people = parse_users(body, "the body")
         count = sum(len(person.reviews) for person in people)
         if count > self.settings.max_reviews:
             raise Refused(

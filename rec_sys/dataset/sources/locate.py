@@ -37,7 +37,7 @@ class SourceSettings(Settings):
     url: str | None = Field(None, description="address of the reviews; fetched once")
     metadata_url: str | None = Field(None, description="address of the file about the products; fetched once")
     sample_seed: int = Field(0, ge=0, description="of the generated sample")
-    sample_people: int = Field(800, ge=1, description="people of the generated sample")
+    sample_users: int = Field(800, ge=1, description="people of the generated sample")
     sample_products: int = Field(300, ge=10, description="products of the generated sample")
     sample_reviews: int = Field(9_000, ge=5, description="reviews of the generated sample, at least 5 per person")
 
@@ -107,7 +107,7 @@ def _existing(given: str, setting: str) -> Path:
 
 
 def _sample(settings: SourceSettings, folder: Path) -> sample.SampleFiles:
-    sizes = (settings.sample_people, settings.sample_products, settings.sample_reviews)
+    sizes = (settings.sample_users, settings.sample_products, settings.sample_reviews)
     version = f"v{sample.VERSION}-seed{settings.sample_seed}-" + "-".join(map(str, sizes))
     files = sample.SampleFiles.of(folder / version)
     if not (files.reviews.exists() and files.metadata.exists()):

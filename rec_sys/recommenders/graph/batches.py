@@ -24,16 +24,16 @@ STEPS_PER_EPOCH = 50  # at least, where there are that many people
 class Batch:
     """The histories of some users and the product each is to predict."""
 
-    people: Tensor  # (num_people,) user numbers, ascending; their reviews must not be seen by the product tower
+    users: Tensor  # (num_people,) user numbers, ascending; their reviews must not be seen by the product tower
     histories: HistoryBatch
     target: Tensor  # (num_users,) product numbers
     rating: Tensor  # (num_users,) stars, nan where unknown
 
     def to(self, device: torch.device) -> Batch:
-        return Batch(self.people.to(device), self.histories.to(device), self.target.to(device), self.rating.to(device))
+        return Batch(self.users.to(device), self.histories.to(device), self.target.to(device), self.rating.to(device))
 
 
-class PeopleDataset(Dataset[int]):
+class UserDataset(Dataset[int]):
     """People with at least two training reviews; `collate` turns some of them into a batch.
 
     Args:
@@ -53,21 +53,21 @@ class PeopleDataset(Dataset[int]):
         follows = np.concatenate([[False], user[1:] == user[:-1]])  # not the first review of its author
         precedes = np.concatenate([follows[1:], [False]])
         self.targets = train[follows | precedes if context == "around" else follows]
-        self.people = np.unique(table.user[self.targets])
+        self.users = np.unique(table.user[self.targets])
 
     def __len__(self) -> int:
-        return len(self.people)
+        return len(self.users)
 
     def __getitem__(self, index: int) -> int:
-        return int(self.people[index])
+        return int(self.users[index])
 
-    def collate(self, people: list[int]) -> Batch:
-        chosen = np.sort(np.array(people, dtype=np.int64))
+    def collate(self, users: list[int]) -> Batch:
+        chosen = np.sort(np.array(users, dtype=np.int64))
         targets = self.targets[np.isin(self.table.user[self.targets], chosen, kind="table")]
         find = histories_around if self.context == "around" else histories_before
         histories = find(self.table, targets, among=self.train, limit=self.max_history)
         return Batch(
-            people=torch.from_numpy(chosen),
+            users=torch.from_numpy(chosen),
             histories=make_history_batch(histories, self.review_text, self.table.rating, self.table.timestamp),
             target=torch.from_numpy(self.table.product[targets]),
             rating=torch.from_numpy(self.table.rating[targets]),
@@ -93,19 +93,19 @@ class EpochSampler(Sampler[int]):
         yield from np.random.default_rng([self.seed, self.epoch()]).permutation(self.length).tolist()
 
 
-def people_at_once(dataset: PeopleDataset, people_per_batch: int) -> int:
+def users_at_once(dataset: UserDataset, users_per_batch: int) -> int:
     """People in a batch: at most a fiftieth of all."""
-    return max(1, min(people_per_batch, len(dataset) // STEPS_PER_EPOCH))
+    return max(1, min(users_per_batch, len(dataset) // STEPS_PER_EPOCH))
 
 
 def batches(
-    dataset: PeopleDataset, people_per_batch: int, seed: int, epoch: Callable[[], int] = lambda: 0
+    dataset: UserDataset, users_per_batch: int, seed: int, epoch: Callable[[], int] = lambda: 0
 ) -> DataLoader[Batch]:
     """A loader of batches of at most a fiftieth of all people.
 
     Whoever is in the batch is missing from the product side of the graph, which must not become thin; and a small data
     set needs its steps: with ten an epoch it takes many epochs to leave plain popularity behind.
     """
-    size = people_at_once(dataset, people_per_batch)
+    size = users_at_once(dataset, users_per_batch)
     sampler = EpochSampler(len(dataset), seed, epoch)
     return DataLoader(dataset, batch_size=size, sampler=sampler, collate_fn=dataset.collate)  # type: ignore[arg-type]

@@ -141,12 +141,12 @@ class Trial:
         self,
         new: ColdItemEncoder,
         states: ProductStates,
-        people: Floats,
+        users: Floats,
         histories: Histories,
         wanted: Ints,
         text: Tensor,
     ) -> None:
-        vectors, target = torch.from_numpy(people), torch.from_numpy(wanted)
+        vectors, target = torch.from_numpy(users), torch.from_numpy(wanted)
         owned = torch.from_numpy(histories.matrix(len(states.target)).toarray() > 0)
         owned[torch.arange(len(target)), target] = False
         scores = (vectors @ states.target.T).masked_fill(owned, -torch.inf)

@@ -69,10 +69,10 @@ class GraphModel(nn.Module):
         return [*self.product_tower.item_bias.parameters(), *tower.surplus.parameters(), tower.log_shrinkage]
 
     def forward(
-        self, graph: GraphSums, histories: HistoryBatch, people: Tensor | None = None
+        self, graph: GraphSums, histories: HistoryBatch, users: Tensor | None = None
     ) -> tuple[UserStates, ProductStates]:
         """Vectors of the users in `histories` and of all products, computed without the reviews of `people`."""
-        products = self.product_tower(graph, people)
+        products = self.product_tower(graph, users)
         return self.user_tower(products.history, histories), products
 
 

@@ -130,14 +130,14 @@ class GraphSums:
         )
         return values.new_zeros(self.num_products, values.shape[1]).index_add_(0, self.product[edges], values)
 
-    def without(self, people: Tensor | None) -> Tensor:
+    def without(self, users: Tensor | None) -> Tensor:
         """The sums, (num_products, text_dim + 4), over the reviews of everybody but `people` (user numbers)."""
-        return self.sums if people is None else self.sums - self._sum(edges_of(self.user, people))
+        return self.sums if users is None else self.sums - self._sum(edges_of(self.user, users))
 
     @torch.no_grad()
-    def features(self, people: Tensor | None) -> ProductFeatures:
+    def features(self, users: Tensor | None) -> ProductFeatures:
         """What is known of every product from the reviews of everybody but `people` (user numbers)."""
-        sums = self.without(people)
+        sums = self.without(users)
         text_sum, texts, rating_sum, rated, count = torch.split(sums, [sums.shape[1] - 4, 1, 1, 1, 1], dim=1)
         count = count.round()
         # Rounding leaves traces where everything was taken off again: the counts say what is really there.
@@ -149,7 +149,7 @@ class GraphSums:
         text = functional.normalize(text, dim=1)
         return ProductFeatures(text, review_text, torch.cat([rating, torch.log1p(count)], dim=1), count)
 
-    def two_hops(self, x: Tensor, count: Tensor, people: Tensor | None) -> Tensor:
+    def two_hops(self, x: Tensor, count: Tensor, users: Tensor | None) -> Tensor:
         """Product, user, product: (num_products, dim), symmetrically normalised, without the people given.
 
         Args:
@@ -160,9 +160,9 @@ class GraphSums:
         scale = count.clamp(min=1).rsqrt()
         with torch.autocast(x.device.type, enabled=False):  # sparse products know no bfloat16
             seen = _SparseProduct.apply(self.mean_of_user, self.mean_of_user_t, x.float() * scale)
-            if people is not None:
+            if users is not None:
                 keep = torch.ones(self.num_users, 1, device=x.device)
-                keep[people] = 0
+                keep[users] = 0
                 seen = seen * keep
             result: Tensor = _SparseProduct.apply(self.sum_of_user_t, self.sum_of_user, seen) * scale
         return result
@@ -226,14 +226,14 @@ class ProductTower(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.blend: Blend | None = None  # set when training is done
 
-    def forward(self, graph: GraphSums, people: Tensor | None = None) -> ProductStates:
+    def forward(self, graph: GraphSums, users: Tensor | None = None) -> ProductStates:
         """States of all products.
 
         Args:
             graph: the review graph.
             people: (num_people,) user numbers whose reviews must not be seen.
         """
-        features = graph.features(people)
+        features = graph.features(users)
         known = self._known(features.count)
         x = known * self.opinion(features.opinion)
         if self.text is not None:
@@ -244,7 +244,7 @@ class ProductTower(nn.Module):
         x = self.dropout(x)
         states = x
         for weight in self.hop_weight:
-            states = x + weight * known * graph.two_hops(states, features.count, people)
+            states = x + weight * known * graph.two_hops(states, features.count, users)
         return self._states(states, known * self.item_bias(features.opinion))
 
     def of_text(self, text: Tensor) -> ProductStates:

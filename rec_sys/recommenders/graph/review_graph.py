@@ -42,14 +42,14 @@ def review_graph(table: ReviewTable, reviews: Ints, review_text: Vectors, produc
     return data
 
 
-def edges_of(user: Tensor, people: Tensor) -> Tensor:
+def edges_of(user: Tensor, users: Tensor) -> Tensor:
     """Numbers of the edges of some people.
 
     Args:
         user: (num_edges,) the author of each edge, ascending.
         people: (num_people,) user numbers.
     """
-    start, stop = torch.searchsorted(user, people), torch.searchsorted(user, people, right=True)
+    start, stop = torch.searchsorted(user, users), torch.searchsorted(user, users, right=True)
     length = stop - start
     first = torch.cumsum(length, 0) - length
     return torch.arange(int(length.sum()), device=user.device) + torch.repeat_interleave(start - first, length)

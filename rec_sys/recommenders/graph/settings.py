@@ -59,7 +59,7 @@ class TrainSettings(Settings):
     seed: int = Field(0, ge=0, description="of everything that is random")
     max_epochs: int = Field(60, ge=1, description="most passes over the training reviews")
     patience: int = Field(5, ge=1, description="epochs without a better validation before stopping early")
-    people_per_batch: int = Field(
+    users_per_batch: int = Field(
         512, ge=1, description="at most a fiftieth of all people, so that an epoch has fifty steps"
     )
     context: Literal["around", "before"] = Field(
@@ -75,7 +75,7 @@ class TrainSettings(Settings):
     )
     rating_loss: Literal["mae", "mse"] = Field("mse", description="mean absolute or mean squared error")
     max_softmax: int = Field(30_000, ge=2, description="products in the softmax; beyond, that many are sampled")
-    valid_people: int = Field(10_000, ge=1, description="most people in each epoch's validation, evenly chosen")
+    valid_users: int = Field(10_000, ge=1, description="most people in each epoch's validation, evenly chosen")
     accelerator: Literal["auto", "cpu", "gpu"] = Field("auto", description="where to train")
     precision: Literal["auto", "32-true", "bf16-mixed"] = Field("auto", description="auto: bf16-mixed where it is fast")
     resume: str = Field("", description="name of a stopped run, to go on where it was")
@@ -90,9 +90,9 @@ class TrainSettings(Settings):
             raise ValueError("ranking_weight and rating_weight are both 0: nothing to learn")
         return self
 
-    def learning_rate_for(self, people: int) -> float:
+    def learning_rate_for(self, users: int) -> float:
         """AdamW's for batches of so many people: gradients of fewer are noisier (Malladi et al. 2022)."""
-        return self.learning_rate * math.sqrt(people / 512)
+        return self.learning_rate * math.sqrt(users / 512)
 
     @property
     def monitor(self) -> tuple[str, Literal["max", "min"]]:

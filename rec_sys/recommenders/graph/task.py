@@ -48,15 +48,15 @@ class GraphTask(lightning.LightningModule):
         review_text: Vectors,
         settings: TrainSettings,
         keep: Mapping[str, Any],
-        people: int,
+        users: int,
     ) -> None:
         super().__init__()
-        self.learning_rate = settings.learning_rate_for(people)
+        self.learning_rate = settings.learning_rate_for(users)
         self.model, self.settings, self.keep = model, settings, dict(keep)
         self.graph, self.table, self.review_text = graph, table, review_text
         self.sums: GraphSums
         self.among = split.in_histories
-        step = max(1, -(-len(split.valid) // settings.valid_people))
+        step = max(1, -(-len(split.valid) // settings.valid_users))
         self.valid = split.valid[::step]
         self.sample = torch.Generator()  # draws products where they are too many for a full softmax
 
@@ -74,7 +74,7 @@ class GraphTask(lightning.LightningModule):
         return batch.to(device)
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
-        users, products = self.model(self.sums, batch.histories, batch.people)
+        users, products = self.model(self.sums, batch.histories, batch.users)
         rank, rate = self.settings.ranking_weight, self.settings.rating_weight
         size = len(batch.target)
         loss = torch.zeros((), device=self.device)

@@ -20,7 +20,7 @@ from rec_sys.dataset.sources.sample import write_sample
 from rec_sys.errors import ConfigError, DataError, DownloadError
 
 CONFIG = Path(__file__).parents[3] / "config" / "data"
-SMALL = {"sample_people": 4, "sample_products": 12, "sample_reviews": 20}
+SMALL = {"sample_users": 4, "sample_products": 12, "sample_reviews": 20}
 
 
 @dataclass

@@ -138,11 +138,11 @@ def test_one_without_a_text_of_its_own_is_asked_for_by_its_first_reviews_as_a_ne
     assert calibrated is not None
     ours = GraphRecommender(kept.model, kept.states, data.table, data.review_text)
     histories = histories_before(data.table, data.split.valid)
-    people, wanted = ours.user_vectors(histories.last(HISTORY)), data.table.product[data.split.valid]
+    users, wanted = ours.user_vectors(histories.last(HISTORY)), data.table.product[data.split.valid]
     new = load_checkpoint(path).new_products
     with torch.inference_mode():
         figures = [
-            Trial(new, kept.states, people, histories, wanted, torch.from_numpy(text)).ndcg(calibrated.scale)
+            Trial(new, kept.states, users, histories, wanted, torch.from_numpy(text)).ndcg(calibrated.scale)
             for text in (found, with_texts_from(data.table, data.split.train, data.review_text, own))
         ]
     assert calibrated.ndcg == pytest.approx(figures[0], abs=1e-3)  # examples are kept in half precision
@@ -193,19 +193,19 @@ def test_how_often_new_ones_are_shown_is_counted_by_hand(tmp_path: Path) -> None
     ours = GraphRecommender(kept.model, kept.states, data.table, data.review_text)
     valid = data.split.valid
     histories = histories_before(data.table, valid)
-    people = ours.user_vectors(histories.last(HISTORY))
+    users = ours.user_vectors(histories.last(HISTORY))
     shown = possible = 0
     with torch.inference_mode():
-        trial = Trial(new, kept.states, people, histories, data.table.product[valid], text)
+        trial = Trial(new, kept.states, users, histories, data.table.product[valid], text)
         for fold in trial.folds:
             number = new.numbers[fold.place]
             asked = new.of_parts(*new.parts(text[number], leave_out=fold.place), 0.5).target.numpy()
-            for person, target in enumerate(data.table.product[valid]):
-                owned = set(histories.product[histories.indptr[person] : histories.indptr[person + 1]]) - {target}
+            for user, target in enumerate(data.table.product[valid]):
+                owned = set(histories.product[histories.indptr[user] : histories.indptr[user + 1]]) - {target}
                 free = [product for product in range(120) if product not in owned]
-                last = np.sort(kept.states.target.numpy()[free] @ people[person])[-50]
+                last = np.sort(kept.states.target.numpy()[free] @ users[user])[-50]
                 mine = [place for place, product in enumerate(number.tolist()) if product not in owned]
-                shown += int((asked[mine] @ people[person] > last).sum())
+                shown += int((asked[mine] @ users[user] > last).sum())
                 possible += len(mine)
         assert trial.exposure(0.5) == pytest.approx(shown / possible * 120 / 50, rel=1e-3)
     assert shown > 0

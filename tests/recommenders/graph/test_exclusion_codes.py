@@ -45,15 +45,15 @@ def test_an_owned_product_loses_by_hand() -> None:
     """taste.taste (1 - push) / sqrt(2 ...) less push, shared by the colours that are owned."""
     generator = torch.Generator().manual_seed(0)
     preference = functional.normalize(torch.randn(3, 4, generator=generator), dim=1)
-    person = functional.normalize(torch.randn(1, 4, generator=generator), dim=1)
+    user = functional.normalize(torch.randn(1, 4, generator=generator), dim=1)
     code, nothing = torch.eye(3), torch.zeros(3, 0)
     penalty = 0.2
     blend = Blend(rank=0, weight=0.0, num_codes=3, penalty=penalty)
     target = blend_products(preference, nothing, code, penalty)
-    vector = blend_users(person, nothing[:2], code[[0, 1]], torch.tensor([1, 0]), torch.tensor([0, 0]), blend)
+    vector = blend_users(user, nothing[:2], code[[0, 1]], torch.tensor([1, 0]), torch.tensor([0, 0]), blend)
     torch.testing.assert_close(target.norm(dim=1), torch.ones(3))
     torch.testing.assert_close(vector.norm(dim=1), torch.ones(1))
-    alike = (person @ preference.T)[0] * ((1 - penalty) / 2) ** 0.5 * (1 - penalty) ** 0.5
+    alike = (user @ preference.T)[0] * ((1 - penalty) / 2) ** 0.5 * (1 - penalty) ** 0.5
     by_hand = alike - penalty * 0.5**0.5 * torch.tensor([1.0, 1.0, 0.0])
     torch.testing.assert_close((vector @ target.T)[0], by_hand)
 

@@ -86,30 +86,30 @@ def test_the_same_seed_gives_the_same_and_nothing_to_remember_is_no_error() -> N
 
 def test_vectors_are_units_and_meet_by_hand() -> None:
     """(sqrt(1 - share) taste.taste + sqrt(share) recalled.target) / sqrt(2), recalled: the unit of the weighted sum."""
-    products, people = unit(7, 4, seed=1), unit(3, 4, seed=2)
+    products, users = unit(7, 4, seed=1), unit(3, 4, seed=2)
     factors = ItemFactors(torch.randn(7, RANK), torch.randn(7, RANK) * 0.2)
-    user, age, product = torch.tensor([0, 0, 0, 1]), torch.tensor([2, 1, 0, 0]), torch.tensor([3, 5, 0, 2])
+    row_of, age, product = torch.tensor([0, 0, 0, 1]), torch.tensor([2, 1, 0, 0]), torch.tensor([3, 5, 0, 2])
     target = blend_products(products, factors.target, torch.zeros(7, 0), 0.0)
-    person = blend_users(people, factors.history[product], torch.zeros(4, 0), age, user, BLEND)
+    user = blend_users(users, factors.history[product], torch.zeros(4, 0), age, row_of, BLEND)
     torch.testing.assert_close(target.norm(dim=1), torch.ones(7))
-    torch.testing.assert_close(person.norm(dim=1), torch.ones(3))
-    scores = person @ target.T
+    torch.testing.assert_close(user.norm(dim=1), torch.ones(3))
+    scores = user @ target.T
     of_first = 0.81 * factors.history[3] + 0.9 * factors.history[5] + factors.history[0]
     of_second = factors.history[2]
     for row, history_factor_sum in enumerate((of_first, of_second)):
-        by_hand = 0.5**0.5 * (products @ people[row]) + 0.5**0.5 * (
+        by_hand = 0.5**0.5 * (products @ users[row]) + 0.5**0.5 * (
             factors.target @ (history_factor_sum / history_factor_sum.norm())
         )
         torch.testing.assert_close(scores[row], by_hand / 2**0.5)
-    torch.testing.assert_close(scores[2], products @ people[2] / 2**0.5)  # nothing to recall: taste alone
+    torch.testing.assert_close(scores[2], products @ users[2] / 2**0.5)  # nothing to recall: taste alone
 
 
 def test_products_that_the_memory_does_not_know_leave_the_taste_alone() -> None:
-    people, nothing = unit(2, 4), torch.zeros(3, RANK)
-    person = blend_users(people, nothing, nothing[:, :0], torch.tensor([1, 0, 0]), torch.tensor([0, 0, 1]), BLEND)
-    torch.testing.assert_close(person[:, :4], people)
-    assert not person[:, 4:].any()
-    torch.testing.assert_close(blend_products(people, nothing[:2], nothing[:2, :0], 0.0).norm(dim=1), torch.ones(2))
+    users, nothing = unit(2, 4), torch.zeros(3, RANK)
+    user = blend_users(users, nothing, nothing[:, :0], torch.tensor([1, 0, 0]), torch.tensor([0, 0, 1]), BLEND)
+    torch.testing.assert_close(user[:, :4], users)
+    assert not user[:, 4:].any()
+    torch.testing.assert_close(blend_products(users, nothing[:2], nothing[:2, :0], 0.0).norm(dim=1), torch.ones(2))
 
 
 def fitting(data: Toy, blend_weight: float = 0.5, **settings: object) -> tuple[GraphModel, ProductStates]:
@@ -127,20 +127,20 @@ def batch_of(data: Toy, count: int = 9) -> HistoryBatch:
     return make_history_batch(histories, data.review_text, data.table.rating, data.table.timestamp)
 
 
-@pytest.mark.parametrize("level", [0.0, 0.99])
+@pytest.mark.parametrize("rating_bias", [0.0, 0.99])
 def test_a_model_with_a_memory_speaks_in_unit_vectors(rating_bias: float) -> None:
     data = toy()
     model, states = fitting(data, rating_bias=rating_bias)
-    people = model.user_tower(states.history, batch_of(data))
+    users = model.user_tower(states.history, batch_of(data))
     plain = model.product_tower(data.sums())
     assert states.history.shape[1] == plain.history.shape[1] + RANK
     assert states.target.shape == (40, 1 + 16 + RANK + 1)
-    assert people.vector.shape == (9, 1 + 16 + RANK + 1)
-    for vectors in (people.vector, people.preference, states.target, states.preference):
+    assert users.vector.shape == (9, 1 + 16 + RANK + 1)
+    for vectors in (users.vector, users.preference, states.target, states.preference):
         torch.testing.assert_close(vectors.norm(dim=1), torch.ones(len(vectors)), atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("level", [0.0, 0.99])
+@pytest.mark.parametrize("rating_bias", [0.0, 0.99])
 def test_a_memory_can_be_taken_off_again(rating_bias: float) -> None:
     data = toy()
     plain = data.model(rating_bias=rating_bias).product_tower(data.sums())

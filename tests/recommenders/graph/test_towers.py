@@ -22,18 +22,18 @@ def batch_of(data: Toy, targets: Ints) -> HistoryBatch:
     return make_history_batch(histories, data.review_text, data.table.rating, data.table.timestamp)
 
 
-@pytest.mark.parametrize("people", [[0], [3, 4, 17], list(range(30))])
-def test_without_people_is_the_graph_that_never_had_them(people: list[int]) -> None:
+@pytest.mark.parametrize("users", [[0], [3, 4, 17], list(range(30))])
+def test_without_people_is_the_graph_that_never_had_them(users: list[int]) -> None:
     data = toy()
     full = data.sums()
-    others = data.split.train[~np.isin(data.table.user[data.split.train], people)]
+    others = data.split.train[~np.isin(data.table.user[data.split.train], users)]
     never = GraphSums(data.graph(others))
-    left_out = torch.tensor(people)
+    left_out = torch.tensor(users)
     torch.testing.assert_close(full.without(left_out), never.sums, atol=1e-5, rtol=1e-5)
     model = data.model(hops=2)
-    with_people_out, built_without = model.product_tower(full, left_out), model.product_tower(never)
-    torch.testing.assert_close(with_people_out.target, built_without.target, atol=1e-5, rtol=1e-4)
-    torch.testing.assert_close(with_people_out.history, built_without.history, atol=1e-5, rtol=1e-4)
+    with_users_out, built_without = model.product_tower(full, left_out), model.product_tower(never)
+    torch.testing.assert_close(with_users_out.target, built_without.target, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(with_users_out.history, built_without.history, atol=1e-5, rtol=1e-4)
 
 
 def test_two_hops_is_the_dense_formula() -> None:
@@ -43,9 +43,9 @@ def test_two_hops_is_the_dense_formula() -> None:
     np.add.at(adjacency, (data.table.user[data.split.train], data.table.product[data.split.train]), 1)
     count = adjacency.sum(axis=0)
     scale = np.diag(1 / np.sqrt(np.maximum(count, 1)))
-    people = np.diag(1 / np.maximum(adjacency.sum(axis=1), 1))
+    users = np.diag(1 / np.maximum(adjacency.sum(axis=1), 1))
     x = np.random.default_rng(1).normal(size=(6, 5))
-    expected = scale @ adjacency.T @ people @ adjacency @ scale @ x
+    expected = scale @ adjacency.T @ users @ adjacency @ scale @ x
     given = torch.from_numpy(x).float()
     result = sums.two_hops(given, torch.from_numpy(count[:, None]).float(), None)
     np.testing.assert_allclose(result.numpy(), expected, atol=1e-5)
@@ -53,13 +53,13 @@ def test_two_hops_is_the_dense_formula() -> None:
 
 def test_two_hops_gradient() -> None:
     data = toy(num_users=8, num_products=6, likes=2)
-    sums, people = data.sums(), torch.tensor([1, 2])
+    sums, users = data.sums(), torch.tensor([1, 2])
     x = torch.randn(6, 3, requires_grad=True)
     count = torch.ones(6, 1)
     weight = torch.randn(6, 3)
-    torch.autograd.backward((sums.two_hops(x, count, people) * weight).sum())
+    torch.autograd.backward((sums.two_hops(x, count, users) * weight).sum())
     # The map is linear: its matrix comes out of unit vectors, its gradient is the transpose.
-    columns = [sums.two_hops(torch.eye(6)[:, [j]], count, people)[:, 0] for j in range(6)]
+    columns = [sums.two_hops(torch.eye(6)[:, [j]], count, users)[:, 0] for j in range(6)]
     assert x.grad is not None
     torch.testing.assert_close(x.grad, torch.stack(columns) @ weight, atol=1e-6, rtol=1e-4)
 
@@ -95,10 +95,10 @@ def test_attention_adds_up_to_one_and_vectors_are_units(conv: str) -> None:
     model = data.model(conv=conv, layers=2)
     states = model.product_tower(data.sums())
     batch = batch_of(data, data.split.test)
-    people = model.user_tower(states.history, batch)
-    total = torch.zeros(batch.num_users).index_add_(0, batch.edge_user, people.attention)
+    users = model.user_tower(states.history, batch)
+    total = torch.zeros(batch.num_users).index_add_(0, batch.edge_user, users.attention)
     torch.testing.assert_close(total, torch.ones(batch.num_users))
-    for vectors in (people.vector, states.target):
+    for vectors in (users.vector, states.target):
         torch.testing.assert_close(vectors.norm(dim=1), torch.ones(len(vectors)))
     assert predicted_ratings(torch.tensor([-1.0, 0.0, 1.0])).tolist() == [0.0, 2.5, 5.0]
 
@@ -137,7 +137,7 @@ def test_the_predicted_review_is_not_in_its_own_input(context: str, place: int, 
     torch.nn.init.normal_(model.product_tower.item_bias[2].weight)  # type: ignore[arg-type]
     own = data.split.train[data.table.user[data.split.train] == 5]
     review = int(own[place])  # somebody's first, a middle or the last training review
-    people = torch.tensor([5])
+    left_out = torch.tensor([5])
     others = own[own != review]
 
     def prediction(data: Toy, train: Ints) -> tuple[torch.Tensor, ...]:
@@ -151,7 +151,7 @@ def test_the_predicted_review_is_not_in_its_own_input(context: str, place: int, 
             histories = Histories(np.array([0, len(others)]), nearest_last, data.table.product[nearest_last])
         batch = make_history_batch(histories, data.review_text, data.table.rating, data.table.timestamp)
         sums = GraphSums(data.graph(train))
-        users, products = model(sums, batch, people)
+        users, products = model(sums, batch, left_out)
         return users.vector, products.target, products.item_bias
 
     before = prediction(data, data.split.train)
