@@ -83,7 +83,7 @@ def create_app(settings: WebSettings | None = None) -> FastAPI:
         async with service.turns.turn():
             with metrics.timed("triton"):
                 served = await service.client.served(users, k)
-        metrics.users.inc(len(users))
+        metrics.people.inc(len(users))
         metrics.reviews.inc(sum(len(user.reviews) for user in users))
         with metrics.timed("write"):
             return await _json(served, len(users) * k)

@@ -49,7 +49,7 @@ class PreparedReviews:
         ]
         lines += [(f"  {reason}", f"{count:>12,}") for reason, count in self.rejected.items()]
         lines += [
-            ("people", f"{self.people:>12,}"),
+            ("users", f"{self.users:>12,}"),
             ("products", f"{self.products:>12,}"),
             ("  with a name or text", f"{self.products_named:>12,}"),
         ]

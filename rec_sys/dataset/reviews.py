@@ -136,7 +136,7 @@ def prepare_reviews(
             without_text=writer.without_text,
             first=writer.first,
             last=writer.last,
-            people=len(writer.people),
+            users=len(writer.people),
             products=len(writer.names),
             products_named=named,
             metadata=dict(counts),

@@ -60,7 +60,7 @@ class Comparison:
         metrics = ["recall@10", "ndcg@10", *(["recall@50"] if "recall@50" in first.filtered else []), "coverage@10"]
         data, split = self.facts["data"], self.facts["split"]
         parts = [
-            f"{data['name']}: {split['train']:,} training reviews, {first.num_people:,} people judged "
+            f"{data['name']}: {split['train']:,} training reviews, {first.num_users:,} people judged "
             f"({HELD_OUT_REVIEWS[self.part]}), {data['products']:,} products ranked",
             format_table(self.reports, markdown, metrics),
         ]
@@ -84,7 +84,7 @@ class Comparison:
         head = ["model"]
         for kind, name in named:
             users = first.groups[kind][name]["users"]
-            head.append(f"{kind} {_range(BOUNDS[kind], name)} ({people:,})")
+            head.append(f"{kind} {_range(BOUNDS[kind], name)} ({users:,})")
         lines = [head]
         for model, report in self.reports.items():
             cells = [model]

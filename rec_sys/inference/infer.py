@@ -181,7 +181,7 @@ def main(cfg: DictConfig) -> None:
     settings = read_settings(cfg, InferSettings, "")
     if settings.output is not None:
         users = write_recommendations(settings.output, infer(settings))
-        print(f"{people:,} people, up to {settings.k:,} products each: {settings.output}")
+        print(f"{users:,} people, up to {settings.k:,} products each: {settings.output}")
         return
     for batch in infer(settings):
         for result in batch:

@@ -236,7 +236,7 @@ def format_table(
             cells += [
                 f"{values[metric]:.4f}" + (f" ±{spread[metric]:.4f}" if metric in spread else "") for metric in metrics
             ]
-        cells += [f"{report.num_people:,}", f"{report.seconds:.1f}"]
+        cells += [f"{report.num_users:,}", f"{report.seconds:.1f}"]
         if with_fit:
             cells += ["-" if report.fit_seconds is None else f"{report.fit_seconds:,.1f}"]
             cells += ["-" if report.fit_mib is None else f"{report.fit_mib:,.0f}"]

@@ -40,7 +40,7 @@ def raw_rows() -> list[list[str]]:
             thing = (user + place * (1 + user % 2)) % len(WORDS)
             rows.append(
                 [
-                    f"A{person}",
+                    f"A{user}",
                     f"B{thing}",
                     str(5 - place % 3),
                     f"My {WORDS[thing]}",

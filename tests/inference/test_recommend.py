@@ -58,7 +58,7 @@ def everybody(toy: Toy) -> list[User]:
 def as_new_users(users: list[User]) -> list[User]:
     """The same reviews as somebody would send them: without vectors, under another name."""
     return [
-        User(f"stranger {person.user_id}", [replace(review, vector=None) for review in user.reviews]) for user in users
+        User(f"stranger {user.user_id}", [replace(review, vector=None) for review in user.reviews]) for user in users
     ]
 
 

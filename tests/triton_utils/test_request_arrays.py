@@ -13,10 +13,10 @@ from rec_sys.inference.recommend import Answer
 from rec_sys.inference.users import Review, User
 from rec_sys.modules.signature import UNKNOWN_TIME, recommend
 from rec_sys.vector_database.index import NONE
-from triton_utils.backend.request_arrays import arrays_of, people_of
+from triton_utils.backend.request_arrays import arrays_of, users_of
 from triton_utils.backend.settings import RecommendSettings
 
-LIMITS = RecommendSettings(max_people=3, max_reviews=5, max_text=20, max_answers=100)
+LIMITS = RecommendSettings(max_users=3, max_reviews=5, max_text=20, max_answers=100)
 EMOJI = "très bon 🎸"
 
 
@@ -40,7 +40,7 @@ def call(**changes: Any) -> dict[str, npt.NDArray[Any]]:
 
 
 def test_rows_become_reviews_of_their_authors() -> None:
-    people, rows, k = people_of(call(), LIMITS)
+    people, rows, k = users_of(call(), LIMITS)
     assert people == [
         User("first", [Review("A", EMOJI, 5.0, 10), Review("C", "", 1.0, -10)]),
         User("second", [Review("", "a\0b", None, None, "Bell")]),
@@ -51,10 +51,10 @@ def test_rows_become_reviews_of_their_authors() -> None:
 
 def test_somebody_without_reviews_and_nobody_at_all() -> None:
     nothing = {name: array[:0] for name, array in call().items() if name not in ("people", "k")}
-    people, rows, _ = people_of(call(**nothing), LIMITS)
+    people, rows, _ = users_of(call(**nothing), LIMITS)
     assert people == [User("first", []), User("second", [])]
     assert [len(mine) for mine in rows] == [0, 0]
-    assert people_of(call(**nothing, people=objects()), LIMITS)[:2] == ([], [])
+    assert users_of(call(**nothing, people=objects()), LIMITS)[:2] == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -78,13 +78,13 @@ def test_somebody_without_reviews_and_nobody_at_all() -> None:
 )
 def test_what_makes_no_sense_is_refused_by_name(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
-        people_of(call(**changes), LIMITS)
+        users_of(call(**changes), LIMITS)
 
 
 def test_too_many_reviews() -> None:
     many = {name: np.repeat(array, 2) for name, array in call().items() if name not in ("people", "k")}
     with pytest.raises(DataError, match="6 reviews in one call; expected at most 5"):
-        people_of(call(**many), LIMITS)
+        users_of(call(**many), LIMITS)
 
 
 def test_answers_go_back_to_the_rows_they_belong_to() -> None:

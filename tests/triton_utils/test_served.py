@@ -224,7 +224,7 @@ def test_wrong_lengths_are_refused_by_graph_model(served: Served) -> None:
 
 def test_many_at_once_get_their_own_answers(served: Served) -> None:
     people = sample_users(served.base, 5)
-    expected = [served.client.recommend([person], 4)[0] for person in people]
+    expected = [served.client.recommend([user], 4)[0] for user in people]
     wrong: list[str] = []
 
     def go(seed: int) -> None:

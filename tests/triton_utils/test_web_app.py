@@ -110,7 +110,7 @@ def test_strange_bodies_are_answered(settings: WebSettings, body: Any) -> None:
     answer = post(settings, body, params={"k": 3})
     assert answer.status_code == 200
     people = answer.json()["recommendations"]
-    assert [len(person["items"]) for person in people] == [3] * max(len(body) if isinstance(body, dict) else 1, 1)
+    assert [len(user["items"]) for user in people] == [3] * max(len(body) if isinstance(body, dict) else 1, 1)
 
 
 @pytest.mark.parametrize("k", ["0", "-1", "many", "1.5", "1001", "99999999999999999999"])

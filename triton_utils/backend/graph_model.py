@@ -54,7 +54,7 @@ def _nonsense(inputs: dict[str, Any]) -> str:
             if name != "people" and len(array) != num_reviews:
                 return f"{name} has {len(array):,} rows, but person has {num_reviews:,}"
         if num_reviews and (inputs["person"].min() < 0 or inputs["person"].max() >= num_users):
-            return f"person holds rows beyond people; expected 0 to {num_people - 1}"
+            return f"person holds rows beyond people; expected 0 to {num_users - 1}"
         if num_reviews and inputs["age"].min() < 0:
             return "age holds a number below 0; expected 0 for a person's newest review, then 1, 2, ..."
     for name, array in inputs.items():

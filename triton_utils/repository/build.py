@@ -146,7 +146,7 @@ def verify(folder: Path, version: int, checkpoint: Checkpoint) -> None:
         if wrong := difference(ours, torchs, row):
             raise CheckpointError(
                 f"what was exported from checkpoint {checkpoint.path.name} recommends otherwise than torch does to "
-                f"{person.user_id!r}: {wrong}. Nothing was deployed"
+                f"{user.user_id!r}: {wrong}. Nothing was deployed"
             )
 
 
