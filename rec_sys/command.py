@@ -25,7 +25,7 @@ from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
 from yaml import YAMLError
 
 from rec_sys.errors import RecSysError
-from rec_sys.paths import quoted
+from rec_sys.paths import quoted, typed
 from rec_sys.settings import Settings
 
 CONFIG_FOLDER = Path(__file__).resolve().parents[1] / "config"
@@ -73,7 +73,7 @@ def command(
                 task(cfg)
             # Hydra swallows an Exception of the job and reports it in its own way; SystemExit passes.
             except RecSysError as error:
-                _stop(str(error))
+                _stop(_with_remedy(error))
             except (MissingMandatoryValue, InterpolationResolutionError) as error:
                 _stop(_explain(error, folder, config_name))
             inside_task = False  # with --multirun Hydra composes the next job's configuration now
@@ -90,7 +90,7 @@ def command(
                 print(str(stop) or "stopped", file=sys.stderr)
                 raise SystemExit(130) from None
             except RecSysError as error:  # of a sweeper, between the jobs
-                _stop(str(error))
+                _stop(_with_remedy(error))
             except (HydraException, OmegaConfBaseException, YAMLError) as error:
                 if inside_task:
                     raise
@@ -105,6 +105,14 @@ def command(
         return main
 
     return decorate
+
+
+def _with_remedy(error: RecSysError) -> str:
+    """The message, and the command that puts it right as it is typed."""
+    if error.remedy is None:
+        return str(error)
+    given = "".join(f" {typed(key, value)}" for key, value in error.remedy.settings.items())
+    return f"{error}; {error.remedy.action}: uv run -m {error.remedy.module}{given}"
 
 
 def _stop(message: str) -> NoReturn:

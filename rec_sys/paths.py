@@ -22,6 +22,11 @@ class Paths(Settings):
         return "" if self.work_dir == Path() else f" {typed('paths.work_dir', self.work_dir)}"
 
     @property
+    def settings(self) -> dict[str, object]:
+        """The setting that names this folder, by its dotted name; empty where it is the default."""
+        return {} if self.work_dir == Path() else {"paths.work_dir": self.work_dir}
+
+    @property
     def data(self) -> Path:
         """Raw, prepared and embedded reviews; may be deleted at any time, it is made again."""
         return self.work_dir / "data"
@@ -33,7 +38,7 @@ class Paths(Settings):
 
     @property
     def checkpoints(self) -> Path:
-        """Trained models, one file each."""
+        """Trained models, one folder each."""
         return self.work_dir / "checkpoints"
 
     @property

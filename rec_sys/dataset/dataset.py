@@ -1,8 +1,11 @@
-"""Everything a model is trained on, from one call: raw reviews, prepared, embedded, in one table."""
+"""A data set: reviews numbered in one table, their split, and the vectors of their texts, computed when asked for."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -10,16 +13,20 @@ import polars as pl
 from pydantic import Field
 
 from rec_sys import columns
-from rec_sys.arrays import Vectors
+from rec_sys.arrays import Ints, Vectors
 from rec_sys.dataset.prepared import PreparedReviews
+from rec_sys.dataset.product_texts import ProductDescriptions, describe_held_out_products, with_texts_from
 from rec_sys.dataset.readers.formats import ColumnNames
 from rec_sys.dataset.reviews import ReadSettings, prepare_reviews
 from rec_sys.dataset.sources.locate import SourceSettings, locate
+from rec_sys.dataset.splits import Split, SplitSettings, split_by_time
 from rec_sys.dataset.table import ReviewTable, load_table
 from rec_sys.paths import Paths
-from rec_sys.text.embeddings import embed_texts
-from rec_sys.text.encoder import Encoder
 from rec_sys.text.settings import EncoderSettings
+
+logger = logging.getLogger(__name__)
+
+Need = Literal["texts", "ratings", "times"]  # what a recommender may need of a data set
 
 
 class DataSettings(SourceSettings):
@@ -35,26 +42,142 @@ class DataSettings(SourceSettings):
 
 
 @dataclass(frozen=True)
-class Data:
-    """A review table with the vectors of its texts."""
+class TextVectors:
+    """Vectors of all texts: float16, of unit length, zero where a text is empty; of no length at all where all are."""
+
+    reviews: Vectors  # (num_reviews, text_dim or 0), may lie on disk
+    products: Vectors  # (num_products, text_dim or 0), of the metadata's texts
+    encoder: dict[str, Any]  # name, backend and fingerprint of the text encoder; the last is "" where nothing was read
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """What models are trained and evaluated on.
+
+    Texts are embedded when they are first asked for, so that models without texts load no encoder.
+    """
 
     name: str
     table: ReviewTable
-    # Vectors are float16, of unit length, or zero where one of the texts is empty; of no length at all where all are.
-    review_text: Vectors  # (num_reviews, text_dim or 0), may lie on disk
-    product_text: Vectors  # (num_products, text_dim or 0), of the metadata
     names: list[str]  # of the products; empty where none is known
-    encoder: dict[str, Any]  # name, backend and fingerprint of the text encoder; "" is the last where nothing was read
+    embed: Callable[[], TextVectors]
+    has_texts: bool  # of reviews or of products
     has_dates: bool = True  # timestamps are times; else places in an order, and the days between them mean nothing
+    split_settings: SplitSettings = field(default_factory=SplitSettings)
+    origin: dict[str, Any] = field(default_factory=dict)  # settings that load it again, by group
+    as_pandas: bool = False  # it came as a pandas DataFrame, so answers are given as such
+
+    @classmethod
+    def of_table(
+        cls,
+        table: ReviewTable,
+        split: Split | None = None,
+        review_text: Vectors | None = None,
+        product_text: Vectors | None = None,
+        names: list[str] | None = None,
+        name: str = "table",
+        encoder: dict[str, Any] | None = None,
+    ) -> Dataset:
+        """A data set whose text vectors are at hand, or that has no texts.
+
+        Args:
+            table: the reviews.
+            split: of them; None: by time.
+            review_text: (num_reviews, text_dim) vectors.
+            product_text: (num_products, text_dim) vectors.
+            names: of the products.
+            name: of the data set.
+            encoder: name, backend and fingerprint of what made the vectors.
+        """
+        reviews = np.zeros((len(table), 0), dtype=np.float16) if review_text is None else review_text
+        products = np.zeros((table.num_products, 0), dtype=np.float16) if product_text is None else product_text
+        vectors = TextVectors(reviews, products, encoder or {"name": "", "backend": "", "fingerprint": ""})
+        made = cls(
+            name=name,
+            table=table,
+            names=[""] * table.num_products if names is None else names,
+            embed=lambda: vectors,
+            has_texts=bool(reviews.shape[1] or products.shape[1]),
+        )
+        if split is not None:
+            made.__dict__["split"] = split
+        return made
+
+    @cached_property
+    def split(self) -> Split:
+        """Which reviews are learned from, which choose, which test."""
+        return split_by_time(self.table, self.split_settings)
+
+    @cached_property
+    def vectors(self) -> TextVectors:
+        """Vectors of all texts; embeds them the first time."""
+        return self.embed()
+
+    @cached_property
+    def features(self) -> ReviewTable:
+        """The table with the vectors of its texts: what the graph model reads of reviews."""
+        return self.table.with_text(self.vectors.reviews)
+
+    @cached_property
+    def held_out_products(self) -> ProductDescriptions | None:
+        """Held-out products, each described by its own text or by its first reviews; None where none is held out."""
+        if self.split.in_histories is None:
+            return None
+        return describe_held_out_products(self.table, self.split, self.review_text, self.vectors.products)
+
+    @property
+    def review_text(self) -> Vectors:
+        """(num_reviews, text_dim or 0)"""
+        return self.vectors.reviews
+
+    @property
+    def product_text(self) -> Vectors:
+        """(num_products, text_dim or 0): own texts; of held-out products without one, their support reviews."""
+        return self.vectors.products if self.held_out_products is None else self.held_out_products.product_text
+
+    @cached_property
+    def item_text(self) -> Vectors:
+        """(num_products, text_dim or 0): own texts; of products without one, the mean of their training reviews."""
+        return with_texts_from(self.table, self.split.train, self.review_text, self.product_text)
 
     @property
     def text_dim(self) -> int:
         """Length of the texts' vectors; 0 where there is no text at all."""
-        return int(max(self.review_text.shape[1], self.product_text.shape[1]))
+        return int(max(self.review_text.shape[1], self.vectors.products.shape[1]))
 
     @property
     def has_ratings(self) -> bool:
         return not bool(np.isnan(self.table.rating).all())
+
+    @property
+    def has(self) -> frozenset[Need]:
+        """What a recommender may ask for by name."""
+        present: list[tuple[Need, bool]] = [
+            ("texts", self.has_texts),
+            ("ratings", self.has_ratings),
+            ("times", self.has_dates),
+        ]
+        return frozenset(need for need, there in present if there)
+
+    def targets(self, part: str) -> Ints:
+        """Held-out reviews to evaluate on: of a part of the split, without those that describe a held-out product."""
+        if part == "held_out_products" and self.held_out_products is not None:
+            return self.held_out_products.targets
+        return self.split.part(part)  # type: ignore[arg-type]
+
+    def facts(self) -> dict[str, Any]:
+        """Plain JSON that says what a model was trained on."""
+        return {
+            "settings": self.origin,
+            "data": {
+                "name": self.name,
+                "fingerprint": self.table.fingerprint,
+                "reviews": len(self.table),
+                "users": self.table.num_users,
+                "products": self.table.num_products,
+            },
+            "split": self.split.summary(),
+        }
 
 
 def prepare_data(settings: DataSettings, paths: Paths, progress: bool = True) -> tuple[str, PreparedReviews]:
@@ -66,48 +189,78 @@ def prepare_data(settings: DataSettings, paths: Paths, progress: bool = True) ->
     return raw.name, prepare_reviews(raw.reviews, paths.data / "prepared", reading, raw.metadata, progress)
 
 
-def load_data(settings: DataSettings, encoder_settings: EncoderSettings, paths: Paths, progress: bool = True) -> Data:
-    """Read, check and embed reviews, each step only where it has not been done before.
+def load_data(
+    settings: DataSettings,
+    encoder_settings: EncoderSettings,
+    paths: Paths,
+    progress: bool = True,
+    split: SplitSettings | None = None,
+) -> Dataset:
+    """Read and check reviews where that has not been done before; texts are embedded when they are asked for.
 
     Raises:
         DataError: the raw file cannot be read or holds nothing usable.
-        EncoderError: the encoder's weights cannot be had.
     """
     name, prepared = prepare_data(settings, paths, progress)
-    if progress:
-        print(prepared.describe())
+    logger.info("%s", prepared.describe())
     table = load_table(prepared.folder, prepared.fingerprint, settings.k_core)
     products = pl.read_parquet(prepared.folder / columns.PRODUCTS_FILE)
     of_product = pl.DataFrame({columns.PRODUCT_ID: table.products.ids}).join(
         products, on=columns.PRODUCT_ID, how="left", maintain_order="left"
     )
-    names = of_product[columns.PRODUCT_NAME].fill_null("").to_list()
     texts = of_product[columns.PRODUCT_TEXT].fill_null("").to_list()
-    with_reviews, with_products = table.has_texts(), any(texts)
-    review_text: Vectors = np.zeros((len(table), 0), dtype=np.float16)
-    product_text: Vectors = np.zeros((len(texts), 0), dtype=np.float16)
-    facts = {"name": encoder_settings.name, "backend": encoder_settings.backend, "fingerprint": ""}
-    said = []
-    if with_reviews or with_products:
-        encoder = Encoder(encoder_settings, paths.embeddings)
-        facts |= {"backend": encoder.backend, "fingerprint": encoder.fingerprint}
-        if with_reviews:
-            out = paths.embeddings / f"{table.fingerprint}-{encoder.fingerprint[:16]}.npy"
-            reviews = embed_texts(table.texts(), len(table), encoder, paths.embeddings, out, progress)
-            review_text = reviews.vectors
-            said.append(f"reviews   {reviews}")
-        if with_products:
-            of_products = embed_texts([(np.arange(len(texts)), texts)], len(texts), encoder, paths.embeddings)
-            product_text = of_products.vectors
-            said.append(f"products  {of_products}")
-    if progress:
-        print("\n".join(said) or "texts     none, so no encoder is needed")
-    return Data(
+    split = split or SplitSettings()
+    return Dataset(
         name=name,
         table=table,
-        review_text=review_text,
-        product_text=product_text,
-        names=names,
-        encoder=facts,
+        names=of_product[columns.PRODUCT_NAME].fill_null("").to_list(),
+        embed=lambda: embed_dataset(table, texts, encoder_settings, paths, progress),
+        has_texts=any(texts) or table.has_texts(),
         has_dates=prepared.order == "time",
+        split_settings=split,
+        origin={
+            "data": settings.model_dump(mode="json"),
+            "encoder": encoder_settings.model_dump(mode="json"),
+            "split": split.model_dump(mode="json"),
+        },
     )
+
+
+def embed_dataset(
+    table: ReviewTable, product_texts: list[str], settings: EncoderSettings, paths: Paths, progress: bool = True
+) -> TextVectors:
+    """Vectors of all texts of reviews and products; those in the cache are not computed again.
+
+    Args:
+        table: the reviews.
+        product_texts: one per product, "" where there is none.
+        settings: of the encoder.
+        paths: where the cache is.
+        progress: show a bar.
+
+    Raises:
+        EncoderError: the encoder's weights cannot be had.
+    """
+    with_reviews, with_products = table.has_texts(), any(product_texts)
+    reviews: Vectors = np.zeros((len(table), 0), dtype=np.float16)
+    products: Vectors = np.zeros((len(product_texts), 0), dtype=np.float16)
+    facts = {"name": settings.name, "backend": settings.backend, "fingerprint": ""}
+    if not (with_reviews or with_products):
+        logger.info("texts     none, so no encoder is needed")
+        return TextVectors(reviews, products, facts)
+    from rec_sys.text.embeddings import embed_texts  # loads torch
+    from rec_sys.text.encoder import Encoder
+
+    encoder = Encoder(settings, paths.embeddings)
+    facts |= {"backend": encoder.backend, "fingerprint": encoder.fingerprint}
+    if with_reviews:
+        out = paths.embeddings / f"{table.fingerprint}-{encoder.fingerprint[:16]}.npy"
+        of_reviews = embed_texts(table.texts(), len(table), encoder, paths.embeddings, out, progress)
+        reviews = of_reviews.vectors
+        logger.info("reviews   %s", of_reviews)
+    if with_products:
+        numbered = [(np.arange(len(product_texts)), product_texts)]
+        of_products = embed_texts(numbered, len(product_texts), encoder, paths.embeddings)
+        products = of_products.vectors
+        logger.info("products  %s", of_products)
+    return TextVectors(reviews, products, facts)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from rec_sys import columns
-from rec_sys.arrays import Floats, Ints
+from rec_sys.arrays import Floats, Ints, Vectors
 from rec_sys.errors import DataError
 from rec_sys.ids import IdMap
 
@@ -31,6 +31,7 @@ class ReviewTable:
     row: Ints  # (num_reviews,) row of reviews.parquet
     folder: Path | None = None  # holds reviews.parquet and products.parquet
     fingerprint: str = ""  # of the raw data and of what was left out
+    text_vectors: Vectors | None = field(default=None, compare=False, repr=False)  # see `text`
 
     def __len__(self) -> int:
         return len(self.user)
@@ -42,6 +43,15 @@ class ReviewTable:
     @property
     def num_products(self) -> int:
         return len(self.products)
+
+    @property
+    def text(self) -> Vectors:
+        """(num_reviews, text_dim) vectors of the texts; (num_reviews, 0) where they are not at hand."""
+        return np.zeros((len(self), 0), dtype=np.float16) if self.text_vectors is None else self.text_vectors
+
+    def with_text(self, vectors: Vectors) -> ReviewTable:
+        """The same table with the vectors of its texts, (num_reviews, text_dim)."""
+        return replace(self, text_vectors=vectors)
 
     def indptr(self) -> Ints:
         """(num_users + 1,): the reviews of user u are the rows indptr[u] to indptr[u + 1]."""
@@ -70,13 +80,23 @@ class ReviewTable:
         return any(any(texts) for _, texts in self.texts())
 
     def text_of(self, reviews: Ints) -> list[str]:
-        """Texts of a few reviews, for showing them to a person."""
-        wanted = {int(review): place for place, review in enumerate(reviews)}
+        """Texts of a few reviews, for showing them to a person; only the row groups that hold them are read."""
+        if self.folder is None or not len(reviews):
+            return [""] * len(reviews)
+        import pyarrow.parquet as pq
+
+        rows = self.row[reviews]
+        file = pq.ParquetFile(self.folder / columns.REVIEWS_FILE)
+        sizes = [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
+        first = np.concatenate([[0], np.cumsum(sizes)])
+        group_of = np.searchsorted(first, rows, side="right") - 1
         found = [""] * len(reviews)
-        for numbers, texts in self.texts():
-            for number, text in zip(numbers.tolist(), texts, strict=True):
-                if number in wanted:
-                    found[wanted[number]] = text
+        for group in np.unique(group_of).tolist():
+            texts = file.read_row_group(group, columns=[columns.TEXT]).column(0)
+            places = np.flatnonzero(group_of == group)
+            taken = texts.take(rows[places] - first[group]).to_pylist()
+            for place, text in zip(places.tolist(), taken, strict=True):
+                found[place] = text
         return found
 
 

@@ -5,22 +5,26 @@ from __future__ import annotations
 from typing import Protocol, runtime_checkable
 
 from rec_sys.arrays import Floats
-from rec_sys.dataset.histories import Histories
+from rec_sys.dataset.query import Query
 
 
 class Scorer(Protocol):
-    """What the protocol judges: anything with a name that scores every product for what people have done so far."""
+    """Anything with a name that scores every product for a user's history."""
 
     @property
     def name(self) -> str: ...
 
-    def score(self, histories: Histories) -> Floats:
-        """(len(histories), num_products): higher is better. Products already had are not filtered here."""
+    @property
+    def max_history(self) -> int:
+        """Newest entries of a history that are read; the protocol gives no more."""
+
+    def score(self, query: Query) -> Floats:
+        """(len(query), num_products): higher is better. Seen items are not filtered here."""
 
 
 @runtime_checkable
 class TwoWayScorer(Scorer, Protocol):
-    """A scorer that is asked otherwise where what a person has is taken out afterwards."""
+    """A scorer whose scores differ where seen items will be filtered afterwards."""
 
-    def score_both_ways(self, histories: Histories) -> tuple[Floats, Floats]:
-        """Scores of which owned products will be taken out, and `score`'s; may be the same array."""
+    def score_both_ways(self, query: Query) -> tuple[Floats, Floats]:
+        """Scores for lists whose seen items will be filtered, and those of `score`; may be the same array."""

@@ -1,0 +1,153 @@
+"""A trained model on disk: one folder whose manifest vouches for its files. No torch in here.
+
+NAME/
+manifest.json      kind of model, settings, data, encoder, figures, sums of the files; `complete`; written last
+...                weights as safetensors, ids as JSON; nothing that can run code
+vector_base/       the FAISS index, made by `create_vectorbase`; it carries a manifest of its own
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+from pydantic import Field
+
+from rec_sys.errors import CheckpointError, ConfigError, Remedy
+from rec_sys.files import atomic_folder, sha256_of, write_json
+from rec_sys.paths import Paths
+from rec_sys.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+FORMAT = "rec_sys artifact 1"
+MANIFEST_FILE = "manifest.json"
+OLD_SUFFIX = ".ckpt"  # one file, as graph models were kept before there were folders
+
+
+class Manifest(Settings):
+    """`manifest.json` of a trained model."""
+
+    format: str = Field(FORMAT, description="of the folder")
+    kind: str = Field(description="the recommender, by its name in the registry")
+    created: str = Field(default_factory=lambda: datetime.now().astimezone().isoformat(timespec="seconds"))
+    complete: bool = Field(True, description="false: training did not end; usable by name only")
+    fingerprint: str = Field("", description="sha256 over names and sums of the files")
+    files: dict[str, str] = Field(default_factory=dict, description="sha256 of each file, by name")
+    settings: dict[str, Any] = Field(default_factory=dict, description="of the recommender")
+    info: dict[str, Any] = Field(default_factory=dict, description="data, encoder, split, figures, ...: plain JSON")
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A folder and its manifest."""
+
+    folder: Path
+    manifest: Manifest
+
+    @property
+    def name(self) -> str:
+        """Of the model: the folder's."""
+        return self.folder.name
+
+
+@contextmanager
+def writing_artifact(folder: Path, manifest: Manifest) -> Iterator[Path]:
+    """Yield an empty folder to write files into; it takes the place of `folder` whole, its manifest written last."""
+    with atomic_folder(folder) as temporary:
+        yield temporary
+        sums = {path.name: sha256_of(path) for path in sorted(temporary.iterdir()) if path.is_file()}
+        whole = manifest.model_copy(update={"files": sums, "fingerprint": fingerprint_of(sums)})
+        write_json(temporary / MANIFEST_FILE, whole.model_dump(mode="json"))
+
+
+def fingerprint_of(sums: dict[str, str]) -> str:
+    """One sum over the names and sums of all files."""
+    return hashlib.sha256("\n".join(f"{name} {value}" for name, value in sorted(sums.items())).encode()).hexdigest()
+
+
+def read_artifact(folder: Path, verify: bool = True) -> Artifact:
+    """Read the manifest of a trained model.
+
+    Args:
+        folder: of the model.
+        verify: compare every file with its sum.
+
+    Raises:
+        CheckpointError: there is none, it is damaged, or a file is not the one that was written.
+    """
+    path = folder / MANIFEST_FILE
+    try:
+        values = orjson.loads(path.read_bytes())
+        manifest = Manifest.read(values if isinstance(values, dict) else {}, "manifest")
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{folder} holds no {MANIFEST_FILE}, so it is no trained model; name another") from error
+    except (OSError, orjson.JSONDecodeError, ConfigError) as error:
+        raise CheckpointError(f"{path} is damaged ({error}); train again or name another model") from error
+    if manifest.format != FORMAT:
+        raise CheckpointError(f"{folder} holds {manifest.format!r}; expected {FORMAT!r}: train again or name another")
+    if verify:
+        for name, expected in manifest.files.items():
+            file = folder / name
+            if not file.is_file():
+                raise CheckpointError(f"{folder} lacks its file {name}; train again or name another model")
+            if sha256_of(file) != expected:
+                raise CheckpointError(f"{file} is not the file that was written; train again or name another model")
+    return Artifact(folder, manifest)
+
+
+def find_artifact(name: str, folder: Path, kind: str = "") -> Path:
+    """The trained model that a command should use.
+
+    Args:
+        name: a path, a name in `folder`, or "" for the newest complete one there.
+        folder: where models are kept.
+        kind: the recommender it must be, by its name in the registry; "": any.
+
+    Returns:
+        A folder, or a file of before there were folders.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    if name:
+        for path in (Path(name), folder / name, folder / f"{name}{OLD_SUFFIX}", folder / name.removesuffix(OLD_SUFFIX)):
+            if path.is_file() or (path / MANIFEST_FILE).is_file():
+                return path
+        raise CheckpointError(f"no model {name!r}, neither as a path nor in {folder}", train_first(folder))
+    for path in sorted(_models(folder), key=_time_of, reverse=True):
+        if path.is_dir():
+            try:
+                manifest = read_artifact(path, verify=False).manifest
+            except CheckpointError as error:
+                logger.warning("passed over: %s", error)
+                continue
+            if not manifest.complete:
+                logger.warning(
+                    "passed over: %s is unfinished, its training did not end; name it to use it all the same", path.name
+                )
+                continue
+            if kind and manifest.kind != kind:
+                continue
+        return path
+    raise CheckpointError(f"no trained model in {folder}", train_first(folder))
+
+
+def train_first(folder: Path) -> Remedy:
+    """The advice to train, in the work folder to which a folder of models belongs."""
+    return Remedy("train one first", "rec_sys.train.train", Paths(work_dir=folder.parent).settings)
+
+
+def _models(folder: Path) -> list[Path]:
+    return [path.parent for path in folder.glob(f"*/{MANIFEST_FILE}")] + list(folder.glob(f"*{OLD_SUFFIX}"))
+
+
+def _time_of(path: Path) -> int:
+    return (path / MANIFEST_FILE if path.is_dir() else path).stat().st_mtime_ns
