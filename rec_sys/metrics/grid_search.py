@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -15,24 +15,28 @@ class GridSearch(Generic[T]):
 
     best: T
     value: float  # of the best
-    tried: list[tuple[T, float]]  # in the order given
+    tried: list[tuple[Any, float]]  # label and score of each, in the order given
 
 
-def grid_search(candidates: Iterable[T], score: Callable[[T], float]) -> GridSearch[T]:
+def grid_search(
+    candidates: Iterable[T], score: Callable[[T], float], label: Callable[[T], Any] | None = None
+) -> GridSearch[T]:
     """Score every candidate; the first of equally good ones wins.
 
     Args:
         candidates: made one by one, so that each may be fitted when its turn comes.
         score: higher is better.
+        label: what `tried` keeps of a candidate; None: the candidate itself. With it, only the best of many large
+            candidates stays in memory.
 
     Raises:
         ValueError: there is no candidate.
     """
-    tried: list[tuple[T, float]] = []
+    tried: list[tuple[Any, float]] = []
     best: tuple[T, float] | None = None
     for candidate in candidates:
         value = score(candidate)
-        tried.append((candidate, value))
+        tried.append((candidate if label is None else label(candidate), value))
         if best is None or value > best[1]:
             best = (candidate, value)
     if best is None:
