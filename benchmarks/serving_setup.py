@@ -30,7 +30,7 @@ from rec_sys.inference.users import User, known_users
 from rec_sys.modules.config_pbtxt import MODEL_FILE
 from rec_sys.modules.signature import GRAPH_MODEL, NEW_PRODUCTS, TEXT_ENCODER
 from rec_sys.paths import Paths
-from rec_sys.recommenders.graph.checkpoint import Checkpoint, load_checkpoint
+from rec_sys.recommenders.graph.checkpoint import TrainedGraph, load_checkpoint
 from rec_sys.recommenders.graph.history_arrays import HistoryArrays
 from rec_sys.recommenders.graph.trained_encoder import encoder_of
 from rec_sys.text.encoder import Encoder
@@ -54,7 +54,7 @@ APP_TIMEOUT = 60.0  # seconds until the web app must answer
 class Deployed:
     """A deployed model and what the in-process ways need; files with questions lie in the work folder."""
 
-    checkpoint: Checkpoint
+    checkpoint: TrainedGraph
     base: VectorBase
     paths: Paths
     repository: Path
@@ -173,7 +173,7 @@ def set_up(data: str | None, work_dir: Path, epochs: int, seed: int, threads: in
     return deployed
 
 
-def trained(name: str, words: list[str], paths: Paths, epochs: int, seed: int) -> Checkpoint:
+def trained(name: str, words: list[str], paths: Paths, epochs: int, seed: int) -> TrainedGraph:
     """The checkpoint of this name, trained first where there is none that can be read."""
     path = paths.checkpoints / f"{name}.ckpt"
     with suppress(CheckpointError):

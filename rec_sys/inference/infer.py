@@ -31,7 +31,7 @@ from rec_sys.inference.remote import connect
 from rec_sys.inference.torch_encoder import recommender_of
 from rec_sys.inference.users import User, known_users
 from rec_sys.paths import Paths
-from rec_sys.recommenders.graph.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
+from rec_sys.recommenders.graph.checkpoint import TrainedGraph, find_checkpoint, load_checkpoint
 from rec_sys.recommenders.graph.trained_encoder import encoder_of, encoder_settings_of, settings_of
 from rec_sys.settings import Settings, read_settings
 from rec_sys.vector_database.storage import load_vector_base
@@ -109,7 +109,7 @@ def infer(settings: InferSettings) -> Iterator[list[Recommendations]]:
 
 
 @contextmanager
-def _by_torch(settings: InferSettings, checkpoint: Checkpoint) -> Iterator[Recommend]:
+def _by_torch(settings: InferSettings, checkpoint: TrainedGraph) -> Iterator[Recommend]:
     base = load_vector_base(settings.paths.vector_base, checkpoint)
     cuda = settings.device == "auto" and torch.cuda.is_available()
     device = torch.device("cuda" if cuda else "cpu")
@@ -117,7 +117,7 @@ def _by_torch(settings: InferSettings, checkpoint: Checkpoint) -> Iterator[Recom
 
 
 @contextmanager
-def _by_server(address: str, checkpoint: Checkpoint | None) -> Iterator[Recommend]:
+def _by_server(address: str, checkpoint: TrainedGraph | None) -> Iterator[Recommend]:
     """Ask a server, which must have deployed this checkpoint; None: whichever it has."""
     with connect("triton", address) as server:
 
@@ -133,7 +133,7 @@ def _by_server(address: str, checkpoint: Checkpoint | None) -> Iterator[Recommen
         yield recommend
 
 
-def data_of(checkpoint: Checkpoint, paths: Paths) -> Data:
+def data_of(checkpoint: TrainedGraph, paths: Paths) -> Data:
     """The data a checkpoint was trained on.
 
     Raises:

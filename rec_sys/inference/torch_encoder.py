@@ -9,7 +9,7 @@ import torch
 
 from rec_sys.arrays import Floats
 from rec_sys.inference.recommend import ReviewRecommender
-from rec_sys.recommenders.graph.checkpoint import Checkpoint
+from rec_sys.recommenders.graph.checkpoint import TrainedGraph
 from rec_sys.recommenders.graph.history_arrays import HistoryArrays
 from rec_sys.recommenders.graph.history_batch import HistoryBatch
 from rec_sys.text.text_encoder import TextEncoder
@@ -24,10 +24,10 @@ class TorchTowers:
         device: where it runs; None: the CPU.
     """
 
-    def __init__(self, checkpoint: Checkpoint, device: torch.device | None = None) -> None:
+    def __init__(self, checkpoint: TrainedGraph, device: torch.device | None = None) -> None:
         self.device = device or torch.device("cpu")
-        self.model = checkpoint.model.to(self.device).eval()
-        self.product_tower = checkpoint.new_products.to(self.device)
+        self.model = checkpoint.network.to(self.device).eval()
+        self.product_tower = checkpoint.cold_items.to(self.device)
         self.text_dim, self.review_texts = self.model.text_dim, self.model.review_texts
         self.max_history = self.model.settings.max_history
         self._alone = threading.Lock()  # PyG's convolutions put their attention down in themselves on the way
@@ -49,7 +49,7 @@ class TorchTowers:
 
 
 def recommender_of(
-    checkpoint: Checkpoint, base: VectorBase, encoder: TextEncoder, device: torch.device | None = None
+    checkpoint: TrainedGraph, base: VectorBase, encoder: TextEncoder, device: torch.device | None = None
 ) -> ReviewRecommender:
     """Recommend with torch.
 
@@ -63,7 +63,7 @@ def recommender_of(
     return ReviewRecommender(towers, base, all_history(checkpoint, base, towers), encoder)
 
 
-def all_history(checkpoint: Checkpoint, base: VectorBase, towers: TorchTowers) -> Floats:
+def all_history(checkpoint: TrainedGraph, base: VectorBase, towers: TorchTowers) -> Floats:
     """What `ReviewRecommender` reads of products, (len(base) + 1, history_dim).
 
     First those of the checkpoint, then those added to the base later, then one of which nothing is known.

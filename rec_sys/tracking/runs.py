@@ -156,6 +156,11 @@ def log_file(logger: MLFlowLogger, path: Path) -> None:
     logger.experiment.log_artifact(logger.run_id, str(path))
 
 
+def log_folder(logger: MLFlowLogger, path: Path) -> None:
+    """Keep a folder, such as a model's, with the run under its name."""
+    logger.experiment.log_artifacts(logger.run_id, str(path), path.name)
+
+
 def git_commit() -> str:
     """The commit of the checkout this package runs from, with "+" where files differ from it; "" outside git."""
     folder = Path(__file__).parent

@@ -22,7 +22,7 @@ from rec_sys.command import command, register_schema
 from rec_sys.dataset.readers.metadata import Product, read_products
 from rec_sys.errors import CheckpointError, VectorBaseError
 from rec_sys.paths import Paths, typed
-from rec_sys.recommenders.graph.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
+from rec_sys.recommenders.graph.checkpoint import TrainedGraph, find_checkpoint, load_checkpoint
 from rec_sys.recommenders.graph.trained_encoder import encoder_of
 from rec_sys.settings import Settings, read_settings
 from rec_sys.text.text_encoder import TextEncoder, embed
@@ -87,7 +87,7 @@ def create_vectorbase(settings: CreateSettings, encoder: TextEncoder | None = No
         DataError: the file about products cannot be read.
     """
     checkpoint = load_checkpoint(find_checkpoint(settings.checkpoint, settings.paths.checkpoints))
-    if settings.add_products is not None and not checkpoint.model.text_dim:
+    if settings.add_products is not None and not checkpoint.network.text_dim:
         raise CheckpointError(
             f"add_products={settings.add_products}: checkpoint {checkpoint.path.name} learned without texts, so "
             f"a product that nobody has reviewed is nothing to it; leave add_products out, or train with texts"
@@ -113,7 +113,7 @@ def create_vectorbase(settings: CreateSettings, encoder: TextEncoder | None = No
 def add_products(
     base: VectorBase,
     products: Iterable[Product],
-    checkpoint: Checkpoint,
+    checkpoint: TrainedGraph,
     encoder: TextEncoder,
     counts: Counter[str] | None = None,
     batch_size: int = 1024,
@@ -133,7 +133,7 @@ def add_products(
     names: list[str] = []
     target, history = [], []
     left = iter(products)
-    device = checkpoint.model.log_temperature.device
+    device = checkpoint.network.log_temperature.device
     with tqdm(desc="new products", unit="", disable=None) as bar:
         while batch := list(islice(left, batch_size)):
             new = [product for product in batch if product.product_id not in base.products]
@@ -141,7 +141,7 @@ def add_products(
             if new:
                 text = embed(encoder, [product.text for product in new])
                 with torch.inference_mode():
-                    states = checkpoint.describe_new(torch.from_numpy(text).to(device))
+                    states = checkpoint.describe_cold_items(torch.from_numpy(text).to(device))
                 ids += [product.product_id for product in new]
                 names += [product.name for product in new]
                 target.append(states.target.cpu().numpy())

@@ -20,7 +20,7 @@ from rec_sys.ids import IdMap
 from rec_sys.settings import Settings
 
 if TYPE_CHECKING:
-    from rec_sys.recommenders.graph.checkpoint import Checkpoint  # torch, which serving does without
+    from rec_sys.recommenders.graph.checkpoint import TrainedGraph  # torch, which serving does without
 
 Kind = Literal["exact", "hnsw"]
 
@@ -70,17 +70,17 @@ class VectorBase:
     origin: Origin
 
     @classmethod
-    def of_checkpoint(cls, checkpoint: Checkpoint, settings: VectorBaseSettings | None = None) -> VectorBase:
+    def of_checkpoint(cls, checkpoint: TrainedGraph, settings: VectorBaseSettings | None = None) -> VectorBase:
         """The products of a checkpoint."""
         settings = settings or VectorBaseSettings()
         target: Floats = checkpoint.states.target.cpu().numpy()
-        factors = checkpoint.model.blend
+        factors = checkpoint.network.blend
         origin = Origin(
             checkpoint=checkpoint.path.name,
             fingerprint=checkpoint.fingerprint,
             created=_now(),
             settings=settings,
-            likeness=checkpoint.model.settings.dim + (factors.rank if factors else 0),
+            likeness=checkpoint.network.settings.dim + (factors.rank if factors else 0),
         )
         none_added = np.empty((0, checkpoint.states.history.shape[1]), dtype=np.float32)
         return cls(build_index(target, settings), checkpoint.products, list(checkpoint.names), none_added, origin)

@@ -19,7 +19,7 @@ from rec_sys.paths import Paths, typed
 from rec_sys.vector_database.index import Origin, VectorBase
 
 if TYPE_CHECKING:
-    from rec_sys.recommenders.graph.checkpoint import Checkpoint  # torch, which serving does without
+    from rec_sys.recommenders.graph.checkpoint import TrainedGraph  # torch, which serving does without
 
 FORMAT = "rec_sys vector base 1"
 INDEX_FILE, PRODUCTS_FILE, ADDED_FILE = "index.faiss", "products.parquet", "added_history.npy"
@@ -47,7 +47,7 @@ def save_vector_base(base: VectorBase, folder: Path) -> None:
         write_json(temporary / META_FILE, meta)
 
 
-def load_vector_base(folder: Path, checkpoint: Checkpoint | None = None) -> VectorBase:
+def load_vector_base(folder: Path, checkpoint: TrainedGraph | None = None) -> VectorBase:
     """Read a vector base.
 
     Args:
@@ -90,7 +90,7 @@ def load_vector_base(folder: Path, checkpoint: Checkpoint | None = None) -> Vect
     return base
 
 
-def check_origin(origin: Origin, folder: Path, checkpoint: Checkpoint) -> None:
+def check_origin(origin: Origin, folder: Path, checkpoint: TrainedGraph) -> None:
     """Refuse a base that was made from another checkpoint.
 
     Raises:

@@ -16,7 +16,7 @@ from rec_sys.inference.recommend import Recommendations, ReviewRecommender
 from rec_sys.inference.torch_encoder import TorchTowers, all_history, recommender_of
 from rec_sys.inference.users import Review, User
 from rec_sys.modules.model_export import export_graph_model, export_new_products, graph_model_signature
-from rec_sys.recommenders.graph.checkpoint import Checkpoint
+from rec_sys.recommenders.graph.checkpoint import TrainedGraph
 from rec_sys.recommenders.graph.history_arrays import history_arrays
 from rec_sys.text.text_encoder import NoTexts
 from rec_sys.vector_database.index import VectorBase
@@ -42,7 +42,7 @@ class ShortEncoder(ToyEncoder):
 
 @dataclass(frozen=True)
 class Exported:
-    checkpoint: Checkpoint
+    checkpoint: TrainedGraph
     towers: OnnxTowers
 
 

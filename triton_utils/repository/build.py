@@ -20,7 +20,7 @@ from rec_sys.modules.model_export import export_graph_model, export_new_products
 from rec_sys.modules.parity import NEARLY_EQUAL, TOLERANCE
 from rec_sys.modules.signature import GRAPH_MODEL, NEW_PRODUCTS, RECOMMEND, TEXT_ENCODER
 from rec_sys.paths import Paths
-from rec_sys.recommenders.graph.checkpoint import Checkpoint
+from rec_sys.recommenders.graph.checkpoint import TrainedGraph
 from rec_sys.recommenders.graph.trained_encoder import encoder_of
 from rec_sys.text.encoder_export import export_text_encoder, served_fingerprint
 from rec_sys.text.onnx_text_encoder import ABOUT_FILE, OnnxTextEncoder
@@ -33,9 +33,9 @@ SAMPLE_K = 10  # ranks that are compared
 SAMPLE_MORE = 16  # ranks below them from which a product of nearly the same score may come up
 
 
-def shape_of(checkpoint: Checkpoint) -> Shape:
+def shape_of(checkpoint: TrainedGraph) -> Shape:
     """The lengths from which the signatures of a checkpoint follow."""
-    model, states = checkpoint.model, checkpoint.states
+    model, states = checkpoint.network, checkpoint.states
     return Shape(
         history_dim=states.history.shape[1],
         text_dim=model.text_dim,
@@ -45,7 +45,7 @@ def shape_of(checkpoint: Checkpoint) -> Shape:
 
 
 def build(
-    folder: Path, version: int, checkpoint: Checkpoint, base: VectorBase, paths: Paths, target: Target = "embedded"
+    folder: Path, version: int, checkpoint: TrainedGraph, base: VectorBase, paths: Paths, target: Target = "embedded"
 ) -> None:
     """Write the folders of one version, and compare what they answer with torch.
 
@@ -88,7 +88,7 @@ def build(
     verify(folder, version, checkpoint)
 
 
-def place_encoder(checkpoint: Checkpoint, paths: Paths, folder: Path) -> str:
+def place_encoder(checkpoint: TrainedGraph, paths: Paths, folder: Path) -> str:
     """Link the exported text encoder of a checkpoint into a folder; it is exported once and kept beside the cache.
 
     Returns:
@@ -122,7 +122,7 @@ def _intact(exported: Path) -> bool:
         return False
 
 
-def verify(folder: Path, version: int, checkpoint: Checkpoint) -> None:
+def verify(folder: Path, version: int, checkpoint: TrainedGraph) -> None:
     """Read a version back as a server does, and compare whole answers with torch.
 
     Raises:

@@ -6,10 +6,10 @@ from rec_sys.dataset.dataset import Data
 from rec_sys.dataset.splits import SplitSettings
 from rec_sys.errors import CheckpointError
 from rec_sys.paths import typed
-from rec_sys.recommenders.graph.checkpoint import Checkpoint
+from rec_sys.recommenders.graph.checkpoint import TrainedGraph
 
 
-def check_trained_on(checkpoint: Checkpoint, data: Data, split: SplitSettings) -> None:
+def check_trained_on(checkpoint: TrainedGraph, data: Data, split: SplitSettings) -> None:
     """Refuse a checkpoint whose figures would mean something else here: it may have learned what it is judged by.
 
     Raises:
