@@ -46,9 +46,16 @@ def eventually(what: Callable[[], object], within: float = WITHIN) -> float:
     return time.monotonic() - start
 
 
-def alive(pids: set[int]) -> set[int]:
-    """Those that run; what has ended and was not yet collected by its parent does not."""
-    return {pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE}
+def runs(process: psutil.Process) -> bool:
+    """False for a process that has ended, also where its parent has not collected it, or another one has its id."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def alive(processes: set[psutil.Process]) -> set[psutil.Process]:
+    return {process for process in processes if runs(process)}
 
 
 def shared_memory(process: subprocess.Popen[str]) -> set[str]:
@@ -88,9 +95,9 @@ def command(repository: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]
     eventually(lambda: not shared_memory(process))
 
 
-def family(process: subprocess.Popen[str]) -> set[int]:
+def family(process: subprocess.Popen[str]) -> set[psutil.Process]:
     """The server and its models' processes."""
-    return {child.pid for child in psutil.Process(process.pid).children(recursive=True)}
+    return set(psutil.Process(process.pid).children(recursive=True))
 
 
 def served_pid(repository: Path) -> int:
