@@ -74,7 +74,7 @@ def create_app(settings: WebSettings | None = None) -> FastAPI:
         "/reviews/",
         summary="Recommendations from reviews",
         response_model=Answer,
-        responses=failures(408, 413, 422, 429, 502, 503, 504),
+        responses=failures(408, 413, 422, 429, 500, 502, 503, 504),
         openapi_extra={"requestBody": REVIEWS_BODY},
     )
     async def reviews(request: Request, k: K = 10) -> Response:
@@ -92,7 +92,7 @@ def create_app(settings: WebSettings | None = None) -> FastAPI:
         "/products/{product_id:path}/similar",
         summary="Products like another",
         response_model=SimilarAnswer,
-        responses=failures(404, 422, 429, 503),
+        responses=failures(404, 422, 429, 500, 503),
     )
     async def similar_products(product_id: str, k: K = 10) -> Response:
         service.check_k(k, 1)

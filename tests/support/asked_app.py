@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import orjson
+from fastapi import FastAPI
 
 from triton_utils.web.errors import ErrorBody
 from triton_utils.web.settings import WebSettings
@@ -19,16 +20,18 @@ Ask = Callable[[httpx.AsyncClient], Coroutine[Any, Any, Any]]
 
 
 @asynccontextmanager
-async def connected(settings: WebSettings) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(settings)
+async def connected(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://app") as http:
         yield http
 
 
-def ask(settings: WebSettings, question: Ask) -> Any:
+def ask(asked: WebSettings | FastAPI, question: Ask) -> Any:
+    """The answer of the app of these settings, or of this app."""
+    app = asked if isinstance(asked, FastAPI) else create_app(asked)
+
     async def whole() -> Any:
-        async with connected(settings) as http:
+        async with connected(app) as http:
             return await question(http)
 
     return asyncio.run(whole())

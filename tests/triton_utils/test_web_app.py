@@ -230,6 +230,6 @@ def test_pages_that_are_not_there(settings: WebSettings) -> None:
 def test_the_documentation_lists_every_answer(settings: WebSettings) -> None:
     document = get(settings, "/openapi.json").json()
     reviews = document["paths"]["/reviews/"]["post"]
-    assert set(reviews["responses"]) == {"200", "408", "413", "422", "429", "502", "503", "504"}
+    assert set(reviews["responses"]) == {"200", "408", "413", "422", "429", "500", "502", "503", "504"}
     assert set(reviews["requestBody"]["content"]["application/json"]["examples"]) == set(EXAMPLES)
     assert get(settings, "/docs").status_code == 200

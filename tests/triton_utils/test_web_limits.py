@@ -12,10 +12,12 @@ import httpx
 import orjson
 import pytest
 
+from rec_sys.errors import DataError, DownloadError, EncoderError, RecSysError, RepositoryError
 from rec_sys.inference.recommend import ReviewRecommender
 from tests.support.asked_app import ask, assert_refused, post
 from tests.support.small_server import SmallServer, fail, late, small_server
 from triton_utils.web.settings import WebSettings
+from triton_utils.web_app import create_app
 
 Code = grpc.StatusCode
 
@@ -77,6 +79,30 @@ def test_what_goes_wrong_behind(server: SmallServer, settings: WebSettings, step
     assert_refused(answer, status, cause)
     assert "secret" not in answer.text
     assert settings.triton not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "cause"),
+    [
+        (DownloadError("https://hub/model?key=secret cannot be reached"), 503, "download_failed"),
+        (DataError("/secret/cache.parquet is damaged; delete it"), 500, "server_files"),
+        (EncoderError("/secret/model lacks config.json"), 500, "server_files"),
+        (RepositoryError("/secret/deployed.json is damaged"), 500, "server_files"),
+    ],
+)
+def test_files_that_the_server_lacks_are_not_the_senders_fault(
+    settings: WebSettings, error: RecSysError, status: int, cause: str
+) -> None:
+    app = create_app(settings)
+
+    @app.get("/needs/a/file")
+    async def needs_a_file() -> None:
+        raise error
+
+    answer = ask(app, lambda http: http.get("/needs/a/file"))
+    assert_refused(answer, status, cause)
+    assert "log" in answer.json()["error"]["what_to_do"]
+    assert "secret" not in answer.text
 
 
 def test_a_dead_server_is_a_quick_503_and_its_return_is_noticed(

@@ -73,8 +73,6 @@ class TritonPythonModel:
     def _work(self, request: Any, sender: Any) -> None:
         try:
             response = self._answer(request)
-        except DataError as error:
-            response = _error(str(error), pb_utils.TritonError.INVALID_ARG)
         except CallError as error:
             code = pb_utils.TritonError.UNAVAILABLE if error.unavailable else pb_utils.TritonError.INTERNAL
             response = _error(str(error), code)
@@ -93,7 +91,10 @@ class TritonPythonModel:
             tensor.name: pb_utils.get_input_tensor_by_name(request, tensor.name).as_numpy()
             for tensor in SIGNATURE.inputs
         }
-        people, rows, k = people_of(inputs, self.settings)
+        try:
+            people, rows, k = people_of(inputs, self.settings)
+        except DataError as error:  # of the caller; any other is about this server's own files
+            return _error(str(error), pb_utils.TritonError.INVALID_ARG)
         answer = self.recommender.answer(people, k)
         base = self.recommender.base
         outputs = arrays_of(answer, rows, base.products.ids, base.names, self.fingerprint)

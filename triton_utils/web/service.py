@@ -6,7 +6,7 @@ import asyncio
 import logging
 from contextlib import suppress
 
-from rec_sys.errors import VectorBaseError
+from rec_sys.errors import DataError, VectorBaseError
 from rec_sys.inference.read_reviews import parse_people
 from rec_sys.inference.users import Person
 from triton_utils.client.async_client import AsyncTritonClient
@@ -62,15 +62,17 @@ class Service:
         """The people of a request.
 
         Raises:
-            RecSysError: it makes no sense.
-            Refused: it asks for too much.
+            Refused: it makes no sense, or asks for too much.
         """
         people = await asyncio.to_thread(self._read, body) if len(body) > LARGE else self._read(body)
         self.check_k(k, len(people))
         return people
 
     def _read(self, body: bytes) -> list[Person]:
-        people = parse_people(body, "the body")
+        try:
+            people = parse_people(body, "the body")
+        except DataError as error:
+            raise Refused(BAD_REQUEST, str(error)) from error
         count = sum(len(person.reviews) for person in people)
         if count > self.settings.max_reviews:
             raise Refused(
