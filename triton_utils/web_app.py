@@ -80,7 +80,7 @@ def create_app(settings: WebSettings | None = None) -> FastAPI:
     async def reviews(request: Request, k: K = 10) -> Response:
         with metrics.timed("read"):
             people = await service.read(await request.body(), k)
-        async with service.turns.turn():
+        async with service.limiter.slot():
             with metrics.timed("triton"):
                 served = await service.client.served(people, k)
         metrics.people.inc(len(people))
@@ -97,7 +97,7 @@ def create_app(settings: WebSettings | None = None) -> FastAPI:
     async def similar_products(product_id: str, k: K = 10) -> Response:
         service.check_k(k, 1)
         deployed = service.products.deployed
-        async with service.turns.turn():
+        async with service.limiter.slot():
             with metrics.timed("similar"):
                 items = await asyncio.to_thread(similar, deployed.base, product_id, k)
         name = deployed.base.names[deployed.base.products.number(product_id)]

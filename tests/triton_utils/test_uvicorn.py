@@ -102,7 +102,7 @@ def test_a_large_body_is_refused_while_it_is_sent(app: str) -> None:
     assert httpx.get(f"{app}/health/live").status_code == 200
 
 
-def test_slow_clients_take_nobodys_turn(app: str) -> None:
+def test_slow_clients_hold_no_slot(app: str) -> None:
     slow = [socket.create_connection(("127.0.0.1", int(app.rpartition(":")[2])), timeout=10) for _ in range(100)]
     for raw in slow:
         raw.sendall(b"POST /reviews/ HTTP/1.1\r\nHost: app\r\nContent-Length: 100\r\n\r\n[")

@@ -165,7 +165,7 @@ def test_nobody_waits_for_ever(server: SmallServer, settings: WebSettings) -> No
 
     answers = sorted(ask(narrow, two), key=lambda answer: answer.status_code)
     assert answers[0].status_code == 200
-    assert_refused(answers[1], 503, "queue_full", r"no turn within 0\.1 s")
+    assert_refused(answers[1], 503, "queue_full", r"no slot was free within 0\.1 s")
 
 
 def test_too_many_requests_of_one_client(settings: WebSettings) -> None:

@@ -1,4 +1,4 @@
-"""What keeps the web app small under any load: bodies end, clients take turns, queues are bounded."""
+"""What keeps the web app small under any load: bodies, rates and queues are bounded."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FREE_OF_RATE = ("/health/", "/metrics")
 class Guard:
     """ASGI middleware: refuses what comes too often, is too large or too slow, before any of it is read by the app.
 
-    The body is read here, whole and bounded, so a slow sender holds a few bytes and no turn.
+    The body is read here, whole and bounded, so a slow sender holds a few bytes and no slot.
 
     Args:
         app: the app behind.
@@ -122,22 +122,24 @@ class Rate:
         return allowed
 
 
-class Turns:
-    """So many requests at once, so many waiting; one more is refused at once, as is one that waited too long.
+class ConcurrencyLimiter:
+    """Lets `settings.running` requests run and `settings.waiting` wait; one more is rejected at once.
+
+    A request that has waited `settings.wait_seconds` is rejected too.
 
     Args:
         settings: how many, how long.
-        waited: told how many seconds each request waited.
+        on_wait: called with the seconds that each request waited.
     """
 
-    def __init__(self, settings: WebSettings, waited: Callable[[float], None] = lambda _: None) -> None:
-        self.settings, self.waited = settings, waited
+    def __init__(self, settings: WebSettings, on_wait: Callable[[float], None] = lambda _: None) -> None:
+        self.settings, self.on_wait = settings, on_wait
         self.running = self.waiting = 0
         self._free = asyncio.Semaphore(settings.running)
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait for a turn and hold it while the block runs.
+    async def slot(self) -> AsyncIterator[None]:
+        """Wait for a free slot and hold it while the block runs.
 
         Raises:
             Refused: there is no place to wait, or it took too long.
@@ -146,7 +148,7 @@ class Turns:
         try:
             await self._acquire()
         finally:
-            self.waited(time.perf_counter() - start)
+            self.on_wait(time.perf_counter() - start)
         self.running += 1
         try:
             yield
@@ -165,6 +167,6 @@ class Turns:
             async with asyncio.timeout(self.settings.wait_seconds):
                 await self._free.acquire()
         except TimeoutError:
-            raise Refused(QUEUE_FULL, f"no turn within {self.settings.wait_seconds:g} s") from None
+            raise Refused(QUEUE_FULL, f"no slot was free within {self.settings.wait_seconds:g} s") from None
         finally:
             self.waiting -= 1

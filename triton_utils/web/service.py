@@ -13,7 +13,7 @@ from triton_utils.client.async_client import AsyncTritonClient
 from triton_utils.client.attempts import CallSettings
 from triton_utils.errors import TritonError
 from triton_utils.web.errors import BAD_REQUEST, Refused, cause_of
-from triton_utils.web.limits import Turns
+from triton_utils.web.limits import ConcurrencyLimiter
 from triton_utils.web.metrics import Metrics
 from triton_utils.web.products import Deployed, Products
 from triton_utils.web.settings import WebSettings
@@ -39,9 +39,9 @@ class Service:
             metrics.deployed(deployed.version, deployed.base.origin.fingerprint, len(deployed.base))
 
         self.settings = settings
-        self.turns = Turns(settings, metrics.stage.labels("wait").observe)
+        self.limiter = ConcurrencyLimiter(settings, metrics.stage.labels("wait").observe)
         self.products = Products(settings.model_repository, changed)
-        metrics.watch(self.turns)
+        metrics.watch(self.limiter)
 
     async def start(self) -> None:
         """Connect; inside the event loop that will use it."""

@@ -39,8 +39,8 @@ class WebSettings(Settings):
     max_answers: int = Field(20_000, ge=1, description="people times products in one answer")
 
     running: int = Field(16, ge=1, description="requests worked on at once")
-    waiting: int = Field(64, ge=0, description="requests that may wait for their turn; the next one is refused")
-    wait_seconds: float = Field(15, gt=0, description="that a request may wait for its turn")
+    waiting: int = Field(64, ge=0, description="requests that may wait for a slot; the next one is refused")
+    wait_seconds: float = Field(15, gt=0, description="that a request may wait for a slot")
     rate: float = Field(1_000, ge=0, description="requests per second of one client address; 0: no limit")
 
     check_seconds: float = Field(1, gt=0, description="between two looks for a newly deployed version")
