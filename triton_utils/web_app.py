@@ -32,7 +32,7 @@ from triton_utils.web.errors import (
     cause_of,
     error_response,
 )
-from triton_utils.web.limits import Guard
+from triton_utils.web.limits import RequestLimits
 from triton_utils.web.metrics import CONTENT_TYPE, Counted, Metrics, triton_metrics
 from triton_utils.web.products import Deployed, similar
 from triton_utils.web.schemas import REVIEWS_BODY, Answer, Health, SimilarAnswer, failures
@@ -152,7 +152,7 @@ def create_app(settings: WebSettings | None = None) -> FastAPI:
     async def bug(_: Request, __: Exception) -> Response:
         return fail(BUG, BUG.message)  # the traceback is logged by the server
 
-    app.add_middleware(Guard, settings=settings, refused=metrics.failed)
+    app.add_middleware(RequestLimits, settings=settings, on_rejected=metrics.failed)
     app.add_middleware(Counted, metrics=metrics)  # the one added last is the outermost
     return app
 

@@ -18,19 +18,19 @@ CLIENTS = 10_000  # addresses remembered for their rate
 FREE_OF_RATE = ("/health/", "/metrics")
 
 
-class Guard:
-    """ASGI middleware: refuses what comes too often, is too large or too slow, before any of it is read by the app.
+class RequestLimits:
+    """ASGI middleware: rejects requests that come too often, are too large or too slow, before the app reads them.
 
     The body is read here, whole and bounded, so a slow sender holds a few bytes and no slot.
 
     Args:
         app: the app behind.
         settings: limits.
-        refused: told about each refusal.
+        on_rejected: called with the cause of each rejection.
     """
 
-    def __init__(self, app: ASGIApp, settings: WebSettings, refused: Callable[[Cause], None]) -> None:
-        self.app, self.settings, self.refused = app, settings, refused
+    def __init__(self, app: ASGIApp, settings: WebSettings, on_rejected: Callable[[Cause], None]) -> None:
+        self.app, self.settings, self.on_rejected = app, settings, on_rejected
         self.rate = Rate(settings.rate)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -44,7 +44,7 @@ class Guard:
                 raise Refused(RATE, f"more than {self.settings.rate:g} requests a second from {client}")
             body = await self._body(scope, receive)
         except Refused as refusal:
-            self.refused(refusal.cause)
+            self.on_rejected(refusal.cause)
             response = error_response(refusal.cause, str(refusal))
             response.headers["Connection"] = "close"  # what is left of the body is not read
             await response(scope, receive, send)
