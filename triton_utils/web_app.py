@@ -28,7 +28,7 @@ from triton_utils.web.errors import (
     NO_SUCH_PAGE,
     WRONG_METHOD,
     Cause,
-    Refused,
+    RequestRejected,
     cause_of,
     error_response,
 )
@@ -128,10 +128,10 @@ def create_app(settings: WebSettings | None = None) -> FastAPI:
         return error_response(cause, message)
 
     @app.exception_handler(RecSysError)
-    @app.exception_handler(Refused)
+    @app.exception_handler(RequestRejected)
     async def known(request: Request, error: Exception) -> Response:
         cause, message = cause_of(error)
-        if cause.status >= 500 and not isinstance(error, Refused):
+        if cause.status >= 500 and not isinstance(error, RequestRejected):
             logger.warning("%s: %s", request.url.path, error)
         return fail(cause, message)
 

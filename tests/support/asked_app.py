@@ -48,7 +48,7 @@ def get(settings: WebSettings, path: str) -> httpx.Response:
     return answer
 
 
-def assert_refused(answer: httpx.Response, status: int, cause: str, words: str = "") -> None:
+def assert_rejected(answer: httpx.Response, status: int, cause: str, words: str = "") -> None:
     body = ErrorBody.model_validate_json(answer.content).error
     assert (answer.status_code, body.cause) == (status, cause), answer.text
     assert re.search(words, body.message), body.message

@@ -16,7 +16,7 @@ import orjson
 import pytest
 
 from rec_sys.inference.read_reviews import parse_people
-from tests.support.asked_app import ask, assert_refused, get, post
+from tests.support.asked_app import ask, assert_rejected, get, post
 from tests.support.small_server import SmallServer, deploy_toy, fail
 from triton_utils.web.schemas import EXAMPLES, Answer, Health, ReviewIn, SimilarAnswer
 from triton_utils.web.settings import WebSettings
@@ -90,7 +90,7 @@ BAD: list[tuple[str, bytes, str]] = [
 
 @pytest.mark.parametrize(("body", "words"), [bad[1:] for bad in BAD], ids=[bad[0] for bad in BAD])
 def test_bodies_that_make_no_sense(server: SmallServer, settings: WebSettings, body: bytes, words: str) -> None:
-    assert_refused(post(settings, body), 422, "bad_input", re.escape(words))
+    assert_rejected(post(settings, body), 422, "bad_input", re.escape(words))
     assert server.asked == 0
 
 
@@ -116,8 +116,8 @@ def test_strange_bodies_are_answered(settings: WebSettings, body: Any) -> None:
 @pytest.mark.parametrize("k", ["0", "-1", "many", "1.5", "1001", "99999999999999999999"])
 def test_numbers_of_products_that_make_no_sense(server: SmallServer, settings: WebSettings, k: str) -> None:
     product = server.recommender.base.products.ids[0]
-    assert_refused(post(settings, [], params={"k": k}), 422, "bad_input", "k")
-    assert_refused(get(settings, f"/products/{product}/similar?k={k}"), 422, "bad_input", "k")
+    assert_rejected(post(settings, [], params={"k": k}), 422, "bad_input", "k")
+    assert_rejected(get(settings, f"/products/{product}/similar?k={k}"), 422, "bad_input", "k")
     assert server.asked == 0
 
 
@@ -142,8 +142,8 @@ def test_similar_products(server: SmallServer, settings: WebSettings) -> None:
     assert [item.product_id for item in found.items] == [base.products.ids[number] for number in best]
     np.testing.assert_allclose([item.score for item in found.items], cosine[best], atol=1e-6)
     assert len(get(settings, f"/products/{product}/similar?k=500").json()["items"]) == len(base) - 1
-    assert_refused(get(settings, f"/products/{product}x/similar"), 404, "unknown_product", f"Did you mean '{product}'")
-    assert_refused(get(settings, "/products/a/b%00%F0%9F%8E%B8/similar"), 404, "unknown_product", "unknown product")
+    assert_rejected(get(settings, f"/products/{product}x/similar"), 404, "unknown_product", f"Did you mean '{product}'")
+    assert_rejected(get(settings, "/products/a/b%00%F0%9F%8E%B8/similar"), 404, "unknown_product", "unknown product")
 
 
 def test_a_new_version_is_noticed_and_a_broken_one_is_not(server: SmallServer, settings: WebSettings) -> None:
@@ -179,7 +179,7 @@ def test_a_new_version_is_noticed_and_a_broken_one_is_not(server: SmallServer, s
 
 def test_without_a_deployment(settings: WebSettings, tmp_path: Path) -> None:
     empty = settings.model_copy(update={"model_repository": tmp_path / "empty"})
-    assert_refused(get(empty, "/products/B/similar"), 503, "no_vector_base")
+    assert_rejected(get(empty, "/products/B/similar"), 503, "no_vector_base")
     ready = get(empty, "/health/ready")
     assert (ready.status_code, ready.json()["status"], list(ready.json()["problems"])) == (
         503,
@@ -223,8 +223,8 @@ def test_figures(server: SmallServer, settings: WebSettings) -> None:
 
 
 def test_pages_that_are_not_there(settings: WebSettings) -> None:
-    assert_refused(get(settings, "/no/such/page"), 404, "not_found", "/no/such/page")
-    assert_refused(get(settings, "/reviews/"), 405, "method_not_allowed", "GET /reviews/")
+    assert_rejected(get(settings, "/no/such/page"), 404, "not_found", "/no/such/page")
+    assert_rejected(get(settings, "/reviews/"), 405, "method_not_allowed", "GET /reviews/")
 
 
 def test_the_documentation_lists_every_answer(settings: WebSettings) -> None:

@@ -97,8 +97,8 @@ OF_ERROR: tuple[tuple[type[RecSysError], Cause], ...] = (
 CAUSES = tuple(value for value in list(globals().values()) if isinstance(value, Cause))
 
 
-class Refused(Exception):  # noqa: N818  not an error of this program
-    """A request that is turned away."""
+class RequestRejected(Exception):  # noqa: N818  not an error of this program
+    """A request that is answered with an error instead of being worked on."""
 
     def __init__(self, cause: Cause, message: str) -> None:
         super().__init__(message)
@@ -121,7 +121,7 @@ class ErrorBody(BaseModel):
 
 def cause_of(error: Exception) -> tuple[Cause, str]:
     """The cause of an error, and what the sender of the request is told."""
-    if isinstance(error, Refused):
+    if isinstance(error, RequestRejected):
         return error.cause, str(error)
     for kind, cause in OF_ERROR:
         if isinstance(error, kind):

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from triton_utils.web.errors import BODY_TOO_LARGE, QUEUE_FULL, RATE, SLOW_BODY, Cause, Refused, error_response
+from triton_utils.web.errors import BODY_TOO_LARGE, QUEUE_FULL, RATE, SLOW_BODY, Cause, RequestRejected, error_response
 from triton_utils.web.settings import WebSettings
 
 CLIENTS = 10_000  # addresses remembered for their rate
@@ -41,11 +41,11 @@ class RequestLimits:
         try:
             client = scope["client"][0] if scope.get("client") else ""
             if not scope["path"].startswith(FREE_OF_RATE) and not self.rate.allows(client):
-                raise Refused(RATE, f"more than {self.settings.rate:g} requests a second from {client}")
+                raise RequestRejected(RATE, f"more than {self.settings.rate:g} requests a second from {client}")
             body = await self._body(scope, receive)
-        except Refused as refusal:
-            self.on_rejected(refusal.cause)
-            response = error_response(refusal.cause, str(refusal))
+        except RequestRejected as rejected:
+            self.on_rejected(rejected.cause)
+            response = error_response(rejected.cause, str(rejected))
             response.headers["Connection"] = "close"  # what is left of the body is not read
             await response(scope, receive, send)
         except ClientDisconnect:
@@ -59,7 +59,7 @@ class RequestLimits:
         declared = headers.get(b"content-length", b"")
         length = int(declared) if declared.isdigit() else 0
         if length > limit:
-            raise Refused(BODY_TOO_LARGE, f"a body of {length:,} bytes; at most {limit:,} are read")
+            raise RequestRejected(BODY_TOO_LARGE, f"a body of {length:,} bytes; at most {limit:,} are read")
         if not length and b"transfer-encoding" not in headers:
             return b""
         parts, size = [], 0
@@ -72,13 +72,13 @@ class RequestLimits:
                     part = message.get("body", b"")
                     size += len(part)
                     if size > limit:
-                        raise Refused(BODY_TOO_LARGE, f"a body of more than {limit:,} bytes")
+                        raise RequestRejected(BODY_TOO_LARGE, f"a body of more than {limit:,} bytes")
                     parts.append(part)
                     if not message.get("more_body", False):
                         return b"".join(parts)
         except TimeoutError:
             seconds = self.settings.body_seconds
-            raise Refused(SLOW_BODY, f"{size:,} bytes came within {seconds:g} s, and no end") from None
+            raise RequestRejected(SLOW_BODY, f"{size:,} bytes came within {seconds:g} s, and no end") from None
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
@@ -142,7 +142,7 @@ class ConcurrencyLimiter:
         """Wait for a free slot and hold it while the block runs.
 
         Raises:
-            Refused: there is no place to wait, or it took too long.
+            RequestRejected: there is no place to wait, or it took too long.
         """
         start = time.perf_counter()
         try:
@@ -161,12 +161,12 @@ class ConcurrencyLimiter:
             await self._free.acquire()
             return
         if self.waiting >= self.settings.waiting:
-            raise Refused(QUEUE_FULL, f"{self.waiting:,} requests are waiting already")
+            raise RequestRejected(QUEUE_FULL, f"{self.waiting:,} requests are waiting already")
         self.waiting += 1
         try:
             async with asyncio.timeout(self.settings.wait_seconds):
                 await self._free.acquire()
         except TimeoutError:
-            raise Refused(QUEUE_FULL, f"no slot was free within {self.settings.wait_seconds:g} s") from None
+            raise RequestRejected(QUEUE_FULL, f"no slot was free within {self.settings.wait_seconds:g} s") from None
         finally:
             self.waiting -= 1

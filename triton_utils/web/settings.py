@@ -39,7 +39,7 @@ class WebSettings(Settings):
     max_answers: int = Field(20_000, ge=1, description="people times products in one answer")
 
     running: int = Field(16, ge=1, description="requests worked on at once")
-    waiting: int = Field(64, ge=0, description="requests that may wait for a slot; the next one is refused")
+    waiting: int = Field(64, ge=0, description="requests that may wait for a slot; the next one is rejected")
     wait_seconds: float = Field(15, gt=0, description="that a request may wait for a slot")
     rate: float = Field(1_000, ge=0, description="requests per second of one client address; 0: no limit")
 
