@@ -82,7 +82,7 @@ def deploy(settings: DeploySettings) -> Deployed:
     """
     repository = Repository(settings.repository)
     with repository.deploying():
-        repository.tidy()
+        repository.prune()
         if settings.rollback:
             return _roll_back(repository, settings)
         _check_target(repository, settings.target)

@@ -100,7 +100,7 @@ def test_what_a_broken_off_deployment_left_is_removed(repository: Repository) ->
     for name in ("graph_model/1", "graph_model/2", "recommend/1", "recommend/2", ".staging-x/graph_model/3", "mine/7"):
         (repository.folder / name).mkdir(parents=True)
     assert repository.next_version() == 8
-    repository.tidy()
+    repository.prune()
     left = {path.relative_to(repository.folder).as_posix() for path in repository.folder.glob("*/*") if path.is_dir()}
     assert left == {"graph_model/1", "recommend/1", "mine/7"}
     assert not (repository.folder / ".staging-x").exists()

@@ -232,8 +232,8 @@ class Repository:
         with self.changing():
             self.write_state(self.deployed().model_copy(update={"run": run}))
 
-    def tidy(self) -> None:
-        """Remove what a deployment that was cut off left behind; only for who holds the lock of deployments."""
+    def prune(self) -> None:
+        """Remove what an interrupted deployment left behind; only for the holder of the deployment lock."""
         for folder in self.folder.glob(f"{STAGING}*"):
             shutil.rmtree(folder, ignore_errors=True)
         state = self.state()
