@@ -130,7 +130,7 @@ def add_version(repository: Repository, version: int, new: Version, settings: De
         run=Run() if old is None else old.run,
     )
     try:
-        server = switch(repository, old, state, settings)
+        server = activate(repository, old, state, settings)
     except BaseException:
         repository.remove(version)
         raise
@@ -149,13 +149,13 @@ def _roll_back(repository: Repository, settings: DeploySettings) -> Deployed:
         )
     # Both are listed until the server has changed over.
     state = old.model_copy(update={"current": max(versions), "previous": None})
-    server = switch(repository, old, state, settings)
+    server = activate(repository, old, state, settings)
     repository.remove(old.current)
     return Deployed(state.current, old.current, repository.deployed(), server)
 
 
-def switch(repository: Repository, old: State | None, new: State, settings: DeploySettings) -> str | None:
-    """Serve another version: its models are loaded beside the old ones, `recommend` last.
+def activate(repository: Repository, old: State | None, new: State, settings: DeploySettings) -> str | None:
+    """Activate another version: its models are loaded beside the old ones, `recommend` last.
 
     Args:
         repository: the folders of both versions are in it.
@@ -208,7 +208,7 @@ def _settle(repository: Repository, old: State, new: State, server: str, timeout
 def _restore(
     repository: Repository, old: State | None, server: str | None, touched: Sequence[str], timeout: float
 ) -> None:
-    """Undo a switch that came to nothing, as far as the server still lives."""
+    """Undo an activation that failed, as far as the server still lives."""
     if old is None:
         for name in MODELS:
             (repository.folder / name / "config.pbtxt").unlink(missing_ok=True)

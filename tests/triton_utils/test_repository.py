@@ -106,7 +106,7 @@ def test_what_a_broken_off_deployment_left_is_removed(repository: Repository) ->
     assert not (repository.folder / ".staging-x").exists()
 
 
-def test_a_switch_that_was_cut_off_is_undone_by_the_next_start(repository: Repository) -> None:
+def test_an_activation_that_was_cut_off_is_undone_by_the_next_start(repository: Repository) -> None:
     """The configs name the new version already, but `deployed.json` does not."""
     repository.write_state(state(SHAPE))
     before = {name: config(repository, name) for name in ("recommend", "graph_model", "text_encoder")}
