@@ -37,7 +37,8 @@ class DeploySettings(Settings):
     rollback: bool = Field(False, description="serve the version before again instead of a new one")
     repository: Path = Field(Path("triton_utils/model_repository"), description="folder of models")
     server: str | None = Field(
-        None, description="HTTP address of the server to tell; none: the one on this machine that serves the repository"
+        None,
+        description="HTTP address of the server that loads it; none: the one of this machine with this repository",
     )
     keep: int = Field(3, ge=2, description="versions kept to go back to, the served one included")
     load_timeout: float = Field(120, gt=0, description="seconds that the server may take to load one model")
@@ -56,7 +57,7 @@ class Deployed:
     version: int
     before: int | None  # the version that was served before
     state: State
-    server: str | None  # HTTP address of the server that was told; None: none is running
+    server: str | None  # HTTP address of the server that loaded it; None: none is running
 
     def describe(self) -> str:
         """A few lines for a person."""
@@ -142,7 +143,7 @@ def add_version(repository: Repository, version: int, new: Version, settings: De
 def _roll_back(repository: Repository, settings: DeploySettings) -> Deployed:
     """Serve the version before; the one that was served is removed."""
     old = repository.deployed()
-    versions = {number: its for number, its in old.versions.items() if number < old.current}
+    versions = {number: version for number, version in old.versions.items() if number < old.current}
     if not versions:
         raise RepositoryError(
             f"{repository.folder} has no version before {old.current}; there is nothing to go back to"
@@ -161,10 +162,10 @@ def activate(repository: Repository, old: State | None, new: State, settings: De
         repository: the folders of both versions are in it.
         old: what is served; None: nothing.
         new: what shall be served.
-        settings: which server to tell, and how long it may take.
+        settings: which server shall load it, and how long it may take.
 
     Returns:
-        HTTP address of the server that was told; None where there is none.
+        HTTP address of the server that loaded it; None where none is running.
 
     Raises:
         RepositoryError: the server refuses; configs and state are the old ones again, and so is what it answers with.
@@ -182,13 +183,13 @@ def activate(repository: Repository, old: State | None, new: State, settings: De
         except BaseException as error:
             _restore(repository, old, server, touched, settings.load_timeout)
             if isinstance(error, OSError | ServeError):
-                kept = "nothing is served" if old is None else f"version {old.current} is served as before"
+                now = "nothing is served" if old is None else f"version {old.current} is served as before"
                 raise RepositoryError(
-                    f"version {new.current} was not loaded by {server}: {touched[-1:] and touched[-1]}: {error}; {kept}"
+                    f"version {new.current} was not loaded by {server}: {touched[-1:] and touched[-1]}: {error}; {now}"
                 ) from error
             raise
-        known = {number: its for number, its in new.versions.items() if number <= new.current}
-        repository.write_state(new.model_copy(update={"versions": known}))
+        listed = {number: version for number, version in new.versions.items() if number <= new.current}
+        repository.write_state(new.model_copy(update={"versions": listed}))
         if server is not None and old is not None:
             _settle(repository, old, new, server, settings.load_timeout)
     return server
@@ -215,9 +216,14 @@ def _restore(
     else:
         repository.write_configs(old)
     for name in touched:
-        known = old is not None and name in repository.models(old.current)
+        old_has_it = old is not None and name in repository.models(old.current)
         try:
-            ask(server or "", "POST", f"/v2/repository/models/{name}/{'load' if known else 'unload'}", timeout=timeout)
+            ask(
+                server or "",
+                "POST",
+                f"/v2/repository/models/{name}/{'load' if old_has_it else 'unload'}",
+                timeout=timeout,
+            )
         except (OSError, ServeError):
             continue  # it keeps what it has loaded, or is gone and reads the configs when it is started again
 
@@ -235,8 +241,8 @@ def _load(server: str, name: str, version: int, timeout: float) -> None:
 
 
 def _server_of(repository: Repository) -> str | None:
-    found = addresses_of(repository.folder)
-    return None if found is None else found.http
+    addresses = addresses_of(repository.folder)
+    return None if addresses is None else addresses.http
 
 
 @command("deploy_config")

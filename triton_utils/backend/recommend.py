@@ -2,7 +2,7 @@
 
 It owns the vector base, the products' states and the cache of text vectors; the networks are the other models of the
 same version, called within the server. Calls are worked on by a few threads that share all of it; only so many may
-wait, the rest is told at once to come again.
+wait, further ones are rejected at once.
 """
 
 from __future__ import annotations

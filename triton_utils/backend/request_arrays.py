@@ -61,8 +61,8 @@ def people_of(arrays: Arrays, limits: RecommendSettings) -> tuple[list[Person], 
     order = np.argsort(person, kind="stable")
     rows = np.split(order, np.searchsorted(person[order], np.arange(1, num_people))) if num_people else []
     people = [
-        Person(user_id, [_review(row, texts, rating, time) for row in mine.tolist()])
-        for user_id, mine in zip(_texts("people", arrays["people"], limits.max_text), rows, strict=True)
+        Person(user_id, [_review(row, texts, rating, time) for row in review_rows.tolist()])
+        for user_id, review_rows in zip(_texts("people", arrays["people"], limits.max_text), rows, strict=True)
     ]
     return people, rows, k
 
@@ -79,10 +79,10 @@ def arrays_of(
         names: of all products.
         fingerprint: of the checkpoint.
     """
-    attention = np.zeros(sum(len(mine) for mine in rows), dtype=np.float32)
+    attention = np.zeros(sum(map(len, rows)), dtype=np.float32)
     reviewed = np.full(len(attention), NONE, dtype=np.int64)
-    for mine, weights, numbers in zip(rows, answer.attention, answer.reviewed, strict=True):
-        attention[mine], reviewed[mine] = weights, numbers
+    for review_rows, weights, numbers in zip(rows, answer.attention, answer.reviewed, strict=True):
+        attention[review_rows], reviewed[review_rows] = weights, numbers
     return {
         "product_id": _looked_up(ids, answer.number),
         "name": _looked_up(names, answer.number),

@@ -138,44 +138,49 @@ def verify(folder: Path, version: int, checkpoint: Checkpoint) -> None:
     if onnx.checkpoint != checkpoint.fingerprint:
         raise CheckpointError(f"{folder / GRAPH_MODEL} was exported from {onnx.checkpoint[:12]}; deploy again")
     people = sample_people(whole.base, served.max_history)
-    ours, torchs = (
+    exported, expected = (
         ReviewRecommender(towers, whole.base, whole.history, encoder).answer(people, SAMPLE_K + SAMPLE_MORE)
         for towers in (onnx, TorchTowers(checkpoint))
     )
     for row, person in enumerate(people):
-        if wrong := difference(ours, torchs, row):
+        if wrong := difference(exported, expected, row):
             raise CheckpointError(
                 f"what was exported from checkpoint {checkpoint.path.name} recommends otherwise than torch does to "
                 f"{person.user_id!r}: {wrong}. Nothing was deployed"
             )
 
 
-def difference(ours: Answer, torchs: Answer, row: int) -> str:
-    """What tells one person's first SAMPLE_K products, reasons and note apart, in words; "" where nothing does.
+def difference(exported: Answer, expected: Answer, row: int) -> str:
+    """How one person's first SAMPLE_K products, reasons or note differ, in words; "" where they are equal.
+
+    Args:
+        exported: what the exported models answer.
+        expected: what torch answers.
+        row: of the person.
 
     Products whose scores in torch are closer than NEARLY_EQUAL may change places.
     """
-    if ours.note[row] != torchs.note[row]:
-        return f"the note is {ours.note[row]!r}; expected {torchs.note[row]!r}"
-    if not np.array_equal(ours.reviewed[row], torchs.reviewed[row]):
+    if exported.note[row] != expected.note[row]:
+        return f"the note is {exported.note[row]!r}; expected {expected.note[row]!r}"
+    if not np.array_equal(exported.reviewed[row], expected.reviewed[row]):
         return "other products are taken for the reviewed ones"
-    rank_of = {number: rank for rank, number in enumerate(torchs.number[row].tolist()) if number != NONE}
-    ranks = []  # in torch, of what we recommend
-    for rank, number in enumerate(ours.number[row, :SAMPLE_K].tolist()):
+    rank_of = {number: rank for rank, number in enumerate(expected.number[row].tolist()) if number != NONE}
+    ranks = []  # in torch's answer, of the exported model's products
+    for rank, number in enumerate(exported.number[row, :SAMPLE_K].tolist()):
         place = rank if number == NONE else rank_of.get(number)
-        near = place is not None and abs(torchs.score[row, place] - torchs.score[row, rank]) <= NEARLY_EQUAL
+        near = place is not None and abs(expected.score[row, place] - expected.score[row, rank]) <= NEARLY_EQUAL
         if place is None or not (place == rank or near):
-            return f"rank {rank + 1} is product {number}; expected {torchs.number[row, rank]}"
+            return f"rank {rank + 1} is product {number}; expected {expected.number[row, rank]}"
         ranks.append(place)
-    its = slice(len(ranks))
-    for name, mine, expected in (
-        ("scores", ours.score[row, its], torchs.score[row, ranks]),
-        ("stars", ours.stars[row, its], torchs.stars[row, ranks]),
-        ("attention", ours.attention[row], torchs.attention[row]),
+    first = slice(len(ranks))
+    for name, values, references in (
+        ("scores", exported.score[row, first], expected.score[row, ranks]),
+        ("stars", exported.stars[row, first], expected.stars[row, ranks]),
+        ("attention", exported.attention[row], expected.attention[row]),
     ):
-        if not np.array_equal(np.isnan(mine), np.isnan(expected)):
+        if not np.array_equal(np.isnan(values), np.isnan(references)):
             return f"{name} are no numbers at other places"
-        error = float(np.abs(mine - expected)[~np.isnan(expected)].max(initial=0))
+        error = float(np.abs(values - references)[~np.isnan(references)].max(initial=0))
         if not error <= TOLERANCE:
             return f"{name} differ by {error:.1e}; expected at most {TOLERANCE:.0e}"
     return ""

@@ -51,16 +51,16 @@ class Shape(Settings):
 
     def signatures(self) -> list[Signature]:
         """Of all models of such a version, in the order in which they are loaded."""
-        known = {
+        signatures = {
             signature.GRAPH_MODEL: signature.graph_model(
                 self.history_dim, self.text_dim if self.review_texts else 0, self.dim
             ),
             signature.RECOMMEND: signature.recommend(),
         }
         if self.text_dim:
-            known[signature.TEXT_ENCODER] = signature.text_encoder(self.text_dim)
-            known[signature.NEW_PRODUCTS] = signature.new_products(self.text_dim, self.history_dim, self.dim)
-        return [known[name] for name in MODELS if name in known]
+            signatures[signature.TEXT_ENCODER] = signature.text_encoder(self.text_dim)
+            signatures[signature.NEW_PRODUCTS] = signature.new_products(self.text_dim, self.history_dim, self.dim)
+        return [signatures[name] for name in MODELS if name in signatures]
 
 
 class Version(Settings):
@@ -169,9 +169,9 @@ class Repository:
     def next_version(self) -> int:
         """A number that no version has or had."""
         state = self.state()
-        known = [state.last if state else 0]
-        known += [int(path.name) for path in self.folder.glob("[!.]*/*") if path.name.isdecimal()]
-        return max(known) + 1
+        numbers = [state.last if state else 0]
+        numbers += [int(path.name) for path in self.folder.glob("[!.]*/*") if path.name.isdecimal()]
+        return max(numbers) + 1
 
     @contextmanager
     def staging(self) -> Iterator[Path]:
@@ -216,8 +216,8 @@ class Repository:
         served = [version for version in sorted(served) if self._fits(state, version)]
         signatures: dict[str, list[Signature]] = {}
         for version in served:
-            for its in state.versions[version].shape.signatures():
-                signatures.setdefault(its.name, []).append(its)
+            for model in state.versions[version].shape.signatures():
+                signatures.setdefault(model.name, []).append(model)
         for name in MODELS:
             path = self.folder / name / CONFIG_FILE
             if name not in signatures:
@@ -244,7 +244,7 @@ class Repository:
                 shutil.rmtree(path, ignore_errors=True)
 
     def _names(self, state: State, version: int) -> list[str]:
-        return [its.name for its in state.versions[version].shape.signatures()]
+        return [model.name for model in state.versions[version].shape.signatures()]
 
     def _fits(self, state: State, version: int) -> bool:
         """Whether one config can describe a version and the current one: the same inputs, in lengths that may differ.
@@ -284,7 +284,7 @@ def _widened(signatures: Sequence[Signature]) -> Signature:
         return first
 
     def widened(side: str) -> tuple[signature.Tensor, ...]:
-        columns = zip(*(getattr(its, side) for its in signatures), strict=True)
+        columns = zip(*(getattr(each, side) for each in signatures), strict=True)
         return tuple(
             replace(
                 tensors[0],

@@ -41,7 +41,7 @@ class Cause(NamedTuple):
     name: str
     status: int
     what_to_do: str
-    message: str = ""  # told instead of the error's own words, which speak to whoever runs the server
+    message: str = ""  # sent instead of the error's own words, which speak to whoever runs the server
     retry_after: int = 0  # seconds; 0: coming again changes nothing
 
 
@@ -120,7 +120,7 @@ class ErrorBody(BaseModel):
 
 
 def cause_of(error: Exception) -> tuple[Cause, str]:
-    """The cause of an error, and what the sender of the request is told."""
+    """The cause of an error, and the message for the sender of the request."""
     if isinstance(error, RequestRejected):
         return error.cause, str(error)
     for kind, cause in OF_ERROR:

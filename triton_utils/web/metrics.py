@@ -1,4 +1,4 @@
-"""Figures for Prometheus: ours, and of Triton's the ones that belong to us."""
+"""Figures for Prometheus: those of the web app, and those of Triton that are about this project's models."""
 
 from __future__ import annotations
 

@@ -35,12 +35,12 @@ class Service:
     client: AsyncTritonClient  # there while the app runs
 
     def __init__(self, settings: WebSettings, metrics: Metrics) -> None:
-        def changed(deployed: Deployed) -> None:
+        def show(deployed: Deployed) -> None:
             metrics.deployed(deployed.version, deployed.base.origin.fingerprint, len(deployed.base))
 
         self.settings = settings
         self.limiter = ConcurrencyLimiter(settings, metrics.stage.labels("wait").observe)
-        self.products = Products(settings.model_repository, changed)
+        self.products = Products(settings.model_repository, show)
         metrics.watch(self.limiter)
 
     async def start(self) -> None:
