@@ -81,9 +81,9 @@ def answer(answering: tuple[ReviewRecommender, str]) -> Answer:
     """Of a recommender with texts, for people of whom all sorts of things are known."""
     recommender, _ = answering
     people = sample_people(recommender.base, recommender.towers.max_history)
-    found = recommender.answer(people, SAMPLE_K + SAMPLE_MORE)
-    assert all(difference(found, found, row) == "" for row in range(len(people)))
-    return found
+    whole = recommender.answer(people, SAMPLE_K + SAMPLE_MORE)
+    assert all(difference(whole, whole, row) == "" for row in range(len(people)))
+    return whole
 
 
 ROW = 3

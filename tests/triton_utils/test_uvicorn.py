@@ -127,13 +127,13 @@ def test_many_at_once(server: SmallServer, app: str) -> None:
     """128 requests of 64 clients, each a while at the server: none fails, and health is told at once all the same."""
     server.always = late(0.05)
     with httpx.Client(base_url=app, timeout=30) as http, ThreadPoolExecutor(64) as pool:
-        asked = [pool.submit(http.post, "/reviews/?k=5", json=[{"comment": f"no {number}"}]) for number in range(128)]
+        answers = [pool.submit(http.post, "/reviews/?k=5", json=[{"comment": f"no {number}"}]) for number in range(128)]
         waits = []
-        while not all(answer.done() for answer in asked):
+        while not all(answer.done() for answer in answers):
             start = time.monotonic()
             assert http.get("/health/live").status_code == 200
             waits.append(time.monotonic() - start)
-        assert {answer.result().status_code for answer in asked} == {200}
+        assert {answer.result().status_code for answer in answers} == {200}
     assert sorted(waits)[len(waits) // 2] < 0.5
     assert server.most_open <= 16
 

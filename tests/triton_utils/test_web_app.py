@@ -16,7 +16,7 @@ import orjson
 import pytest
 
 from rec_sys.inference.read_reviews import parse_people
-from tests.support.asked_app import ask, assert_rejected, get, post
+from tests.support.app_client import ask, assert_rejected, get, post
 from tests.support.small_server import SmallServer, deploy_toy, fail
 from triton_utils.web.schemas import EXAMPLES, Answer, Health, ReviewIn, SimilarAnswer
 from triton_utils.web.settings import WebSettings
@@ -32,12 +32,14 @@ def test_the_examples_of_the_documentation(server: SmallServer, settings: WebSet
     assert orjson.loads(answer.content) == Answer.model_validate_json(answer.content, strict=True).model_dump()
     people = parse_people(orjson.dumps(body), "")
     expected = [asdict(result) for result in server.recommender.recommend(people, 4)]
-    found = answer.json()
-    assert found["model"] == server.fingerprint
-    for mine, its in zip(found["recommendations"], expected, strict=True):
-        assert [item["product_id"] for item in mine["items"]] == [item["product_id"] for item in its["items"]]
-        assert mine["why"] == [{**why, "attention": pytest.approx(why["attention"], abs=1e-6)} for why in its["why"]]
-        assert (mine["user_id"], mine["note"]) == (its["user_id"], its["note"])
+    received = answer.json()
+    assert received["model"] == server.fingerprint
+    for actual, reference in zip(received["recommendations"], expected, strict=True):
+        assert [item["product_id"] for item in actual["items"]] == [item["product_id"] for item in reference["items"]]
+        assert actual["why"] == [
+            {**why, "attention": pytest.approx(why["attention"], abs=1e-6)} for why in reference["why"]
+        ]
+        assert (actual["user_id"], actual["note"]) == (reference["user_id"], reference["note"])
     for review in body:
         ReviewIn.model_validate(review)
 
@@ -91,7 +93,7 @@ BAD: list[tuple[str, bytes, str]] = [
 @pytest.mark.parametrize(("body", "words"), [bad[1:] for bad in BAD], ids=[bad[0] for bad in BAD])
 def test_bodies_that_make_no_sense(server: SmallServer, settings: WebSettings, body: bytes, words: str) -> None:
     assert_rejected(post(settings, body), 422, "bad_input", re.escape(words))
-    assert server.asked == 0
+    assert server.calls == 0
 
 
 @pytest.mark.parametrize(
@@ -118,7 +120,7 @@ def test_numbers_of_products_that_make_no_sense(server: SmallServer, settings: W
     product = server.recommender.base.products.ids[0]
     assert_rejected(post(settings, [], params={"k": k}), 422, "bad_input", "k")
     assert_rejected(get(settings, f"/products/{product}/similar?k={k}"), 422, "bad_input", "k")
-    assert server.asked == 0
+    assert server.calls == 0
 
 
 def test_more_than_the_catalogue(server: SmallServer, settings: WebSettings) -> None:
@@ -132,15 +134,15 @@ def test_similar_products(server: SmallServer, settings: WebSettings) -> None:
     product = base.products.ids[4]
     answer = get(settings, f"/products/{product}/similar?k=6")
     assert answer.status_code == 200
-    found = SimilarAnswer.model_validate_json(answer.content, strict=True)
-    assert (found.product_id, found.name, found.version) == (product, base.names[4], 1)
+    received = SimilarAnswer.model_validate_json(answer.content, strict=True)
+    assert (received.product_id, received.name, received.version) == (product, base.names[4], 1)
     vectors = base.vectors(np.arange(len(base)))[:, 1:]  # all but the level: this toy has nothing beside its taste
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     cosine = unit @ unit[4]
     cosine[4] = -2
     best = np.argsort(-cosine, kind="stable")[:6]
-    assert [item.product_id for item in found.items] == [base.products.ids[number] for number in best]
-    np.testing.assert_allclose([item.score for item in found.items], cosine[best], atol=1e-6)
+    assert [item.product_id for item in received.items] == [base.products.ids[number] for number in best]
+    np.testing.assert_allclose([item.score for item in received.items], cosine[best], atol=1e-6)
     assert len(get(settings, f"/products/{product}/similar?k=500").json()["items"]) == len(base) - 1
     assert_rejected(get(settings, f"/products/{product}x/similar"), 404, "unknown_product", f"Did you mean '{product}'")
     assert_rejected(get(settings, "/products/a/b%00%F0%9F%8E%B8/similar"), 404, "unknown_product", "unknown product")

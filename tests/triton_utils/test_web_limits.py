@@ -14,7 +14,7 @@ import pytest
 
 from rec_sys.errors import DataError, DownloadError, EncoderError, RecSysError, RepositoryError
 from rec_sys.inference.recommend import ReviewRecommender
-from tests.support.asked_app import ask, assert_rejected, post
+from tests.support.app_client import ask, assert_rejected, post
 from tests.support.small_server import SmallServer, fail, late, small_server
 from triton_utils.web.settings import WebSettings
 from triton_utils.web_app import create_app
@@ -30,7 +30,7 @@ def test_limits_of_a_request(server: SmallServer, settings: WebSettings) -> None
     assert_rejected(post(settings, many[:2_000]), 422, "bad_input", "2,000 people; at most 500")
     assert_rejected(post(settings, many[:300], params={"k": 100}), 422, "bad_input", "300 people times k=100")
     assert_rejected(post(settings, b"x" * 5_000_000), 413, "body_too_large", "5,000,000 bytes; at most 4,194,304")
-    assert server.asked == 0
+    assert server.calls == 0
     of_one = [{**review, "reviewerID": "p"} for review in many[:2_000]]
     assert post(settings, of_one).status_code == 200
     assert post(settings, many[:500], params={"k": 2}).status_code == 200
@@ -136,14 +136,14 @@ def test_the_queue_is_bounded(server: SmallServer, settings: WebSettings) -> Non
     async def crowd(http: httpx.AsyncClient) -> list[httpx.Response]:
         body = orjson.dumps([{"comment": "a"}])
         start = time.monotonic()
-        asked = [asyncio.create_task(http.post("/reviews/", content=body)) for _ in range(20)]
-        done, _ = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+        requests = [asyncio.create_task(http.post("/reviews/", content=body)) for _ in range(20)]
+        done, _ = await asyncio.wait(requests, return_when=asyncio.FIRST_COMPLETED)
         assert time.monotonic() - start < 0.9  # refused at once, while the others are still being worked on
         assert all(task.result().status_code == 503 for task in done)
         live = time.monotonic()
         await http.get("/health/live")
         assert time.monotonic() - live < 0.5
-        answers = await asyncio.gather(*asked)
+        answers = await asyncio.gather(*requests)
         figures = (await http.get("/metrics")).text
         assert 'rec_sys_errors_total{cause="queue_full"} 15.0' in figures
         assert "rec_sys_requests_waiting 0.0" in figures

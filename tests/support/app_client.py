@@ -1,4 +1,4 @@
-"""The web app in this process, asked over ASGI; each question starts and stops it."""
+"""The web app in this process, called over ASGI; each call starts and stops it."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ async def connected(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
         yield http
 
 
-def ask(asked: WebSettings | FastAPI, question: Ask) -> Any:
+def ask(behind: WebSettings | FastAPI, question: Ask) -> Any:
     """The answer of the app of these settings, or of this app."""
-    app = asked if isinstance(asked, FastAPI) else create_app(asked)
+    app = behind if isinstance(behind, FastAPI) else create_app(behind)
 
     async def whole() -> Any:
         async with connected(app) as http:
