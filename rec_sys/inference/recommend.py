@@ -237,7 +237,9 @@ class ReviewRecommender:
         return reasons
 
     def _note(self, person: Person, found: int, k: int) -> str:
-        notes = [] if person.reviews else [NOTHING_KNOWN]
+        notes = [person.note] if person.note else []
+        if not person.reviews:
+            notes.append(NOTHING_KNOWN)
         if any(review.text and review.vector is None and not self._reads(review) for review in person.reviews):
             notes.append(UNREAD_REVIEWS if self.towers.text_dim else UNREAD)
         if not found:

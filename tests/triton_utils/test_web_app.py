@@ -68,6 +68,18 @@ def test_several_people_are_answered_apart(server: SmallServer, settings: WebSet
         assert not owned & {item["product_id"] for item in person["items"]}
 
 
+def test_names_of_a_shop_are_read_and_what_is_not_understood_is_in_the_note(settings: WebSettings) -> None:
+    rows = [{"customer": who, "productId": "x", "comment": "a", "mood": "good"} for who in ("ann", "bob", "ann")]
+    answers = post(settings, rows).json()["recommendations"]
+    assert [(answer["user_id"], len(answer["why"])) for answer in answers] == [("ann", 2), ("bob", 1)]
+    assert all("mood" in answer["note"] for answer in answers)
+
+
+def test_people_that_cannot_be_told_apart_are_refused(settings: WebSettings) -> None:
+    rows = [{"kdnr": who, "productId": "x"} for who in ("ann", "bob")]
+    assert_refused(post(settings, rows), 422, "bad_input", "'kdnr', which is not understood")
+
+
 BAD: list[tuple[str, bytes, str]] = [
     ("empty", b"", "the body is empty"),
     ("not JSON", b"[{", "not JSON"),

@@ -80,7 +80,8 @@ def served(people: Sequence[Person], outputs: Mapping[str, Array]) -> Served:
         items = [Recommendation(*values) for values in zip(*columns, strict=True)]
         rows = slice(start, start + len(person.reviews))
         why = reasons(person.reviews, attention[rows], outputs["reviewed_id"][rows], outputs["reviewed_name"][rows])
-        answers.append(Recommendations(person.user_id, items, why, notes[row]))
+        note = "; ".join(part for part in (person.note, notes[row]) if part)
+        answers.append(Recommendations(person.user_id, items, why, note))
         start = rows.stop
     return Served(answers, outputs["model"][0])
 
