@@ -36,8 +36,10 @@ bench:  ## every benchmark, one after the other; about an hour on two cores
 	uv run -m benchmarks.ranking
 	uv run -m benchmarks.embedding
 	uv run -m benchmarks.quality
+	uv run -m benchmarks.results_chart
 	uv run -m benchmarks.pipeline
 	uv run -m benchmarks.serving
+	uv run -m benchmarks.results_page
 
 clean:  ## caches only; what the commands wrote stays
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .cache dist site
