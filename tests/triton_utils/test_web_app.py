@@ -77,7 +77,7 @@ def test_names_of_a_shop_are_read_and_what_is_not_understood_is_in_the_note(sett
 
 def test_people_that_cannot_be_told_apart_are_refused(settings: WebSettings) -> None:
     rows = [{"kdnr": who, "productId": "x"} for who in ("ann", "bob")]
-    assert_refused(post(settings, rows), 422, "bad_input", "'kdnr', which is not understood")
+    assert_rejected(post(settings, rows), 422, "bad_input", "'kdnr', which is not understood")
 
 
 BAD: list[tuple[str, bytes, str]] = [
