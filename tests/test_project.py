@@ -27,7 +27,7 @@ TESTS = [path for path in SOURCES if path.is_relative_to(PROJECT / "tests") and 
 
 # Each line may import from the lines above it.
 LAYERS = (
-    ("arrays", "columns", "errors", "ids", "files", "settings", "paths", "command"),
+    ("arrays", "columns", "errors", "ids", "files", "locks", "settings", "paths", "command"),
     ("text",),
     ("dataset",),
     ("metrics", "tracking"),

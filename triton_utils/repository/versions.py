@@ -26,12 +26,12 @@ from pydantic import Field
 
 from rec_sys.errors import RepositoryError
 from rec_sys.files import atomic_file, write_json
+from rec_sys.locks import exclusive
 from rec_sys.modules import signature
 from rec_sys.modules.config_pbtxt import CONFIG_FILE, PYTHON_FILE, Queue, Serving, Target, config_pbtxt, model_py
 from rec_sys.modules.signature import MODELS, RECOMMEND, TEXT_ENCODER, Signature
 from rec_sys.settings import Settings
 from triton_utils.backend.settings import RecommendSettings
-from triton_utils.file_lock import exclusive
 
 FORMAT = "rec_sys model repository 1"
 STATE_FILE = "deployed.json"

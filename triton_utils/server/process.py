@@ -25,8 +25,8 @@ from pydantic import Field
 
 from rec_sys.errors import ServeError
 from rec_sys.files import write_json
+from rec_sys.locks import exclusive, is_held
 from rec_sys.settings import Settings
-from triton_utils.file_lock import exclusive, is_held
 from triton_utils.repository.versions import Instances, Repository, Run
 
 PROJECT = Path(__file__).resolve().parents[2]
