@@ -69,7 +69,7 @@ def export_graph_model(checkpoint: TrainedGraph, path: Path) -> float:
         CheckpointError: the file would differ from torch by more than TOLERANCE; nothing is written then.
         ConfigError: the extra rec-sys[onnx] is not installed.
     """
-    network = PlainUserTower(checkpoint.network.user_tower.cpu().eval()).eval()
+    network = PlainUserTower(checkpoint.network.user_tower.cpu().eval(), checkpoint.blend).eval()
     signature = graph_model_signature(checkpoint)
     with atomic_file(path) as temporary:
         _write_onnx(network, signature, temporary, checkpoint)

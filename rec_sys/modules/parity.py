@@ -17,6 +17,7 @@ from rec_sys.modules.signature import Signature
 from rec_sys.recommenders.graph.checkpoint import TrainedGraph
 from rec_sys.recommenders.graph.cold_start import NEIGHBOURS
 from rec_sys.recommenders.graph.history_batch import HistoryBatch
+from rec_sys.recommenders.graph.scorer import blended_vectors
 
 TOLERANCE = 1e-4  # largest difference from torch that an exported network may show
 
@@ -46,7 +47,8 @@ def check_graph_model(path: Path, signature: Signature, checkpoint: TrainedGraph
         edges = (tensors["person"], tensors["age"], tensors["days"])
         histories = HistoryBatch(len(tensors["people"]), row, text, tensors["rating"], row, *edges)
         states = tower(tensors["products"], histories)
-        return states.vector, states.attention
+        vectors = blended_vectors(states, tensors["products"], histories, checkpoint.blend)
+        return vectors, states.attention
 
     return _check(path, signature, review_batches(checkpoint), in_torch, checkpoint)
 

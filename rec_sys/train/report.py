@@ -67,7 +67,9 @@ class TrainReport:
                 "best_epoch": self.best_epoch + 1,
                 "ranking": {name: report.to_dict() for name, report in self.ranking.items()},
                 "held_out_users": {name: report.to_dict() for name, report in self.figures.held_out_users.items()},
-                "held_out_products": {name: report.to_dict() for name, report in self.figures.held_out_products.items()},
+                "held_out_products": {
+                    name: report.to_dict() for name, report in self.figures.held_out_products.items()
+                },
                 "ratings": {name: report.to_dict() for name, report in self.figures.ratings.items()},
                 "epochs": self.history,
             },

@@ -1,10 +1,10 @@
 """One training on the command line: resolve, load, fit, final test, save.
 
-    resolve   settings and, for a resumed run, its state         -> Plan
-    load      raw reviews, table, split, vectors of texts         -> Dataset
-    fit       network, item factors, cold-start calibration       -> GraphFit (`recommenders/graph/training.py`)
-    test      the test reviews, once, beside baselines            -> TestFigures (`final_test.py`)
-    save      the model as one folder, report, tracked run        -> TrainResult
+resolve   settings and, for a resumed run, its state         -> Plan
+load      raw reviews, table, split, vectors of texts         -> Dataset
+fit       network, item factors, cold-start calibration       -> GraphFit (`recommenders/graph/training.py`)
+test      the test reviews, once, beside baselines            -> TestFigures (`final_test.py`)
+save      the model as one folder, report, tracked run        -> TrainResult
 """
 
 from __future__ import annotations

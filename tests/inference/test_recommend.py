@@ -21,7 +21,7 @@ from rec_sys.inference.recommend import (
     excerpt,
     preference_cosine,
 )
-from rec_sys.inference.torch_encoder import TorchTowers, recommender_of
+from rec_sys.inference.torch_encoder import TorchGraphEncoder, recommender_of
 from rec_sys.inference.users import Review, User, known_users
 from rec_sys.recommenders.graph.checkpoint import TrainedGraph
 from rec_sys.recommenders.graph.history_arrays import HistoryArrays
@@ -255,12 +255,12 @@ def test_the_towers_see_only_the_reviews_of_the_batch(toy: Toy) -> None:
     """What a server needs: never the catalogue, and no product twice for the new ones."""
     shapes = []
 
-    class Watched(TorchTowers):
-        def users(self, products: Floats, batch: HistoryArrays) -> tuple[Floats, Floats]:
+    class Watched(TorchGraphEncoder):
+        def encode_users(self, products: Floats, batch: HistoryArrays) -> tuple[Floats, Floats]:
             shapes.append(products.shape)
-            return super().users(products, batch)
+            return super().encode_users(products, batch)
 
-        def new_products(self, text: Floats) -> tuple[Floats, Floats]:
+        def encode_cold_items(self, text: Floats) -> tuple[Floats, Floats]:
             shapes.append(text.shape)
             return super().new_products(text)
 

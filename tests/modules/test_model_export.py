@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from rec_sys.errors import CheckpointError, ConfigError
-from rec_sys.inference.onnx_encoder import OnnxTowers
+from rec_sys.inference.onnx_encoder import OnnxGraphEncoder
 from rec_sys.modules import model_export
 from rec_sys.modules.model_export import (
     TOLERANCE,
@@ -83,8 +83,10 @@ def test_threads_do_not_change_the_sums(checkpoint: TrainedGraph, graph_model: P
             np.testing.assert_allclose(ours, expected, atol=1e-6)
 
 
-def test_who_else_is_in_the_batch_changes_nothing_whatever_they_send(checkpoint: TrainedGraph, graph_model: Path) -> None:
-    towers = onnxruntime.InferenceSession(graph_model)
+def test_who_else_is_in_the_batch_changes_nothing_whatever_they_send(
+    checkpoint: TrainedGraph, graph_model: Path
+) -> None:
+    graph = onnxruntime.InferenceSession(graph_model)
     arrays = {
         "products": checkpoint.states.history.numpy()[:4],
         "text": np.ones((4, TEXT_DIM), dtype=np.float32),
@@ -94,10 +96,10 @@ def test_who_else_is_in_the_batch_changes_nothing_whatever_they_send(checkpoint:
         "days": np.array([9, 0, 0, 0], dtype=np.float32),
         "people": np.zeros(2, dtype=np.int64),
     }
-    good = towers.run(["vector"], arrays)[0][0]
+    good = graph.run(["vector"], arrays)[0][0]
     arrays["products"] = arrays["products"].copy()
     arrays["products"][2:] = np.nan
-    bad = towers.run(["vector"], arrays)[0]
+    bad = graph.run(["vector"], arrays)[0]
     assert np.isnan(bad[1]).any()
     np.testing.assert_array_equal(bad[0], good)
 
@@ -117,11 +119,11 @@ def test_every_kind_of_model_is_exported(tmp_path: Path, kind: dict[str, object]
     else:
         with pytest.raises(CheckpointError, match="reads no texts"):
             export_new_products(checkpoint, tmp_path / "new_products.onnx")
-    towers = OnnxTowers(tmp_path / "graph_model.onnx", products, max_history=7)
-    assert towers.text_dim == checkpoint.network.text_dim
-    assert towers.review_texts == checkpoint.network.review_texts
-    assert towers.history_dim == checkpoint.states.history.shape[1]
-    assert towers.checkpoint == checkpoint.fingerprint
+    graph = OnnxGraphEncoder(tmp_path / "graph_model.onnx", products, max_history=7)
+    assert graph.text_dim == checkpoint.network.text_dim
+    assert graph.review_texts == checkpoint.network.review_texts
+    assert graph.history_dim == checkpoint.states.history.shape[1]
+    assert graph.checkpoint == checkpoint.fingerprint
 
 
 def test_new_products_of_no_texts_one_and_many(checkpoint: TrainedGraph, tmp_path: Path) -> None:

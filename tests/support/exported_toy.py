@@ -38,8 +38,8 @@ def random_checkpoint(
         for weight in model.parameters():
             weight.add_(torch.randn_like(weight) * 0.2)
     rating_bias = torch.full((NUM_PRODUCTS, 1), chosen.rating_bias)
-    taste = functional.normalize(torch.randn(NUM_PRODUCTS, 16), dim=1) * (1 - chosen.rating_bias**2) ** 0.5
-    states = ProductStates(torch.randn(NUM_PRODUCTS, 17), torch.cat([rating_bias, taste], dim=1))
+    preference = functional.normalize(torch.randn(NUM_PRODUCTS, 16), dim=1) * (1 - chosen.rating_bias**2) ** 0.5
+    states = ProductStates(torch.randn(NUM_PRODUCTS, 17), torch.cat([rating_bias, preference], dim=1))
     if memory:
         model.blend = Blend(rank=RANK, weight=0.4, num_codes=NUM_CODES, penalty=0.1)
         target = functional.normalize(torch.randn(NUM_PRODUCTS, RANK), dim=1) * 0.8

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from rec_sys.inference.local import recommender_of
 from rec_sys.inference.recommend import ReviewRecommender
-from rec_sys.inference.torch_encoder import recommender_of
 from rec_sys.recommenders.graph.checkpoint import TrainedGraph
 from rec_sys.recommenders.graph.trained_encoder import encoder_of
 from rec_sys.vector_database.index import VectorBase

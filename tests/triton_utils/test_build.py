@@ -80,10 +80,10 @@ def test_a_network_that_answers_otherwise_is_not_deployed(
 def answer(answering: tuple[ReviewRecommender, str]) -> Answer:
     """Of a recommender with texts, for people of whom all sorts of things are known."""
     recommender, _ = answering
-    people = sample_users(recommender.base, recommender.towers.max_history)
-    found = recommender.answer(people, SAMPLE_K + SAMPLE_MORE)
-    assert all(difference(found, found, row) == "" for row in range(len(people)))
-    return found
+    people = sample_users(recommender.base, recommender.graph.max_history)
+    whole = recommender.answer(people, SAMPLE_K + SAMPLE_MORE)
+    assert all(difference(whole, whole, row) == "" for row in range(len(people)))
+    return whole
 
 
 ROW = 3

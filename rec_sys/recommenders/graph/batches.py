@@ -95,9 +95,7 @@ def users_at_once(dataset: UserDataset, settings: TrainSettings) -> int:
     return max(1, min(settings.users_per_batch, len(dataset) // settings.min_steps))
 
 
-def batches(
-    dataset: UserDataset, settings: TrainSettings, epoch: Callable[[], int] = lambda: 0
-) -> DataLoader[Batch]:
+def batches(dataset: UserDataset, settings: TrainSettings, epoch: Callable[[], int] = lambda: 0) -> DataLoader[Batch]:
     """A loader of batches of at most a fiftieth (`min_steps`) of all users.
 
     Whoever is in the batch is missing from the product side of the graph, which must not become thin; and a small data

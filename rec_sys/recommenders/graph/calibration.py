@@ -46,7 +46,9 @@ class CalibrationReport:
     scale: float
     exposure: float | None  # how often a cold item is among a user's first 50, beside an average one
     ndcg: float | None  # ndcg@10 of the known products on validation, seen items filtered
-    ndcg_as_known: float | None  # the same with known products in the place of the cold ones; None: nothing to choose by
+    ndcg_as_known: (
+        float | None
+    )  # the same with known products in the place of the cold ones; None: nothing to choose by
     count: int  # products of the catalogue without a training review, which now have a vector from their texts
 
     @property
@@ -212,9 +214,7 @@ class ColdStartTrial:
 
     def ndcg(self, scale: float) -> float:
         """ndcg@10 of the known products beside cold items of this scale, seen items filtered, mean over the folds."""
-        figures = [
-            _ndcg(1 + fold.above + fold.count_above(fold.least, scale)[fold.others]) for fold in self.folds
-        ]
+        figures = [_ndcg(1 + fold.above + fold.count_above(fold.least, scale)[fold.others]) for fold in self.folds]
         return sum(figures) / max(len(figures), 1)
 
     def exposure(self, scale: float) -> float:
@@ -248,9 +248,7 @@ def _parts(encoder: ColdItemEncoder, text: Tensor, leave_out: Tensor | None = No
         for start in range(0, max(1, len(text)), size)
     ]
     return ColdItemParts(
-        ProductStates(
-            torch.cat([each.own.history for each in found]), torch.cat([each.own.target for each in found])
-        ),
+        ProductStates(torch.cat([each.own.history for each in found]), torch.cat([each.own.target for each in found])),
         torch.cat([each.preference for each in found]),
         torch.cat([each.target_factors for each in found]),
         torch.cat([each.history_factors for each in found]),

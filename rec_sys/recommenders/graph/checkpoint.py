@@ -55,6 +55,11 @@ class TrainedGraph:
         return self.path.name.removesuffix(OLD_SUFFIX)
 
     @property
+    def text_dim(self) -> int:
+        """Of a text's vector; 0: the model reads no texts."""
+        return self.network.text_dim
+
+    @property
     def layout(self) -> VectorLayout:
         """Of the vectors of this model."""
         return layout_of(self.network.settings.dim, self.blend)

@@ -16,7 +16,16 @@ from rec_sys.recommenders.artifact import OLD_SUFFIX
 from rec_sys.recommenders.graph.settings import TrainSettings
 from rec_sys.settings import Settings
 
-CHANGEABLE_ON_RESUME = ("name", "resume", "final_test", "baselines", "max_epochs", "patience", "accelerator", "precision")
+CHANGEABLE_ON_RESUME = (
+    "name",
+    "resume",
+    "final_test",
+    "baselines",
+    "max_epochs",
+    "patience",
+    "accelerator",
+    "precision",
+)
 UNKNOWN = "not a setting yet"
 FINGERPRINT, MLFLOW_RUN = "made_of", "mlflow_run"  # keys of the state, as states of before have them
 
@@ -33,7 +42,9 @@ class State:
 
 def resume_fingerprint(train: TrainSettings, **groups: Settings) -> dict[str, Any]:
     """The settings that must stay the same for a run to go on, by dotted name."""
-    values = {f"train.{key}": value for key, value in train.model_dump(mode="json").items() if key not in CHANGEABLE_ON_RESUME}
+    values = {
+        f"train.{key}": value for key, value in train.model_dump(mode="json").items() if key not in CHANGEABLE_ON_RESUME
+    }
     for group, settings in groups.items():
         values |= {f"{group}.{key}": value for key, value in settings.model_dump(mode="json").items()}
     return values

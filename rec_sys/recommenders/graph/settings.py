@@ -178,8 +178,3 @@ class Calibration(Settings):
             neighbours=settings.neighbours,
             sharpness=settings.sharpness,
         )
-
-
-def layout_of(dim: int, blend: Blend | None) -> VectorLayout:
-    """The layout of vectors of `dim` dimensions with or without a blend."""
-    return VectorLayout(dim) if blend is None else VectorLayout(dim, blend.rank, blend.num_codes, is_blended=True)

@@ -1,7 +1,7 @@
 """Training of the graph model: network, item factors, cold-start calibration, each a function of values.
 
-    fit_graph    the three steps in their order
-    fit_network  the first one: Lightning, early stopping on validation
+fit_graph    the three steps in their order
+fit_network  the first one: Lightning, early stopping on validation
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class GraphFit:
         return facts
 
 
-class FitInterrupted(KeyboardInterrupt):  # noqa: N818  not an error
+class FitInterrupted(KeyboardInterrupt):
     """Ctrl-C while the network is trained; says how far it was."""
 
     def __init__(self, keep: KeepBest) -> None:

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from rec_sys.errors import CheckpointError
 from rec_sys.paths import Paths, typed
-from rec_sys.recommenders.graph.checkpoint import find_checkpoint, load_checkpoint, save_checkpoint
+from rec_sys.recommenders.graph.checkpoint import load_checkpoint, save_checkpoint
 from tests.support.embedded_toy import Toy, toy
 
 
