@@ -1,6 +1,6 @@
 # The one place where the checks are written: the git hooks and .ci/run call these targets.
 .DEFAULT_GOAL := help
-.PHONY: help test check lint format-check types format lock bench clean
+.PHONY: help test check lint format-check types format docs lock bench clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ format:  ## format, and mend what ruff can mend
 	uv run ruff check --fix
 	uv run ruff format
 
+docs:  ## the documentation as a site in site/; a broken link is an error
+	uv run zensical build --clean --strict
+
 lock:  ## requirements.lock from pyproject.toml
 	uv lock
 	(echo '# Made by "make lock": what rec-sys[train,onnx,serve,baselines] runs with, without the development tools.'; \
@@ -33,9 +36,11 @@ bench:  ## every benchmark, one after the other; about an hour on two cores
 	uv run -m benchmarks.ranking
 	uv run -m benchmarks.embedding
 	uv run -m benchmarks.quality
+	uv run -m benchmarks.results_chart
 	uv run -m benchmarks.pipeline
 	uv run -m benchmarks.serving
+	uv run -m benchmarks.results_page
 
 clean:  ## caches only; what the commands wrote stays
-	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .cache dist site
 	find rec_sys triton_utils benchmarks tests -name __pycache__ -type d -prune -exec rm -rf {} +

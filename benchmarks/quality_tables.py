@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rec_sys.recommenders.graph.fit_item_factors import FACTORS_NEARLY_ALONE
-from rec_sys.recommenders.graph.recommender import GRAPH_MODEL
+from rec_sys.recommenders.graph.scorer import GRAPH_MODEL
 
 Report = Mapping[str, Any]
 Row = dict[str, Any]

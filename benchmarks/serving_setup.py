@@ -23,14 +23,14 @@ from benchmarks.serving_questions import Arrays, Questions, save_arrays, save_us
 from rec_sys.arrays import Floats
 from rec_sys.errors import CheckpointError
 from rec_sys.inference.infer import data_of
-from rec_sys.inference.onnx_encoder import OnnxTowers, graph_model_inputs, open_session
+from rec_sys.inference.onnx_encoder import OnnxGraphEncoder, graph_model_inputs, open_session
 from rec_sys.inference.recommend import ReviewRecommender
-from rec_sys.inference.torch_encoder import TorchTowers, all_history
+from rec_sys.inference.torch_encoder import TorchGraphEncoder, all_history
 from rec_sys.inference.users import User, known_users
 from rec_sys.modules.config_pbtxt import MODEL_FILE
 from rec_sys.modules.signature import GRAPH_MODEL, NEW_PRODUCTS, TEXT_ENCODER
 from rec_sys.paths import Paths
-from rec_sys.recommenders.graph.checkpoint import Checkpoint, load_checkpoint
+from rec_sys.recommenders.graph.checkpoint import TrainedGraph, load_checkpoint
 from rec_sys.recommenders.graph.history_arrays import HistoryArrays
 from rec_sys.recommenders.graph.trained_encoder import encoder_of
 from rec_sys.text.encoder import Encoder
@@ -54,7 +54,7 @@ APP_TIMEOUT = 60.0  # seconds until the web app must answer
 class Deployed:
     """A deployed model and what the in-process ways need; files with questions lie in the work folder."""
 
-    checkpoint: Checkpoint
+    checkpoint: TrainedGraph
     base: VectorBase
     paths: Paths
     repository: Path
@@ -75,13 +75,13 @@ class Deployed:
         return Questions.load(self.users_file, seed)
 
     @cached_property
-    def torch_towers(self) -> TorchTowers:
-        return TorchTowers(self.checkpoint)
+    def torch_towers(self) -> TorchGraphEncoder:
+        return TorchGraphEncoder(self.checkpoint)
 
     @cached_property
-    def onnx_towers(self) -> OnnxTowers:
+    def onnx_towers(self) -> OnnxGraphEncoder:
         graph_model, new_products = (self._folder(name) / MODEL_FILE for name in (GRAPH_MODEL, NEW_PRODUCTS))
-        return OnnxTowers(graph_model, new_products, self.torch_towers.max_history, threads=1)  # as in the server
+        return OnnxGraphEncoder(graph_model, new_products, self.torch_towers.max_history, threads=1)  # as in the server
 
     @cached_property
     def onnx_all_cores(self) -> Any:
@@ -112,10 +112,10 @@ class Deployed:
 
     def recommender(self, way: str) -> ReviewRecommender:
         """In process, by "torch" or "onnx", with a cache of texts like the server's."""
-        towers = self.torch_towers if way == "torch" else self.onnx_towers
+        graph = self.torch_towers if way == "torch" else self.onnx_towers
         encoder: TextEncoder = self.torch_encoder if way == "torch" else self.onnx_encoder
-        cached = CachedEncoder(encoder, towers.text_dim, self.cached_texts)
-        return ReviewRecommender(towers, self.base, self.history, cached)
+        cached = CachedEncoder(encoder, graph.text_dim, self.cached_texts)
+        return ReviewRecommender(graph, self.base, self.history, cached)
 
     def _folder(self, model: str) -> Path:
         return self.repository / model / str(self.version)
@@ -173,7 +173,7 @@ def set_up(data: str | None, work_dir: Path, epochs: int, seed: int, threads: in
     return deployed
 
 
-def trained(name: str, words: list[str], paths: Paths, epochs: int, seed: int) -> Checkpoint:
+def trained(name: str, words: list[str], paths: Paths, epochs: int, seed: int) -> TrainedGraph:
     """The checkpoint of this name, trained first where there is none that can be read."""
     path = paths.checkpoints / f"{name}.ckpt"
     with suppress(CheckpointError):
@@ -189,15 +189,15 @@ def trained(name: str, words: list[str], paths: Paths, epochs: int, seed: int) -
 def graph_model_calls(deployed: Deployed, users: Sequence[User]) -> list[Arrays]:
     """What `recommend` asks `graph_model` for these people, one call each."""
     calls: list[Arrays] = []
-    towers = deployed.onnx_towers
+    graph = deployed.onnx_towers
 
     class Recorded:
-        text_dim, review_texts, max_history = towers.text_dim, towers.review_texts, towers.max_history
-        new_products = towers.new_products
+        text_dim, review_texts, max_history = graph.text_dim, graph.review_texts, graph.max_history
+        new_products = graph.encode_cold_items
 
-        def users(self, products: Floats, batch: HistoryArrays) -> tuple[Floats, Floats]:
-            calls.append(graph_model_inputs(products, batch, towers.review_texts))
-            return towers.users(products, batch)
+        def encode_users(self, products: Floats, batch: HistoryArrays) -> tuple[Floats, Floats]:
+            calls.append(graph_model_inputs(products, batch, graph.review_texts))
+            return graph.encode_users(products, batch)
 
     recommender = ReviewRecommender(Recorded(), deployed.base, deployed.history, deployed.onnx_encoder)
     for user in users:

@@ -1,4 +1,4 @@
-"""What no single module can promise: the shape of the code, the configuration, the documentation and the repository."""
+"""What no single module can promise: the shape of the code, the configuration and the repository."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TESTS = [path for path in SOURCES if path.is_relative_to(PROJECT / "tests") and 
 
 # Each line may import from the lines above it.
 LAYERS = (
-    ("arrays", "columns", "errors", "ids", "files", "settings", "paths", "command"),
+    ("arrays", "columns", "errors", "ids", "files", "locks", "settings", "paths", "command"),
     ("text",),
     ("dataset",),
     ("metrics", "tracking"),
@@ -217,29 +217,6 @@ def test_every_command_has_its_configuration() -> None:
         if function in ("command", "command.command") and name(path) != "rec_sys/command.py"
     }
     assert used == set(primaries())
-
-
-# ---- the documentation ----------------------------------------------------------------------------------------------
-
-PAGES = [path for path in tracked() if path.suffix == ".md"]
-
-
-@pytest.mark.parametrize("page", PAGES, ids=name)
-def test_documentation_names_what_exists(page: Path) -> None:
-    text = page.read_text()
-    commands = "\n".join(re.findall(r"```.*?```|`[^`\n]+`", text, re.DOTALL))
-    for module in re.findall(r"(?:uv run|python3?) -m ([\w.]+)", commands) + re.findall(r"uvicorn ([\w.]+):", commands):
-        assert importlib.util.find_spec(module), module
-    targets = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"(?:`|^|\n)make ([a-z-]+)", commands)) <= targets
-    for script in re.findall(r"uv run python ((?!-)\S+\.py)", commands):
-        assert (PROJECT / script).is_file(), script
-    for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
-        assert re.match(r"[a-z]+:", link) or (page.parent / link).exists(), link
-
-
-def test_readme_is_short() -> None:
-    assert len((PROJECT / "README.md").read_text().splitlines()) <= 200
 
 
 # ---- the repository -------------------------------------------------------------------------------------------------

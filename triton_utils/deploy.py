@@ -20,7 +20,7 @@ from rec_sys.errors import RepositoryError, ServeError
 from rec_sys.modules.config_pbtxt import Target
 from rec_sys.modules.signature import MODELS, RECOMMEND
 from rec_sys.paths import Paths
-from rec_sys.recommenders.graph.checkpoint import find_checkpoint, load_checkpoint
+from rec_sys.recommenders.graph.checkpoint import load_checkpoint
 from rec_sys.settings import Settings, read_settings
 from rec_sys.vector_database.storage import load_vector_base
 from triton_utils.backend.settings import RecommendSettings
@@ -37,7 +37,8 @@ class DeploySettings(Settings):
     rollback: bool = Field(False, description="serve the version before again instead of a new one")
     repository: Path = Field(Path("triton_utils/model_repository"), description="folder of models")
     server: str | None = Field(
-        None, description="HTTP address of the server to tell; none: the one on this machine that serves the repository"
+        None,
+        description="HTTP address of the server that loads it; none: the one of this machine with this repository",
     )
     keep: int = Field(3, ge=2, description="versions kept to go back to, the served one included")
     load_timeout: float = Field(120, gt=0, description="seconds that the server may take to load one model")
@@ -56,7 +57,7 @@ class Deployed:
     version: int
     before: int | None  # the version that was served before
     state: State
-    server: str | None  # HTTP address of the server that was told; None: none is running
+    server: str | None  # HTTP address of the server that loaded it; None: none is running
 
     def describe(self) -> str:
         """A few lines for a person."""
@@ -82,7 +83,7 @@ def deploy(settings: DeploySettings) -> Deployed:
     """
     repository = Repository(settings.repository)
     with repository.deploying():
-        repository.tidy()
+        repository.prune()
         if settings.rollback:
             return _roll_back(repository, settings)
         _check_target(repository, settings.target)
@@ -130,7 +131,7 @@ def add_version(repository: Repository, version: int, new: Version, settings: De
         run=Run() if old is None else old.run,
     )
     try:
-        server = switch(repository, old, state, settings)
+        server = activate(repository, old, state, settings)
     except BaseException:
         repository.remove(version)
         raise
@@ -142,29 +143,29 @@ def add_version(repository: Repository, version: int, new: Version, settings: De
 def _roll_back(repository: Repository, settings: DeploySettings) -> Deployed:
     """Serve the version before; the one that was served is removed."""
     old = repository.deployed()
-    versions = {number: its for number, its in old.versions.items() if number < old.current}
+    versions = {number: version for number, version in old.versions.items() if number < old.current}
     if not versions:
         raise RepositoryError(
             f"{repository.folder} has no version before {old.current}; there is nothing to go back to"
         )
     # Both are listed until the server has changed over.
     state = old.model_copy(update={"current": max(versions), "previous": None})
-    server = switch(repository, old, state, settings)
+    server = activate(repository, old, state, settings)
     repository.remove(old.current)
     return Deployed(state.current, old.current, repository.deployed(), server)
 
 
-def switch(repository: Repository, old: State | None, new: State, settings: DeploySettings) -> str | None:
-    """Serve another version: its models are loaded beside the old ones, `recommend` last.
+def activate(repository: Repository, old: State | None, new: State, settings: DeploySettings) -> str | None:
+    """Activate another version: its models are loaded beside the old ones, `recommend` last.
 
     Args:
         repository: the folders of both versions are in it.
         old: what is served; None: nothing.
         new: what shall be served.
-        settings: which server to tell, and how long it may take.
+        settings: which server shall load it, and how long it may take.
 
     Returns:
-        HTTP address of the server that was told; None where there is none.
+        HTTP address of the server that loaded it; None where none is running.
 
     Raises:
         RepositoryError: the server refuses; configs and state are the old ones again, and so is what it answers with.
@@ -182,13 +183,13 @@ def switch(repository: Repository, old: State | None, new: State, settings: Depl
         except BaseException as error:
             _restore(repository, old, server, touched, settings.load_timeout)
             if isinstance(error, OSError | ServeError):
-                kept = "nothing is served" if old is None else f"version {old.current} is served as before"
+                now = "nothing is served" if old is None else f"version {old.current} is served as before"
                 raise RepositoryError(
-                    f"version {new.current} was not loaded by {server}: {touched[-1:] and touched[-1]}: {error}; {kept}"
+                    f"version {new.current} was not loaded by {server}: {touched[-1:] and touched[-1]}: {error}; {now}"
                 ) from error
             raise
-        known = {number: its for number, its in new.versions.items() if number <= new.current}
-        repository.write_state(new.model_copy(update={"versions": known}))
+        listed = {number: version for number, version in new.versions.items() if number <= new.current}
+        repository.write_state(new.model_copy(update={"versions": listed}))
         if server is not None and old is not None:
             _settle(repository, old, new, server, settings.load_timeout)
     return server
@@ -208,16 +209,21 @@ def _settle(repository: Repository, old: State, new: State, server: str, timeout
 def _restore(
     repository: Repository, old: State | None, server: str | None, touched: Sequence[str], timeout: float
 ) -> None:
-    """Undo a switch that came to nothing, as far as the server still lives."""
+    """Undo an activation that failed, as far as the server still lives."""
     if old is None:
         for name in MODELS:
             (repository.folder / name / "config.pbtxt").unlink(missing_ok=True)
     else:
         repository.write_configs(old)
     for name in touched:
-        known = old is not None and name in repository.models(old.current)
+        old_has_it = old is not None and name in repository.models(old.current)
         try:
-            ask(server or "", "POST", f"/v2/repository/models/{name}/{'load' if known else 'unload'}", timeout=timeout)
+            ask(
+                server or "",
+                "POST",
+                f"/v2/repository/models/{name}/{'load' if old_has_it else 'unload'}",
+                timeout=timeout,
+            )
         except (OSError, ServeError):
             continue  # it keeps what it has loaded, or is gone and reads the configs when it is started again
 
@@ -235,8 +241,8 @@ def _load(server: str, name: str, version: int, timeout: float) -> None:
 
 
 def _server_of(repository: Repository) -> str | None:
-    found = addresses_of(repository.folder)
-    return None if found is None else found.http
+    addresses = addresses_of(repository.folder)
+    return None if addresses is None else addresses.http
 
 
 @command("deploy_config")

@@ -139,12 +139,12 @@ def main(cfg: DictConfig) -> None:
     log = Path(HydraConfig.get().runtime.output_dir) / LOG_FILE
 
     def announce(server: TritonServer) -> None:
-        found = server.addresses
+        addresses = server.addresses
         print(
             f"ready: {', '.join(server.models)} of {server.repository}\n"
-            f"  HTTP     http://{found.http}\n"
-            f"  gRPC     {found.grpc}\n"
-            f"  metrics  http://{found.metrics}/metrics\n"
+            f"  HTTP     http://{addresses.http}\n"
+            f"  gRPC     {addresses.grpc}\n"
+            f"  metrics  http://{addresses.metrics}/metrics\n"
             f"  log      {log}\n"
             f"stop with Ctrl-C",
             flush=True,

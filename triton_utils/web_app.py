@@ -28,11 +28,11 @@ from triton_utils.web.errors import (
     NO_SUCH_PAGE,
     WRONG_METHOD,
     Cause,
-    Refused,
+    RequestRejected,
     cause_of,
     error_response,
 )
-from triton_utils.web.limits import Guard
+from triton_utils.web.limits import RequestLimits
 from triton_utils.web.metrics import CONTENT_TYPE, Counted, Metrics, triton_metrics
 from triton_utils.web.products import Deployed, similar
 from triton_utils.web.schemas import REVIEWS_BODY, Answer, Health, SimilarAnswer, failures
@@ -74,30 +74,30 @@ def create_app(settings: WebSettings | None = None) -> FastAPI:
         "/reviews/",
         summary="Recommendations from reviews",
         response_model=Answer,
-        responses=failures(408, 413, 422, 429, 502, 503, 504),
+        responses=failures(408, 413, 422, 429, 500, 502, 503, 504),
         openapi_extra={"requestBody": REVIEWS_BODY},
     )
     async def reviews(request: Request, k: K = 10) -> Response:
         with metrics.timed("read"):
-            users = await service.read(await request.body(), k)
-        async with service.turns.turn():
+            people = await service.read(await request.body(), k)
+        async with service.limiter.slot():
             with metrics.timed("triton"):
-                served = await service.client.served(users, k)
-        metrics.people.inc(len(users))
-        metrics.reviews.inc(sum(len(user.reviews) for user in users))
+                served = await service.client.served(people, k)
+        metrics.people.inc(len(people))
+        metrics.reviews.inc(sum(len(person.reviews) for person in people))
         with metrics.timed("write"):
-            return await _json(served, len(users) * k)
+            return await _json(served, len(people) * k)
 
     @app.get(
         "/products/{product_id:path}/similar",
         summary="Products like another",
         response_model=SimilarAnswer,
-        responses=failures(404, 422, 429, 503),
+        responses=failures(404, 422, 429, 500, 503),
     )
     async def similar_products(product_id: str, k: K = 10) -> Response:
         service.check_k(k, 1)
         deployed = service.products.deployed
-        async with service.turns.turn():
+        async with service.limiter.slot():
             with metrics.timed("similar"):
                 items = await asyncio.to_thread(similar, deployed.base, product_id, k)
         name = deployed.base.names[deployed.base.products.number(product_id)]
@@ -128,10 +128,10 @@ def create_app(settings: WebSettings | None = None) -> FastAPI:
         return error_response(cause, message)
 
     @app.exception_handler(RecSysError)
-    @app.exception_handler(Refused)
+    @app.exception_handler(RequestRejected)
     async def known(request: Request, error: Exception) -> Response:
         cause, message = cause_of(error)
-        if cause.status >= 500 and not isinstance(error, Refused):
+        if cause.status >= 500 and not isinstance(error, RequestRejected):
             logger.warning("%s: %s", request.url.path, error)
         return fail(cause, message)
 
@@ -152,7 +152,7 @@ def create_app(settings: WebSettings | None = None) -> FastAPI:
     async def bug(_: Request, __: Exception) -> Response:
         return fail(BUG, BUG.message)  # the traceback is logged by the server
 
-    app.add_middleware(Guard, settings=settings, refused=metrics.failed)
+    app.add_middleware(RequestLimits, settings=settings, on_rejected=metrics.failed)
     app.add_middleware(Counted, metrics=metrics)  # the one added last is the outermost
     return app
 

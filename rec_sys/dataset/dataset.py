@@ -113,6 +113,11 @@ class Dataset:
         """Vectors of all texts; embeds them the first time."""
         return self.embed()
 
+    @property
+    def is_embedded(self) -> bool:
+        """Whether somebody has asked for the vectors of the texts."""
+        return "vectors" in self.__dict__
+
     @cached_property
     def features(self) -> ReviewTable:
         """The table with the vectors of its texts: what the graph model reads of reviews."""

@@ -21,7 +21,7 @@ class PreparedReviews:
     source: str  # the raw file
     format: str
     read: int  # rows that are not blank; of lists, their products
-    unread: list[str]  # columns that are not looked at; empty for the formats that are known to have them
+    unread: list[str]  # columns that are not looked at
     kept: int
     order: Order  # where the order of a person's reviews, their timestamps, comes from
     order_column: str  # its column; empty where there is none

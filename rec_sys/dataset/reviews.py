@@ -147,7 +147,7 @@ def prepare_reviews(
 
 
 def _open(file: RawFile, settings: ReadSettings) -> tuple[ReviewFormat, list[str], Iterator[Row]]:
-    """The format of a file, the columns of no known format that it leaves out, and all rows."""
+    """The format of a file, the columns that it leaves out, and all rows."""
     header, rows = peek(file)
     lists = find_sequences(file.kind, header, settings.columns.user, settings.columns.product)
     if lists is not None:
@@ -156,7 +156,7 @@ def _open(file: RawFile, settings: ReadSettings) -> tuple[ReviewFormat, list[str
         name = "JSON lists" if file.kind == "JSON object" else "RecBole lists"
         return replace(LISTS, name=name), unread, lists.unrolled(rows)
     format_ = choose_format(header, settings.columns, file.path, settings.format == "interactions")
-    return format_, [] if format_.one_of else format_.unread(header), rows
+    return format_, format_.unread(header), rows
 
 
 def _with_real_ids(

@@ -1,4 +1,4 @@
-"""What computes vectors, seen from those who ask: torch, ONNX Runtime or a server; no torch in here."""
+"""What computes vectors, seen from those who ask: numpy, torch, ONNX Runtime or a server; no torch in here."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from rec_sys.arrays import Floats
 from rec_sys.recommenders.graph.history_arrays import HistoryArrays
 
 
-class Towers(Protocol):
-    """The parts of a trained model that serving needs."""
+class GraphEncoder(Protocol):
+    """The parts of a trained graph model that serving needs."""
 
     @property
     def text_dim(self) -> int:
@@ -21,22 +21,22 @@ class Towers(Protocol):
 
     @property
     def max_history(self) -> int:
-        """Newest reviews of a person that are read."""
+        """Newest reviews of a user that are read."""
 
-    def users(self, products: Floats, histories: HistoryArrays) -> tuple[Floats, Floats]:
-        """Vectors of people.
+    def encode_users(self, products: Floats, histories: HistoryArrays) -> tuple[Floats, Floats]:
+        """Vectors of users.
 
         Args:
             products: (num_products, history_dim) history states, to which `histories.product` points.
             histories: the users; one without an edge is a user of whom nothing is known.
 
         Returns:
-            (num_users, dim) unit vectors, and the attention each edge received, (num_edges,).
+            (num_users, vector_dim) unit vectors, and the attention each edge received, (num_edges,).
         """
 
-    def new_products(self, text: Floats) -> tuple[Floats, Floats]:
-        """History states (n, history_dim) and vectors to recommend (n, dim) of products of which only texts are known.
+    def encode_cold_items(self, text: Floats) -> tuple[Floats, Floats]:
+        """History states (n, history_dim) and vectors to recommend (n, vector_dim) of products known by text alone.
 
         Args:
-            text: (n, text_dim) vectors of the texts, in any length; zeros where there is none.
+            text: (n, text_dim) vectors of the texts, of any length; zeros where there is none.
         """

@@ -15,26 +15,27 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from omegaconf import DictConfig
 from pydantic import Field, field_validator
 from tqdm import tqdm
 
 from rec_sys.arrays import Ints
 from rec_sys.command import command, register_schema
-from rec_sys.dataset.dataset import Data, DataSettings, load_data
+from rec_sys.dataset.dataset import Dataset, DataSettings, load_data
 from rec_sys.errors import CheckpointError, ConfigError, DataError
+from rec_sys.inference.local import graph_encoder_of, recommender_of
 from rec_sys.inference.output import check_output, describe, write_recommendations
 from rec_sys.inference.read_reviews import read_users
 from rec_sys.inference.recommend import Recommendations
 from rec_sys.inference.remote import connect
-from rec_sys.inference.torch_encoder import recommender_of
 from rec_sys.inference.users import User, known_users
 from rec_sys.paths import Paths
-from rec_sys.recommenders.graph.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
+from rec_sys.recommenders.artifact import find_artifact
+from rec_sys.recommenders.graph.stored import KIND, StoredGraph, read_stored
 from rec_sys.recommenders.graph.trained_encoder import encoder_of, encoder_settings_of, settings_of
 from rec_sys.settings import Settings, read_settings
-from rec_sys.vector_database.storage import load_vector_base
+from rec_sys.text.text_encoder import LazyEncoder
+from rec_sys.vector_database.storage import load_vector_base, vector_base_folder
 
 FEW = 3  # known people shown when nobody is asked for
 
@@ -49,8 +50,8 @@ class InferSettings(Settings):
     k: int = Field(10, description="products per person")
     output: Path | None = Field(None, description="file to write, .jsonl or .parquet; none: print")
     checkpoint: str = Field("", description="name or path; empty: the newest good one")
-    triton: str = Field("", description="HOST:PORT of a Triton server that computes; empty: torch, here")
-    device: Literal["cpu", "auto"] = Field("auto", description="auto: CUDA where there is one")
+    triton: str = Field("", description="HOST:PORT of a Triton server that computes; empty: here")
+    device: Literal["cpu", "auto"] = Field("auto", description="auto: torch on CUDA where there is one, else numpy")
     batch_size: int = Field(256, ge=1, description="people computed at once")
     paths: Paths = Field(default_factory=Paths, description="where to read and write")
 
@@ -92,32 +93,33 @@ def infer(settings: InferSettings) -> Iterator[list[Recommendations]]:
             for start in range(0, len(users), size):
                 yield recommend(users[start : start + size], settings.k)
         return
-    checkpoint = load_checkpoint(find_checkpoint(settings.checkpoint, paths.checkpoints))
-    with _by_server(settings.triton, checkpoint) if settings.triton else _by_torch(settings, checkpoint) as recommend:
+    checkpoint = read_stored(find_artifact(settings.checkpoint, paths.checkpoints, KIND))
+    with _by_server(settings.triton, checkpoint) if settings.triton else _here(settings, checkpoint) as recommend:
         if users is not None:
             for start in range(0, len(users), size):
                 yield recommend(users[start : start + size], settings.k)
             return
         data = data_of(checkpoint, paths)
         numbers = _numbers(settings, data)
+        review_text = data.review_text if checkpoint.review_texts else np.zeros((len(data.table), 0), dtype=np.float16)
         read_texts = settings.output is None or bool(settings.triton)  # to show them, or to send them
         with tqdm(total=len(numbers), unit=" people", disable=None if settings.output else True) as bar:
             for start in range(0, len(numbers), size):
-                batch = known_users(data.table, numbers[start : start + size], data.review_text, read_texts)
+                batch = known_users(data.table, numbers[start : start + size], review_text, read_texts)
                 yield recommend(batch, settings.k)
                 bar.update(len(batch))
 
 
 @contextmanager
-def _by_torch(settings: InferSettings, checkpoint: Checkpoint) -> Iterator[Recommend]:
-    base = load_vector_base(settings.paths.vector_base, checkpoint)
-    cuda = settings.device == "auto" and torch.cuda.is_available()
-    device = torch.device("cuda" if cuda else "cpu")
-    yield recommender_of(checkpoint, base, encoder_of(checkpoint, settings.paths), device).recommend
+def _here(settings: InferSettings, checkpoint: StoredGraph) -> Iterator[Recommend]:
+    """Compute in this process."""
+    base = load_vector_base(vector_base_folder(checkpoint.path, settings.paths), checkpoint)
+    encoder = LazyEncoder(lambda: encoder_of(checkpoint, settings.paths))
+    yield recommender_of(checkpoint, base, encoder, graph_encoder_of(checkpoint, settings.device)).recommend
 
 
 @contextmanager
-def _by_server(address: str, checkpoint: Checkpoint | None) -> Iterator[Recommend]:
+def _by_server(address: str, checkpoint: StoredGraph | None) -> Iterator[Recommend]:
     """Ask a server, which must have deployed this checkpoint; None: whichever it has."""
     with connect("triton", address) as server:
 
@@ -133,7 +135,7 @@ def _by_server(address: str, checkpoint: Checkpoint | None) -> Iterator[Recommen
         yield recommend
 
 
-def data_of(checkpoint: Checkpoint, paths: Paths) -> Data:
+def data_of(checkpoint: StoredGraph, paths: Paths) -> Dataset:
     """The data a checkpoint was trained on.
 
     Raises:
@@ -142,8 +144,7 @@ def data_of(checkpoint: Checkpoint, paths: Paths) -> Data:
     """
     trained = checkpoint.info.get("data", {})
     settings = DataSettings.read(settings_of(checkpoint, "data"), "data")
-    prepared = Path(str(trained.get("folder", ""))).is_dir()
-    data = load_data(settings, encoder_settings_of(checkpoint), paths, progress=not prepared)
+    data = load_data(settings, encoder_settings_of(checkpoint), paths, progress=False)
     if data.table.fingerprint != trained.get("fingerprint"):
         raise DataError(
             f"checkpoint {checkpoint.path.name} was trained on the data {trained.get('name')} "
@@ -166,7 +167,7 @@ def _check(settings: InferSettings) -> None:
         check_output(settings.output)
 
 
-def _numbers(settings: InferSettings, data: Data) -> Ints:
+def _numbers(settings: InferSettings, data: Dataset) -> Ints:
     """User numbers of the known people asked for."""
     if settings.users is None:
         return np.arange(min(FEW, data.table.num_users))

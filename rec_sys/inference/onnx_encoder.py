@@ -1,4 +1,4 @@
-"""The towers in ONNX Runtime, as `rec_sys.modules.model_export` wrote them; no torch in here."""
+"""The exported networks in ONNX Runtime, as `rec_sys.modules.model_export` wrote them; no torch in here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rec_sys.recommenders.graph.history_arrays import HistoryArrays
 Arrays = dict[str, npt.NDArray[Any]]
 
 
-class OnnxTowers:
+class OnnxGraphEncoder:
     """Two exported networks in this process; calling them from several threads at once is allowed.
 
     Args:
@@ -42,15 +42,15 @@ class OnnxTowers:
                 f"{other[:12]}; export both from one checkpoint"
             )
 
-    def users(self, products: Floats, histories: HistoryArrays) -> tuple[Floats, Floats]:
-        """Vectors (num_users, dim) and attention (num_edges,)."""
+    def encode_users(self, products: Floats, histories: HistoryArrays) -> tuple[Floats, Floats]:
+        """Vectors (num_users, vector_dim) and attention (num_edges,)."""
         vector, attention = self.graph_model.run(
             ["vector", "attention"], graph_model_inputs(products, histories, self.review_texts)
         )
         return vector, attention
 
-    def new_products(self, text: Floats) -> tuple[Floats, Floats]:
-        """History states (n, history_dim) and vectors to recommend (n, dim).
+    def encode_cold_items(self, text: Floats) -> tuple[Floats, Floats]:
+        """History states (n, history_dim) and vectors to recommend (n, vector_dim).
 
         Raises:
             CheckpointError: the model reads no texts.
@@ -86,7 +86,7 @@ def open_session(path: Path, threads: int = 0) -> Any:
     import onnxruntime
 
     if not path.is_file():
-        raise CheckpointError(f"no exported model at {path}; export it: uv run -m rec_sys.modules.model_export --help")
+        raise CheckpointError(f"no exported model at {path}; export the checkpoint with rec_sys.modules.model_export")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3  # errors only

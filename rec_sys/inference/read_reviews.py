@@ -1,41 +1,64 @@
-"""Reviews of new people from JSON, in the field names of the known formats.
+"""Reviews of new people from JSON, in the field names that training reads (`readers/column_aliases.py`).
 
 Three shapes are read, also as JSON lines: `[review, ...]`, `{"somebody": [review, ...], ...}` and
-`{"user_id": "somebody", "reviews": [review, ...]}`. In a list of reviews each may name its author.
+`{"user_id": "somebody", "reviews": [review, ...]}`. In a list of reviews each may name its author. Fields that are not
+understood are named in the note of the person; reviews that may be of several people are refused.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from rec_sys.columns import MAX_RATING, MIN_RATING
-from rec_sys.dataset.readers.formats import DATES, Names, read_date, read_id, read_number, read_text
+from rec_sys.dataset.readers.column_aliases import (
+    Columns,
+    all_columns,
+    is_known,
+    may_name_a_person,
+    plain,
+    usual_names,
+)
+from rec_sys.dataset.readers.formats import read_date, read_id, read_number, read_text
+from rec_sys.dataset.readers.nested import flat
 from rec_sys.errors import DataError
 from rec_sys.inference.users import Review, User
 
-USER = ("reviewerID", "user_id", "user", "nickname")
-PRODUCT = ("parent_asin", "asin", "product_id", "item_id")
-PRODUCT_NAME = ("ProductName", "product_name")
-PRODUCT_INFO = ("ProductInfo", "product_info")
-TEXT = ("reviewText", "TextReview", "text", "comment", "review")
-TITLE = ("summary", "title")
-RATING = ("overall", "rating", "score", "stars")
-
 STANDARD_INPUT = "-"
 NEW_USER = "new person"  # whose reviews name no author
+WRAPPERS = frozenset(("reviews", "data", "items", "results", "records", "rows", "documents", "response"))
+SHOWN = 10  # fields that a message lists
 EXPECTED = 'expected JSON: [review, ...], {"somebody": [review, ...]} or one review per line'
 
 
-def read_users(source: str) -> list[User]:
+@dataclass(frozen=True)
+class _Row:
+    """One review as it came."""
+
+    fields: dict[str, Any]  # those of inner objects beside its own
+    author: str | None  # told by the shape; None: told by a field, if at all
+    place: str  # in words
+
+
+@dataclass
+class _Author:
+    """What one person wrote, and what was not understood of it."""
+
+    reviews: list[Review] = field(default_factory=list)
+    unread: dict[str, None] = field(default_factory=dict)  # fields, in the order in which they came
+
+
+def read_users(source: str, columns: Mapping[str, str] | None = None) -> list[User]:
     """The people of a file, or of standard input.
 
     Args:
         source: a path, or "-" for standard input.
+        columns: what the model's data called each field; such names go before the usual ones.
 
     Raises:
         DataError: it cannot be read, is not JSON of a known shape, or holds a review that makes no sense; the message
@@ -48,18 +71,19 @@ def read_users(source: str) -> list[User]:
         raw = sys.stdin.buffer.read() if source == STANDARD_INPUT else Path(source).read_bytes()
     except OSError as error:
         raise DataError(f"{name} cannot be read ({error.strerror}); {EXPECTED}") from error
-    return parse_users(raw, name)
+    return parse_users(raw, name, columns)
 
 
-def parse_users(raw: bytes, name: str) -> list[User]:
+def parse_users(raw: bytes, name: str, columns: Mapping[str, str] | None = None) -> list[User]:
     """The people of JSON or JSON lines.
 
     Args:
         raw: UTF-8.
         name: where it came from, for messages.
+        columns: what the model's data called each field; such names go before the usual ones.
 
     Returns:
-        Each person once, in the order in which they appear.
+        Each person once, in the order in which they appear; `note` says what was not understood.
 
     Raises:
         DataError: see `read_people`.
@@ -67,10 +91,21 @@ def parse_users(raw: bytes, name: str) -> list[User]:
     raw = raw.removeprefix(b"\xef\xbb\xbf")
     if not raw.strip():
         raise DataError(f"{name} is empty; {EXPECTED}")
-    people: dict[str, list[Review]] = {}
-    for place, value in _values(raw, name):
-        _add(people, value, f"{name}{place}")
-    return [User(user_id, reviews) for user_id, reviews in people.items()]
+    authors: dict[str, _Author] = {}
+    rows = [row for place, value in _values(raw, name) for row in _rows(value, f"{name}{place}", authors)]
+    header = dict.fromkeys(field_name for row in rows for field_name in row.fields)
+    given = {field_name: column for field_name, column in (columns or {}).items() if column in header}
+    reader = _Reader(all_columns(header, given))
+    reader.check_authors(rows, name)
+    for row in rows:
+        author = authors.setdefault(reader.author(row), _Author())
+        author.reviews.append(reader.review(row))
+        author.unread |= dict.fromkeys(reader.unread(row.fields))
+    nameless = sum(not reader.names_author(row) for row in rows)
+    return [
+        User(user_id, author.reviews, _note(author, nameless if user_id == NEW_USER else 0))
+        for user_id, author in authors.items()
+    ]
 
 
 def _values(raw: bytes, name: str) -> Iterator[tuple[str, Any]]:
@@ -96,86 +131,180 @@ def _is_json(line: bytes) -> bool:
     return True
 
 
-def _add(people: dict[str, list[Review]], value: Any, place: str) -> None:
-    """Sort one JSON value into `people`."""
+def _rows(value: Any, place: str, authors: dict[str, _Author]) -> Iterator[_Row]:
+    """The reviews of one JSON value; people without reviews are entered into `authors`."""
     if isinstance(value, list):
         if not value:
-            people.setdefault(NEW_USER, [])
+            authors.setdefault(NEW_USER, _Author())
         for number, row in enumerate(value, 1):
             if not isinstance(row, dict):
                 raise DataError(f"{place}, entry {number} is {_shown(row)}; expected a review, {{...}}")
-            _add(people, row, f"{place}, entry {number}")
+            yield from _rows(row, f"{place}, entry {number}", authors)
         return
     if not isinstance(value, dict) or not value:
         raise DataError(f"{place} holds {_shown(value)}; {EXPECTED}")
-    if isinstance(value.get("reviews"), list) and (len(value) == 1 or read_id(value, USER)):
-        _add_all(people, read_id(value, USER) or NEW_USER, value["reviews"], place)
-    elif all(isinstance(inner, list) for inner in value.values()):
+    inner = value.get("reviews")
+    outer = _fields({name: its for name, its in value.items() if name != "reviews"})
+    wrapped = len(value) == 1 and plain(next(iter(value))) in WRAPPERS
+    if isinstance(inner, list) and (wrapped or _author_of(outer)):
+        yield from _listed(inner, _author_of(outer) or None, place, outer, authors)
+    elif wrapped and isinstance(only := next(iter(value.values())), list | dict) and only:
+        yield from _rows(only, place, authors)
+    elif all(isinstance(its, list) for its in value.values()):
         for user_id, rows in value.items():
-            _add_all(people, user_id, rows, f"{place}, {user_id!r}")
+            its_place = f"{place}, {user_id!r}"
+            yield from _listed(rows, None if _by_several(rows) else user_id, its_place, {}, authors)
     else:
-        people.setdefault(read_id(value, USER) or NEW_USER, []).append(_review(value, place))
+        yield _Row(_fields(value), None, place)
 
 
-def _add_all(people: dict[str, list[Review]], user_id: str, rows: list[Any], place: str) -> None:
-    known = people.setdefault(user_id, [])
+def _fields(row: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a review, those of inner objects with a dot; an object of which none is understood stays one."""
+    found: dict[str, Any] = {}
+    for name, value in row.items():
+        inner = flat({name: value})
+        whole = isinstance(value, dict) and is_known(name) and not any(map(is_known, inner))
+        found |= {name: value} if whole else inner
+    return found
+
+
+def _author_of(fields: dict[str, Any]) -> str:
+    return read_id(fields, all_columns(fields).get("user", ()))
+
+
+def _by_several(rows: list[Any]) -> bool:
+    """Whether the reviews of a list name different authors, so that its name is not one."""
+    return len({author for row in rows if isinstance(row, dict) and (author := _author_of(_fields(row)))}) > 1
+
+
+def _listed(
+    rows: list[Any], author: str | None, place: str, outer: dict[str, Any], authors: dict[str, _Author]
+) -> Iterator[_Row]:
+    """Reviews in a list; what stands beside the list belongs to each of them."""
+    if not rows:
+        authors.setdefault(author or NEW_USER, _Author())
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict):
             raise DataError(f"{place}, review {number} is {_shown(row)}; expected a review, {{...}}")
-        known.append(_review(row, f"{place}, review {number}"))
+        if author is not None:
+            authors.setdefault(author, _Author())
+        yield _Row(outer | _fields(row), author, f"{place}, review {number}")
 
 
-def _review(row: dict[str, Any], place: str) -> Review:
-    for name in (*USER, *PRODUCT, *PRODUCT_NAME, *PRODUCT_INFO, *TEXT, *TITLE):
-        if isinstance(row.get(name), dict | list | bool):
-            raise DataError(f"{place}: {name} is {_shown(row[name])}; expected a text, or leave it out")
-    title, body = (_first_text(row, names) for names in (TITLE, TEXT))
-    review = Review(
-        product_id=read_id(row, PRODUCT),
-        text=f"{title}\n{body}" if title and body else title or body,
-        rating=_rating(row, place),
-        timestamp=_timestamp(row, place),
-        product_name=" ".join(_first_text(row, PRODUCT_NAME).split()),
-        product_info=" ".join(_first_text(row, PRODUCT_INFO).split()),
-    )
-    if not (review.product_id or review.product_text or review.text):
-        raise DataError(
-            f"{place} holds neither a product ({', '.join(PRODUCT + PRODUCT_NAME + PRODUCT_INFO)}) nor a text "
-            f"({', '.join(TEXT + TITLE)}); it has {', '.join(map(repr, list(row)[:10])) or 'nothing'}"
+class _Reader:
+    """Reads rows of one request.
+
+    Args:
+        columns: by field, what its columns are called in this request, the preferred one first.
+    """
+
+    def __init__(self, columns: Mapping[str, Columns]) -> None:
+        self.columns = columns
+        self._read = {name for names in columns.values() for name in names}
+
+    def names_author(self, row: _Row) -> bool:
+        return row.author is not None or bool(self._id(row, "user"))
+
+    def author(self, row: _Row) -> str:
+        return row.author or self._id(row, "user") or NEW_USER
+
+    def unread(self, fields: Mapping[str, Any]) -> list[str]:
+        """The fields that are not understood and hold something."""
+        return [name for name, value in fields.items() if not self._is_understood(name) and value not in (None, "", [])]
+
+    def _is_understood(self, name: str) -> bool:
+        return name in self._read or is_known(name) or name.startswith("_")
+
+    def check_authors(self, rows: list[_Row], name: str) -> None:
+        """Refuse reviews without an author that a field not understood tells apart.
+
+        Raises:
+            DataError: there are several values of such a field.
+        """
+        values: dict[str, set[str]] = {}
+        for row in rows:
+            if not self.names_author(row):
+                for unread in self.unread(row.fields):
+                    if may_name_a_person(unread):
+                        values.setdefault(unread, set()).add(str(row.fields[unread]))
+        if several := [unread for unread, its in values.items() if len(its) > 1]:
+            raise DataError(
+                f"{name} has reviews without an author and the field {several[0]!r}, which is not understood and holds "
+                f"{len(values[several[0]]):,} different values; whoever wrote a review is read from "
+                f"{usual_names('user')} and the like: rename the field if it is the author, else leave it out"
+            )
+
+    def review(self, row: _Row) -> Review:
+        """The review of a row.
+
+        Raises:
+            DataError: it makes no sense.
+        """
+        fields, place = row.fields, row.place
+        for what in ("user", "product", "product_name", "product_info", "text", "title"):
+            for name in self.columns.get(what, ()):
+                if isinstance(fields.get(name), dict | list | bool):
+                    raise DataError(f"{place}: {name} is {_shown(fields[name])}; expected a text, or leave it out")
+        title, body = self._text(row, "title"), self._text(row, "text")
+        review = Review(
+            product_id=self._id(row, "product"),
+            text=f"{title}\n{body}" if title and body else title or body,
+            rating=self._rating(row),
+            timestamp=self._timestamp(row),
+            product_name=" ".join(self._text(row, "product_name").split()),
+            product_info=" ".join(self._text(row, "product_info").split()),
         )
-    return review
+        if not (review.product_id or review.product_text or review.text):
+            raise DataError(
+                f"{place} holds neither a product ({usual_names('product')}, {usual_names('product_name', 2)}, ...) "
+                f"nor a text ({usual_names('text')}, ...); it has "
+                f"{', '.join(map(repr, list(fields)[:SHOWN])) or 'nothing'}"
+            )
+        return review
+
+    def _id(self, row: _Row, what: str) -> str:
+        return read_id(row.fields, self.columns.get(what, ()))
+
+    def _text(self, row: _Row, what: str) -> str:
+        texts = (read_text(row.fields.get(name)) for name in self.columns.get(what, ()))
+        return next((text for text in texts if text), "")
+
+    def _first(self, row: _Row, what: str) -> tuple[str, Any]:
+        """Name and value of the first field that holds something."""
+        names = self.columns.get(what, ())
+        return next(((name, row.fields[name]) for name in names if row.fields.get(name) not in (None, "")), ("", None))
+
+    def _rating(self, row: _Row) -> float | None:
+        name, value = self._first(row, "rating")
+        if value is None:
+            return None
+        rating = read_number(value)
+        if rating is None or not MIN_RATING <= rating <= MAX_RATING:
+            raise DataError(f"{row.place}: {name} is {_shown(value)}; expected a number from 1 to 5, or leave it out")
+        return rating
+
+    def _timestamp(self, row: _Row) -> int | None:
+        name, value = self._first(row, "timestamp")
+        if value is None:
+            return None
+        timestamp = read_date(value)
+        if timestamp is None:
+            raise DataError(
+                f"{row.place}: {name} is {_shown(value)}; expected seconds or milliseconds since 1970 or a date such "
+                f"as 2018-09-30, or leave it out"
+            )
+        return timestamp
 
 
-def _rating(row: dict[str, Any], place: str) -> float | None:
-    name, value = _first(row, RATING)
-    if value is None:
-        return None
-    rating = read_number(value)
-    if rating is None or not MIN_RATING <= rating <= MAX_RATING:
-        raise DataError(f"{place}: {name} is {_shown(value)}; expected a number from 1 to 5, or leave it out")
-    return rating
-
-
-def _timestamp(row: dict[str, Any], place: str) -> int | None:
-    name, value = _first(row, DATES)
-    if value is None:
-        return None
-    timestamp = read_date(value)
-    if timestamp is None:
-        raise DataError(
-            f"{place}: {name} is {_shown(value)}; expected seconds or milliseconds since 1970 or a date such as "
-            f"2018-09-30, or leave it out"
-        )
-    return timestamp
-
-
-def _first(row: dict[str, Any], names: Names) -> tuple[str, Any]:
-    """Name and value of the first field that holds something."""
-    return next(((name, row[name]) for name in names if row.get(name) not in (None, "")), ("", None))
-
-
-def _first_text(row: dict[str, Any], names: Names) -> str:
-    return next((text for text in (read_text(row.get(name)) for name in names) if text), "")
+def _note(author: _Author, nameless: int) -> str:
+    """What whoever asked should know about how the reviews were read."""
+    notes = []
+    if unread := list(author.unread):
+        more = f" and {len(unread) - SHOWN:,} more" if len(unread) > SHOWN else ""
+        notes.append(f"fields not understood: {', '.join(unread[:SHOWN])}{more}")
+    if nameless > 1:
+        notes.append(f"{nameless:,} reviews name no author and count as one person's")
+    return "; ".join(notes)
 
 
 def _shown(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""The one path from reviews to recommendations: command line, Triton and HTTP all take it; no torch in here."""
+"""The one path from reviews to recommendations: commands, Python, Triton and HTTP all take it; no torch in here."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import numpy as np
 from rec_sys.arrays import Floats, Ints
 from rec_sys.dataset.histories import Histories
 from rec_sys.errors import ConfigError
-from rec_sys.inference.encoders import Towers
+from rec_sys.inference.encoders import GraphEncoder
 from rec_sys.inference.users import Review, User, order_in_time
 from rec_sys.recommenders.graph.history_arrays import HistoryArrays, history_arrays
+from rec_sys.recommenders.graph.vector_layout import CONTENT, ITEM_BIAS, RATING_BIAS
 from rec_sys.text.text_encoder import TextEncoder, embed
 from rec_sys.vector_database.index import NONE, VectorBase
 
@@ -32,8 +33,8 @@ class Recommendation:
 
     product_id: str
     name: str  # empty where none is known
-    score: float  # how near the product is to the person's taste: cosine, -1 to 1; falls from rank to rank
-    stars: float  # predicted rating, 0 to 5; much of it is the level of stars that the person gives
+    score: float  # how near the product is to the user's preference: cosine, -1 to 1; falls from rank to rank
+    stars: float  # predicted rating, 0 to 5; much of it is the user's rating bias
 
 
 @dataclass(frozen=True)
@@ -83,17 +84,17 @@ class ReviewRecommender:
     """Recommends from reviews alone, to known and unknown people alike; several threads may ask at once.
 
     Args:
-        towers: the trained model.
+        graph: the trained model.
         base: its vector base.
         history: (len(base) + 1, history_dim) what the model reads of each product of the base; the last row is that of
             a product of which nothing is known.
         encoder: the model's text encoder.
     """
 
-    def __init__(self, towers: Towers, base: VectorBase, history: Floats, encoder: TextEncoder) -> None:
+    def __init__(self, graph: GraphEncoder, base: VectorBase, history: Floats, encoder: TextEncoder) -> None:
         if len(history) != len(base) + 1:
             raise ValueError(f"{len(history):,} history states for {len(base):,} products; one more is expected")
-        self.towers, self.base, self.history, self.encoder = towers, base, history, encoder
+        self.graph, self.base, self.history, self.encoder = graph, base, history, encoder
 
     def recommend(self, users: Sequence[User], k: int = 10) -> list[Recommendations]:
         """The k best products for each person, without those they have reviewed.
@@ -131,11 +132,11 @@ class ReviewRecommender:
         if k < 1:
             raise ConfigError(f"k={k}: at least one product must be asked for; give k=1 or more")
         read = self._read(users)
-        penalise_seen, weights = self.towers.users(read.products, read.histories)
-        vectors = self.base.without_codes(penalise_seen)
+        with_codes, weights = self.graph.encode_users(read.products, read.histories)
+        vectors = self.base.without_codes(with_codes)
         numbers, inner = self.base.search(vectors, k, [self._owned(user) for user in users])
         found = numbers != NONE
-        stars = np.clip(predicted_ratings(inner, self.history[numbers.clip(min=0), 0]), 0, 5)
+        stars = np.clip(predicted_ratings(inner, self.history[numbers.clip(min=0), ITEM_BIAS]), 0, 5)
         score = np.full_like(inner, np.nan)
         attention, reviewed, note, start = [], [], [], 0
         for row, user in enumerate(users):
@@ -152,7 +153,7 @@ class ReviewRecommender:
         return Answer(numbers, score, np.where(found, stars, np.nan).astype(np.float32), attention, reviewed, note)
 
     def _read(self, users: Sequence[User]) -> _Read:
-        newest = [order_in_time(user.reviews)[-self.towers.max_history :] for user in users]
+        newest = [order_in_time(user.reviews)[-self.graph.max_history :] for user in users]
         places = [[place for place, _ in mine] for mine in newest]
         reviews = [user.reviews[place] for user, mine in zip(users, places, strict=True) for place in mine]
         text = self._texts(reviews)
@@ -169,7 +170,7 @@ class ReviewRecommender:
 
     def _texts(self, reviews: Sequence[Review]) -> Floats:
         """(len(reviews), text_dim) vectors of the reviews' texts, zero where the model would not read them."""
-        vectors = np.zeros((len(reviews), self.towers.text_dim), dtype=np.float32)
+        vectors = np.zeros((len(reviews), self.graph.text_dim), dtype=np.float32)
         read = [row for row, review in enumerate(reviews) if self._reads(review)]
         unknown = [row for row in read if reviews[row].vector is None]
         if unknown:
@@ -182,20 +183,20 @@ class ReviewRecommender:
 
     def _reads(self, review: Review) -> bool:
         """Whether the text of a review counts: for itself, or to describe a product that the catalogue lacks."""
-        return self.towers.review_texts or (self.towers.text_dim > 0 and self._number(review) is None)
+        return self.graph.review_texts or (self.graph.text_dim > 0 and self._number(review) is None)
 
     def _products(self, reviews: Sequence[Review], text: Floats) -> Floats:
         """(len(reviews), history_dim) history states; of unknown products from their names, else from the review."""
         numbers = [self._number(review) for review in reviews]
         states = self.history[np.array([-1 if number is None else number for number in numbers], dtype=np.int64)]
         unknown = [row for row, number in enumerate(numbers) if number is None]
-        if unknown and self.towers.text_dim:
+        if unknown and self.graph.text_dim:
             product_text = text[unknown]
             named = [place for place, row in enumerate(unknown) if reviews[row].product_text]
             if named:
                 names = [reviews[unknown[place]].product_text for place in named]
                 product_text[named] = embed(self.encoder, names)
-            states[unknown], _ = self.towers.new_products(product_text)
+            states[unknown], _ = self.graph.encode_cold_items(product_text)
         return states
 
     def _number(self, review: Review) -> int | None:
@@ -221,7 +222,7 @@ class ReviewRecommender:
         return np.array(sorted(number for number in numbers if number is not None), dtype=np.int64)
 
     def _why(self, reviews: Sequence[Review], attention: Floats) -> list[Reason]:
-        read = [place for place, _ in order_in_time(reviews)[-self.towers.max_history :]]
+        read = [place for place, _ in order_in_time(reviews)[-self.graph.max_history :]]
         reasons = []
         for place in sorted(read, key=lambda place: -attention[place])[:REASONS]:
             review = reviews[place]
@@ -237,9 +238,11 @@ class ReviewRecommender:
         return reasons
 
     def _note(self, user: User, found: int, k: int) -> str:
-        notes = [] if user.reviews else [NOTHING_KNOWN]
+        notes = [user.note] if user.note else []
+        if not user.reviews:
+            notes.append(NOTHING_KNOWN)
         if any(review.text and review.vector is None and not self._reads(review) for review in user.reviews):
-            notes.append(UNREAD_REVIEWS if self.towers.text_dim else UNREAD)
+            notes.append(UNREAD_REVIEWS if self.graph.text_dim else UNREAD)
         if not found:
             notes.append(HAS_ALL)
         elif found < k:
@@ -249,33 +252,34 @@ class ReviewRecommender:
 
 
 def predicted_ratings(inner: Floats, item_bias: Floats) -> Floats:
-    """Inner products of unit vectors as ratings of 0 to 5 stars, as `rec_sys.recommenders.graph.network` defines them.
+    """Inner products of unit vectors as ratings of 0 to 5, as `rec_sys.recommenders.graph.network` defines them.
 
     Args:
         inner: of any shape.
-        liked: of the same shape: stars that each product gets more or less than the person would lead to expect.
+        item_bias: of the same shape: rating points that each product gets more or less than the user would lead to
+            expect.
     """
-    stars: Floats = 2.5 * (inner + 1.0) + item_bias
-    return stars
+    ratings: Floats = 2.5 * (inner + 1.0) + item_bias
+    return ratings
 
 
 def preference_cosine(inner: Floats, user: Floats, products: Floats) -> Floats:
-    """Cosines between the tastes alone, without the level of stars that every vector opens with; the same order.
+    """Cosines of the content of vectors, without the rating bias that each opens with; the same order.
 
-    A vector is [level, taste * sqrt(1 - level^2)], so an inner product is mostly the person's level and hardly differs
-    from product to product.
+    A vector is [bias, content * sqrt(1 - bias^2)], so an inner product is mostly the user's rating bias and hardly
+    differs from product to product.
 
     Args:
         inner: (n,) inner products of the vectors.
-        person: (dim,) vector of the person; its taste may be shorter than a unit vector's.
-        products: (n, dim) vectors of the products.
+        user: (vector_dim,) vector of the user; its content may be shorter than a unit vector's.
+        products: (n, vector_dim) vectors of the products.
     """
-    rating_biases = products[:, 0].astype(np.float64)
-    length = float(np.linalg.norm(user[1:].astype(np.float64)))
+    bias = products[:, RATING_BIAS][:, 0].astype(np.float64)
+    length = float(np.linalg.norm(user[CONTENT].astype(np.float64)))
     if length < NO_PREFERENCE:  # what is left is rounding
         return np.zeros_like(inner)
-    rest = length * np.sqrt(1 - rating_biases**2)
-    cosine: Floats = np.clip((inner - float(user[0]) * rating_biases) / rest, -1, 1).astype(np.float32)
+    rest = length * np.sqrt(1 - bias**2)
+    cosine: Floats = np.clip((inner - float(user[RATING_BIAS][0]) * bias) / rest, -1, 1).astype(np.float32)
     return cosine
 
 

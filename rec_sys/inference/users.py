@@ -40,6 +40,7 @@ class User:
 
     user_id: str
     reviews: Sequence[Review] = ()
+    note: str = field(default="", compare=False)  # what was not understood when the reviews were read; for the answer
 
 
 def in_time_order(reviews: Sequence[Review]) -> list[tuple[Review, int]]:

@@ -31,7 +31,7 @@ from rec_sys.modules.onnx_user_tower import PlainUserTower
 from rec_sys.modules.parity import TOLERANCE, check_graph_model, check_new_products, exported_from
 from rec_sys.modules.signature import Signature
 from rec_sys.paths import typed
-from rec_sys.recommenders.graph.checkpoint import Checkpoint, load_checkpoint
+from rec_sys.recommenders.graph.checkpoint import TrainedGraph, load_checkpoint
 from rec_sys.recommenders.graph.settings import GraphModelSettings
 
 __all__ = ["TOLERANCE", "export_graph_model", "export_new_products"]
@@ -42,20 +42,20 @@ OPSET = 20  # ONNX Runtime 1.18 and newer
 EXAMPLE = {"R": 7, "N": 3, "n": 5}  # sizes the exporter sees; 0 and 1 would be taken for fixed ones
 
 
-def graph_model_signature(checkpoint: Checkpoint) -> Signature:
+def graph_model_signature(checkpoint: TrainedGraph) -> Signature:
     """What the exported user tower of a checkpoint takes and gives."""
-    model, states = checkpoint.model, checkpoint.states
+    model, states = checkpoint.network, checkpoint.states
     text_dim = model.text_dim if model.review_texts else 0
     return signature.graph_model(states.history.shape[1], text_dim, states.target.shape[1])
 
 
-def new_products_signature(checkpoint: Checkpoint) -> Signature:
+def new_products_signature(checkpoint: TrainedGraph) -> Signature:
     """What the exported product tower of texts takes and gives."""
     states = checkpoint.states
-    return signature.new_products(checkpoint.model.text_dim, states.history.shape[1], states.target.shape[1])
+    return signature.new_products(checkpoint.network.text_dim, states.history.shape[1], states.target.shape[1])
 
 
-def export_graph_model(checkpoint: Checkpoint, path: Path) -> float:
+def export_graph_model(checkpoint: TrainedGraph, path: Path) -> float:
     """Write the user tower as ONNX, with free numbers of people and reviews.
 
     Args:
@@ -69,14 +69,14 @@ def export_graph_model(checkpoint: Checkpoint, path: Path) -> float:
         CheckpointError: the file would differ from torch by more than TOLERANCE; nothing is written then.
         ConfigError: the extra rec-sys[onnx] is not installed.
     """
-    network = PlainUserTower(checkpoint.model.user_tower.cpu().eval()).eval()
+    network = PlainUserTower(checkpoint.network.user_tower.cpu().eval(), checkpoint.blend).eval()
     signature = graph_model_signature(checkpoint)
     with atomic_file(path) as temporary:
         _write_onnx(network, signature, temporary, checkpoint)
         return check_graph_model(temporary, signature, checkpoint)
 
 
-def export_new_products(checkpoint: Checkpoint, path: Path) -> float:
+def export_new_products(checkpoint: TrainedGraph, path: Path) -> float:
     """Write what turns texts into states of new products as ONNX, with a free number of texts.
 
     Returns:
@@ -86,15 +86,15 @@ def export_new_products(checkpoint: Checkpoint, path: Path) -> float:
         CheckpointError: the model reads no texts, or as for `export_graph_model`.
         ConfigError: the extra rec-sys[onnx] is not installed.
     """
-    if not checkpoint.model.text_dim:
+    if not checkpoint.network.text_dim:
         raise CheckpointError(f"checkpoint {checkpoint.path.name} reads no texts, so it has no product tower to export")
     signature = new_products_signature(checkpoint)
     with atomic_file(path) as temporary:
-        _write_onnx(checkpoint.new_products.cpu().eval(), signature, temporary, checkpoint)
+        _write_onnx(checkpoint.cold_items.cpu().eval(), signature, temporary, checkpoint)
         return check_new_products(temporary, signature, checkpoint)
 
 
-def _write_onnx(network: nn.Module, signature: Signature, path: Path, checkpoint: Checkpoint) -> None:
+def _write_onnx(network: nn.Module, signature: Signature, path: Path, checkpoint: TrainedGraph) -> None:
     try:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
@@ -131,7 +131,7 @@ def _write_onnx(network: nn.Module, signature: Signature, path: Path, checkpoint
     program.save(path, external_data=False)
 
 
-def check_model_config(path: Path, checkpoint: Checkpoint, overrides: Sequence[str] = ()) -> None:
+def check_model_config(path: Path, checkpoint: TrainedGraph, overrides: Sequence[str] = ()) -> None:
     """Refuse settings of the network that are not those of the checkpoint.
 
     Args:
@@ -155,7 +155,7 @@ def check_model_config(path: Path, checkpoint: Checkpoint, overrides: Sequence[s
             raise ConfigError(f"{override!r} is no setting; expected key=value, as model.dim=64")
         values[key] = yaml.safe_load(value)
     given = GraphModelSettings.read({str(key): value for key, value in values.items()}, "model")
-    for key, trained in checkpoint.model.settings.model_dump().items():
+    for key, trained in checkpoint.network.settings.model_dump().items():
         if (here := getattr(given, key)) != trained:
             raise ConfigError(
                 f"model.{key} is {here} in {path}, but checkpoint {checkpoint.path.name} was trained with {trained}; "

@@ -13,21 +13,25 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch_geometric.nn import GATv2Conv, TransformerConv
 
-from rec_sys.recommenders.graph.item_factors import Blend
+from rec_sys.recommenders.graph.settings import Blend, layout_of
 from rec_sys.recommenders.graph.user_tower import MAX_RATING_BIAS, UserTower
+from rec_sys.recommenders.graph.vector_layout import ITEM_BIAS
 
 
 class PlainUserTower(nn.Module):
     """A trained `UserTower`, asked with what `rec_sys.modules.signature.graph_model` lists.
 
+    The names of the arguments are those of the served model's inputs.
+
     Args:
         tower: shares its weights with this one.
+        blend: what stands beside the network's vectors; None: nothing.
     """
 
-    def __init__(self, tower: UserTower) -> None:
+    def __init__(self, tower: UserTower, blend: Blend | None) -> None:
         super().__init__()
-        self.tower = tower
-        self.dim = tower.out.in_features
+        self.tower, self.blend = tower, blend
+        self.layout = layout_of(tower.out.in_features, blend)
 
     def forward(
         self,
@@ -39,19 +43,19 @@ class PlainUserTower(nn.Module):
         people: Tensor,
         text: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Vectors (num_people, dim + 1) of people, and the attention of reviews (num_reviews,).
+        """Vectors (num_people, vector_dim) of users, and the attention of reviews (num_reviews,).
 
         Args:
             products: (num_reviews, history_dim) history state of the product of each review.
-            rating: (num_reviews,) stars, nan where unknown.
+            rating: (num_reviews,) nan where unknown.
             person: (num_reviews,) row of `people`.
-            age: (num_reviews,) 0 for a person's newest review.
+            age: (num_reviews,) 0 for a user's newest review.
             days: (num_reviews,) before the newest one.
             people: (num_people,) only its length counts.
             text: (num_reviews, text_dim); None where the tower reads none.
         """
-        tower, dim = self.tower, self.dim
-        item_bias, product, factors_and_codes = products[:, 0], products[:, 1 : dim + 1], products[:, dim + 1 :]
+        tower, layout = self.tower, self.layout
+        item_bias, product = products[:, ITEM_BIAS], products[:, layout.history_state]
         has_rating = (~rating.isnan()).float()
         surplus = torch.where(rating.isnan(), torch.zeros_like(rating), rating - 3.0)
         edge = tower.rating(torch.stack([surplus, has_rating], dim=1))
@@ -67,15 +71,33 @@ class PlainUserTower(nn.Module):
             state = state + message
             attention = attention + weight.mean(dim=1) / len(tower.convs)
         preference = functional.normalize(tower.out(state), dim=1)
-        if tower.blend is not None:
-            preference = _blend_users(preference, factors_and_codes, age, person, tower.blend)
+        content = preference if self.blend is None else self._blended(preference, products, age, person)
         rating_bias = torch.zeros_like(preference[:, :1])
         if tower.rating_bias is not None:
             surplus = torch.stack([(surplus - item_bias) * has_rating, has_rating], dim=1)
             surplus = sum_of(surplus, person, people)
             surplus = surplus[:, :1] / (surplus[:, 1:] + tower.log_shrinkage.exp())
             rating_bias = MAX_RATING_BIAS * torch.tanh(tower.surplus(surplus) + tower.rating_bias(state))
-        return torch.cat([rating_bias, preference * (1 - rating_bias.square()).sqrt()], dim=1), attention
+        return torch.cat([rating_bias, content * (1 - rating_bias.square()).sqrt()], dim=1), attention
+
+    def _blended(self, preference: Tensor, products: Tensor, age: Tensor, person: Tensor) -> Tensor:
+        """`rec_sys.recommenders.graph.item_factors.blend_users`."""
+        blend, layout = self.blend, self.layout
+        assert blend is not None  # noqa: S101
+        nothing = torch.zeros_like(preference[:, :1])
+        users = nothing[:, 0]
+        parts, weight = [nothing], nothing
+        if blend.rank:
+            decayed = products[:, layout.history_factors] * (blend.decay ** age.to(products.dtype))[:, None]
+            total = functional.normalize(sum_of(decayed, person, users), dim=1)
+            weight = blend.weight * total.square().sum(dim=1, keepdim=True)
+            parts = [total * blend.weight**0.5, nothing]
+        content = torch.cat([preference * (1 - weight).sqrt(), *parts], dim=1)
+        if not blend.num_codes:
+            return content
+        seen = functional.normalize(sum_of(products[:, layout.history_codes], person, users), dim=1)
+        rest = (1 - blend.penalty * seen.square().sum(dim=1, keepdim=True)).sqrt()
+        return torch.cat([content * rest, -seen * blend.penalty**0.5], dim=1)
 
 
 def sum_of(values: Tensor, person: Tensor, people: Tensor) -> Tensor:
@@ -119,23 +141,3 @@ def _gat(conv: GATv2Conv, product: Tensor, state: Tensor, edge: Tensor, person: 
     weight = _softmax(score, person, state)
     value = value.view(-1, heads, width) * weight[:, :, None]
     return sum_of(value.flatten(1), person, state[:, 0]) + conv.bias, weight
-
-
-def _blend_users(preference: Tensor, factors_and_codes: Tensor, age: Tensor, person: Tensor, blend: Blend) -> Tensor:
-    """`rec_sys.recommenders.graph.item_factors.recall`."""
-    nothing = torch.zeros_like(preference[:, :1])
-    people = nothing[:, 0]
-    parts, blend_weight = [nothing], nothing
-    if blend.rank:
-        factors = factors_and_codes[:, : blend.rank] * (blend.decay ** age.to(factors_and_codes.dtype))[:, None]
-        history_factor_sum = functional.normalize(sum_of(factors, person, people), dim=1)
-        blend_weight = blend.weight * history_factor_sum.square().sum(
-            dim=1, keepdim=True
-        )  # nothing to recall: all is taste
-        parts = [history_factor_sum * blend.weight**0.5, nothing]
-    wanted = torch.cat([preference * (1 - blend_weight).sqrt(), *parts], dim=1)
-    if not blend.num_codes:
-        return wanted
-    owned = functional.normalize(sum_of(factors_and_codes[:, blend.rank :], person, people), dim=1)
-    left = (1 - blend.penalty * owned.square().sum(dim=1, keepdim=True)).sqrt()
-    return torch.cat([wanted * left, -owned * blend.penalty**0.5], dim=1)

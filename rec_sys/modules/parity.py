@@ -14,9 +14,10 @@ from torch import Tensor
 from rec_sys.arrays import Floats
 from rec_sys.errors import CheckpointError
 from rec_sys.modules.signature import Signature
-from rec_sys.recommenders.graph.checkpoint import Checkpoint
+from rec_sys.recommenders.graph.checkpoint import TrainedGraph
 from rec_sys.recommenders.graph.cold_start import NEIGHBOURS
 from rec_sys.recommenders.graph.history_batch import HistoryBatch
+from rec_sys.recommenders.graph.scorer import blended_vectors
 
 TOLERANCE = 1e-4  # largest difference from torch that an exported network may show
 
@@ -28,7 +29,7 @@ NEARLY_EQUAL = 1e-5  # cosines closer than this may change places from one libra
 Arrays = dict[str, npt.NDArray[Any]]
 
 
-def check_graph_model(path: Path, signature: Signature, checkpoint: Checkpoint) -> float:
+def check_graph_model(path: Path, signature: Signature, checkpoint: TrainedGraph) -> float:
     """Compare an exported user tower with the checkpoint's own.
 
     Returns:
@@ -37,7 +38,7 @@ def check_graph_model(path: Path, signature: Signature, checkpoint: Checkpoint) 
     Raises:
         CheckpointError: it is more than TOLERANCE.
     """
-    tower = checkpoint.model.user_tower
+    tower = checkpoint.network.user_tower
 
     def in_torch(arrays: Arrays) -> Sequence[Tensor]:
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
@@ -46,16 +47,17 @@ def check_graph_model(path: Path, signature: Signature, checkpoint: Checkpoint) 
         edges = (tensors["person"], tensors["age"], tensors["days"])
         histories = HistoryBatch(len(tensors["people"]), row, text, tensors["rating"], row, *edges)
         states = tower(tensors["products"], histories)
-        return states.vector, states.attention
+        vectors = blended_vectors(states, tensors["products"], histories, checkpoint.blend)
+        return vectors, states.attention
 
     return _check(path, signature, review_batches(checkpoint), in_torch, checkpoint)
 
 
-def check_new_products(path: Path, signature: Signature, checkpoint: Checkpoint) -> float:
+def check_new_products(path: Path, signature: Signature, checkpoint: TrainedGraph) -> float:
     """Compare an exported tower of new products with the checkpoint's own; as `check_graph_model`."""
 
     def in_torch(arrays: Arrays) -> Sequence[Tensor]:
-        history, target = checkpoint.new_products(torch.from_numpy(arrays["text"]))
+        history, target = checkpoint.cold_items(torch.from_numpy(arrays["text"]))
         return history, target
 
     return _check(path, signature, text_batches(checkpoint), in_torch, checkpoint)
@@ -74,7 +76,7 @@ def _check(
     signature: Signature,
     batches: Iterator[Arrays],
     in_torch: Callable[[Arrays], Sequence[Tensor]],
-    checkpoint: Checkpoint,
+    checkpoint: TrainedGraph,
 ) -> float:
     error, sizes = largest_difference(path, signature, batches, in_torch)
     if not error <= TOLERANCE:
@@ -116,10 +118,10 @@ def _sizes(arrays: Arrays) -> dict[str, list[int]]:
     return {name: list(array.shape) for name, array in arrays.items()}
 
 
-def review_batches(checkpoint: Checkpoint) -> Iterator[Arrays]:
+def review_batches(checkpoint: TrainedGraph) -> Iterator[Arrays]:
     """Reviews of real products with everything else drawn at random, some of it missing."""
     generator = np.random.default_rng(0)
-    model = checkpoint.model
+    model = checkpoint.network
     history = checkpoint.states.history.numpy()
     drawn = [(int(generator.integers(0, 300)), int(generator.integers(1, 50))) for _ in range(DRAWN)]
     for reviews, users in (*SHAPES, *drawn):
@@ -138,13 +140,13 @@ def review_batches(checkpoint: Checkpoint) -> Iterator[Arrays]:
         yield arrays
 
 
-def text_batches(checkpoint: Checkpoint) -> Iterator[Arrays]:
+def text_batches(checkpoint: TrainedGraph) -> Iterator[Arrays]:
     """Texts near to those of the catalogue, without those for which chance decides what is nearest."""
     generator = np.random.default_rng(0)
-    network = checkpoint.new_products
+    network = checkpoint.cold_items
     known = network.text.numpy()
     for count in (0, 1, 2, 64, 500):
-        text = _unit_vectors(generator, count, checkpoint.model.text_dim)
+        text = _unit_vectors(generator, count, checkpoint.network.text_dim)
         if len(known):
             text[::2] = text[::2] * 0.5 + known[generator.integers(0, len(known), len(text[::2]))]
         text[3::5] = 0

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,11 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from rec_sys.errors import TrackingError
+from rec_sys.locks import exclusive
 from rec_sys.paths import Paths
 
-if sys.platform != "win32":
-    import fcntl
-
 EXPERIMENT = "rec_sys"
+LOCK_FILE = "mlflow.db.lock"
 FAIL_SECONDS = 5.0
 
 
@@ -74,10 +73,9 @@ def start_run(
     logging.getLogger("lightning.pytorch.loggers.mlflow").setLevel(logging.ERROR)
     from alembic.util.exc import CommandError  # here, since it tells of its plugins when it is imported
 
-    paths.mlflow.parent.mkdir(parents=True, exist_ok=True)
     tags = {**tags, "git_commit": git_commit(), "command": " ".join(sys.argv)}
     try:
-        with _alone_in(paths.mlflow.parent):
+        with exclusive(paths.mlflow.with_name(LOCK_FILE), wait=None):  # else two would make the tables of a new store
             _make_store(paths.mlflow)
             known = run_id if run_id and _knows(paths.mlflow, run_id) else None
             logger = RunLogger(
@@ -132,20 +130,6 @@ def _address(store: Path) -> str:
     return f"sqlite:///{store.resolve()}"
 
 
-@contextlib.contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """One process at a time: two that begin together would both make the tables of a new store, and one would fail."""
-    if sys.platform == "win32":
-        yield
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
 def log_figures(logger: MLFlowLogger, figures: Mapping[str, float], step: int | None = None) -> None:
     """Write figures down; MLflow allows no "@" in a name."""
     logger.log_metrics({name.replace("@", "_at_"): value for name, value in figures.items()}, step)
@@ -154,6 +138,11 @@ def log_figures(logger: MLFlowLogger, figures: Mapping[str, float], step: int | 
 def log_file(logger: MLFlowLogger, path: Path) -> None:
     """Keep a file with the run."""
     logger.experiment.log_artifact(logger.run_id, str(path))
+
+
+def log_folder(logger: MLFlowLogger, path: Path) -> None:
+    """Keep a folder, such as a model's, with the run under its name."""
+    logger.experiment.log_artifacts(logger.run_id, str(path), path.name)
 
 
 def git_commit() -> str:

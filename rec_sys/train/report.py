@@ -15,7 +15,8 @@ from rec_sys.files import atomic_file, write_json
 from rec_sys.metrics.protocol import RankingReport, format_table
 from rec_sys.metrics.rating import RatingReport
 from rec_sys.metrics.tables import text_table
-from rec_sys.recommenders.graph.callbacks import History
+from rec_sys.recommenders.graph.callbacks import Figures
+from rec_sys.train.final_test import TestFigures
 
 METRICS = ("recall@10", "ndcg@10")  # shown; report.json holds all
 
@@ -25,35 +26,35 @@ class TrainReport:
     """Everything a training found out. The test reviews were read once, after all choices had been made."""
 
     name: str
-    ranking: dict[str, RankingReport]  # on the test reviews, by model; empty where they were not read
-    ratings: dict[str, RatingReport]  # on the test reviews, by model; empty where nothing is rated
-    held_out_users: dict[str, RankingReport]  # people who were kept out of training; empty where there are none
-    history: History  # figures of every epoch
-    best_epoch: int
+    figures: TestFigures
+    history: list[Figures]  # of every epoch
+    best_epoch: int  # from 0
     facts: dict[str, Any] = field(default_factory=dict)  # data, split, seed, times, versions
-    notes: list[str] = field(default_factory=list)  # what a reader of the tables should know
-    held_out_products: dict[str, RankingReport] = field(default_factory=dict)  # products kept out of training, by model
+
+    @property
+    def ranking(self) -> dict[str, RankingReport]:
+        """On the test reviews, by model; empty where they were not read."""
+        return self.figures.ranking
 
     def text(self, markdown: bool = False) -> str:
         """The tables, for a terminal or for Markdown."""
         split = self.facts["split"]
         parts = [
-            f"{self.facts['data']['name']}: {split['train']:,} training reviews, {split['test']:,} people tested "
+            f"{self.facts['data']['name']}: {split['train']:,} training reviews, {split['test']:,} users tested "
             f"(last review of each), {self.facts['data']['products']:,} products ranked, seed {self.facts['seed']}",
             *([format_table(self.ranking, markdown, METRICS)] if self.ranking else []),
-            *self.notes,
+            *self.figures.notes,
         ]
-        if self.held_out_users:
-            parts += ["people never trained on:", format_table(self.held_out_users, markdown, METRICS)]
-        if self.held_out_products:
-            chance = self.facts.get("held_out_products_chance", {})
-            by_chance = ", ".join(f"R@{name.partition('@')[2]} {value:.4f}" for name, value in chance.items())
+        if self.figures.held_out_users:
+            parts += ["held-out users, never trained on:", format_table(self.figures.held_out_users, markdown, METRICS)]
+        if self.figures.held_out_products:
+            chance = ", ".join(f"R@{name.partition('@')[2]} {value:.4f}" for name, value in self.figures.chance.items())
             parts += [
-                f"products never trained on, described by texts (by chance: {by_chance}):",
-                format_table(self.held_out_products, markdown, ("recall@10", "recall@50")),
+                f"held-out products, never trained on, described by texts (by chance: {chance}):",
+                format_table(self.figures.held_out_products, markdown, ("recall@10", "recall@50")),
             ]
-        if self.ratings:
-            parts += ["predicted stars of the same reviews:", _rating_table(self.ratings, markdown)]
+        if self.figures.ratings:
+            parts += ["predicted ratings of the same reviews:", _rating_table(self.figures.ratings, markdown)]
         return "\n\n".join(parts)
 
     def save(self, folder: Path) -> list[Path]:
@@ -63,12 +64,14 @@ class TrainReport:
             {
                 "name": self.name,
                 "facts": self.facts,
-                "notes": self.notes,
+                "notes": self.figures.notes,
                 "best_epoch": self.best_epoch + 1,
                 "ranking": {name: report.to_dict() for name, report in self.ranking.items()},
-                "held_out_users": {name: report.to_dict() for name, report in self.held_out_users.items()},
-                "held_out_products": {name: report.to_dict() for name, report in self.held_out_products.items()},
-                "ratings": {name: report.to_dict() for name, report in self.ratings.items()},
+                "held_out_users": {name: report.to_dict() for name, report in self.figures.held_out_users.items()},
+                "held_out_products": {
+                    name: report.to_dict() for name, report in self.figures.held_out_products.items()
+                },
+                "ratings": {name: report.to_dict() for name, report in self.figures.ratings.items()},
                 "epochs": self.history,
             },
         )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import optuna
@@ -16,12 +16,10 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from rec_sys.errors import ConfigError
+from rec_sys.locks import exclusive
 from rec_sys.paths import Paths
 from rec_sys.tracking.runs import start_run
 from rec_sys.train.settings import SearchSettings
-
-if sys.platform != "win32":
-    import fcntl
 
 Mode = Literal["max", "min"]
 FILE = "study.db"
@@ -61,8 +59,14 @@ class Study:
         made_of: Mapping[str, Any],
     ) -> None:
         self.settings, self.mode, self.space = settings, mode, dict(space)
-        folder.mkdir(parents=True, exist_ok=True)
-        self._lock = _locked(folder / "lock", settings.name)
+        self._lock = ExitStack()
+        try:
+            self._lock.enter_context(exclusive(folder / "lock"))
+        except BlockingIOError:
+            raise ConfigError(
+                f"the search {settings.name} is being run by another process; wait for it, or begin another: "
+                f"search.name=NAME"
+            ) from None
         try:
             now = {**made_of, **{key: str(values) for key, values in space.items()}}
             self._study = _made(folder, settings, mode)
@@ -187,17 +191,3 @@ def _quiet() -> None:
 
 def _storage(folder: Path) -> str:
     return f"sqlite:///{(folder / FILE).resolve()}"
-
-
-def _locked(path: Path, name: str) -> IO[str]:
-    """A file that is ours alone until it is closed or the process ends."""
-    file = path.open("w")
-    if sys.platform != "win32":
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-            raise ConfigError(
-                f"the search {name} is being run by another process; wait for it, or begin another: search.name=NAME"
-            ) from None
-    return file

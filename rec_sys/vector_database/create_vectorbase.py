@@ -13,7 +13,6 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import torch
 from omegaconf import DictConfig
 from pydantic import Field
 from tqdm import tqdm
@@ -22,12 +21,14 @@ from rec_sys.command import command, register_schema
 from rec_sys.dataset.readers.metadata import Product, read_products
 from rec_sys.errors import CheckpointError, VectorBaseError
 from rec_sys.paths import Paths, typed
-from rec_sys.recommenders.graph.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
+from rec_sys.recommenders.artifact import find_artifact
+from rec_sys.recommenders.graph.numpy_encoder import NumpyGraphEncoder
+from rec_sys.recommenders.graph.stored import KIND, read_stored
 from rec_sys.recommenders.graph.trained_encoder import encoder_of
 from rec_sys.settings import Settings, read_settings
 from rec_sys.text.text_encoder import TextEncoder, embed
 from rec_sys.vector_database.index import VectorBase, VectorBaseSettings
-from rec_sys.vector_database.storage import load_vector_base, save_vector_base
+from rec_sys.vector_database.storage import load_vector_base, save_vector_base, vector_base_folder
 
 
 class CreateSettings(Settings):
@@ -86,26 +87,26 @@ def create_vectorbase(settings: CreateSettings, encoder: TextEncoder | None = No
         VectorBaseError: products shall be added to a base that is damaged or belongs to another checkpoint.
         DataError: the file about products cannot be read.
     """
-    checkpoint = load_checkpoint(find_checkpoint(settings.checkpoint, settings.paths.checkpoints))
-    if settings.add_products is not None and not checkpoint.model.text_dim:
+    stored = read_stored(find_artifact(settings.checkpoint, settings.paths.checkpoints, KIND))
+    if settings.add_products is not None and not stored.text_dim:
         raise CheckpointError(
-            f"add_products={settings.add_products}: checkpoint {checkpoint.path.name} learned without texts, so "
+            f"add_products={settings.add_products}: checkpoint {stored.path.name} learned without texts, so "
             f"a product that nobody has reviewed is nothing to it; leave add_products out, or train with texts"
         )
-    folder = settings.paths.vector_base
+    folder = vector_base_folder(stored.path, settings.paths)
     counts: Counter[str] = Counter()
     dropped = 0
     if settings.add_products is None:
         dropped = _num_added(folder)
-        base = VectorBase.of_checkpoint(checkpoint, settings.vector_db)
+        base = VectorBase.of_model(stored, settings.vector_db)
     else:
         if folder.exists():
-            base = load_vector_base(folder, checkpoint)
+            base = load_vector_base(folder, stored)
         else:
-            base = VectorBase.of_checkpoint(checkpoint, settings.vector_db)
+            base = VectorBase.of_model(stored, settings.vector_db)
         rows = read_products(settings.add_products, counts)
-        encoder = encoder or encoder_of(checkpoint, settings.paths)
-        base = add_products(base, rows, checkpoint, encoder, counts, settings.batch_size)
+        encoder = encoder or encoder_of(stored, settings.paths)
+        base = add_products(base, rows, NumpyGraphEncoder(stored), encoder, counts, settings.batch_size)
     save_vector_base(base, folder)
     return Created(folder, base, counts, dropped)
 
@@ -113,7 +114,7 @@ def create_vectorbase(settings: CreateSettings, encoder: TextEncoder | None = No
 def add_products(
     base: VectorBase,
     products: Iterable[Product],
-    checkpoint: Checkpoint,
+    graph: NumpyGraphEncoder,
     encoder: TextEncoder,
     counts: Counter[str] | None = None,
     batch_size: int = 1024,
@@ -123,7 +124,7 @@ def add_products(
     Args:
         base: of the checkpoint; not changed.
         products: each id once.
-        checkpoint: its product tower reads the texts.
+        graph: turns vectors of texts into vectors of products.
         encoder: the checkpoint's.
         counts: where products are counted as "added" and "known already".
         batch_size: texts encoded at once.
@@ -133,19 +134,17 @@ def add_products(
     names: list[str] = []
     target, history = [], []
     left = iter(products)
-    device = checkpoint.model.log_temperature.device
     with tqdm(desc="new products", unit="", disable=None) as bar:
         while batch := list(islice(left, batch_size)):
             new = [product for product in batch if product.product_id not in base.products]
             counts["known already"] += len(batch) - len(new)
             if new:
                 text = embed(encoder, [product.text for product in new])
-                with torch.inference_mode():
-                    states = checkpoint.describe_new(torch.from_numpy(text).to(device))
+                history_of_batch, target_of_batch = graph.encode_cold_items(text)
                 ids += [product.product_id for product in new]
                 names += [product.name for product in new]
-                target.append(states.target.cpu().numpy())
-                history.append(states.history.cpu().numpy())
+                target.append(target_of_batch)
+                history.append(history_of_batch)
             bar.update(len(batch))
     counts["added"] += len(ids)
     if not ids:

@@ -20,7 +20,7 @@ from rec_sys.ids import IdMap
 from rec_sys.settings import Settings
 
 if TYPE_CHECKING:
-    from rec_sys.recommenders.graph.checkpoint import Checkpoint  # torch, which serving does without
+    from rec_sys.recommenders.graph.stored import StoredGraph  # safetensors, which serving does without
 
 Kind = Literal["exact", "hnsw"]
 
@@ -51,8 +51,8 @@ class Origin(Settings):
     fingerprint: str = Field(description="sha256 of that file")
     created: str = Field(description="ISO 8601, UTC")
     settings: VectorBaseSettings = Field(description="how products are searched")
-    likeness: int = Field(
-        0, ge=0, description="coordinates after the level that say what a product is like: taste, memory; 0: all"
+    num_codes: int = Field(
+        0, ge=0, description="last coordinates that are exclusion codes, see `rec_sys.recommenders.graph.vector_layout`"
     )
 
 
@@ -70,20 +70,18 @@ class VectorBase:
     origin: Origin
 
     @classmethod
-    def of_checkpoint(cls, checkpoint: Checkpoint, settings: VectorBaseSettings | None = None) -> VectorBase:
-        """The products of a checkpoint."""
+    def of_model(cls, stored: StoredGraph, settings: VectorBaseSettings | None = None) -> VectorBase:
+        """The products of a trained graph model."""
         settings = settings or VectorBaseSettings()
-        target: Floats = checkpoint.states.target.cpu().numpy()
-        factors = checkpoint.model.blend
         origin = Origin(
-            checkpoint=checkpoint.path.name,
-            fingerprint=checkpoint.fingerprint,
+            checkpoint=stored.path.name,
+            fingerprint=stored.fingerprint,
             created=_now(),
             settings=settings,
-            likeness=checkpoint.model.settings.dim + (factors.rank if factors else 0),
+            num_codes=stored.layout.num_codes,
         )
-        none_added = np.empty((0, checkpoint.states.history.shape[1]), dtype=np.float32)
-        return cls(build_index(target, settings), checkpoint.products, list(checkpoint.names), none_added, origin)
+        none_added = np.empty((0, stored.history.shape[1]), dtype=np.float32)
+        return cls(build_index(stored.target, settings), stored.products, list(stored.names), none_added, origin)
 
     def __len__(self) -> int:
         return len(self.products)
@@ -131,13 +129,12 @@ class VectorBase:
         return vectors
 
     def without_codes(self, users: Floats) -> Floats:
-        """People's vectors, (n, dim), for a search that leaves out by number what they have.
+        """Users' vectors, (n, dim), for a search that filters seen items by number.
 
-        The colours, which push it down, push down what shares a colour with it as well.
+        The exclusion codes, which push seen items down, push down what shares a code with them as well.
         """
         vectors = users.copy()
-        if self.origin.likeness:
-            vectors[:, 1 + self.origin.likeness :] = 0
+        vectors[:, self.dim - self.origin.num_codes :] = 0
         return vectors
 
     def search(self, vectors: Floats, k: int, exclude: Sequence[Ints] | None = None) -> tuple[Ints, Floats]:

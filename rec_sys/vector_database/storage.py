@@ -12,14 +12,15 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from rec_sys import columns
-from rec_sys.errors import ConfigError, VectorBaseError
+from rec_sys.errors import ConfigError, Remedy, VectorBaseError
 from rec_sys.files import atomic_folder, sha256_of, write_json
 from rec_sys.ids import IdMap
-from rec_sys.paths import Paths, typed
+from rec_sys.paths import Paths
+from rec_sys.recommenders.artifact import MANIFEST_FILE
 from rec_sys.vector_database.index import Origin, VectorBase
 
 if TYPE_CHECKING:
-    from rec_sys.recommenders.graph.checkpoint import Checkpoint  # torch, which serving does without
+    from rec_sys.recommenders.graph.stored import StoredGraph  # safetensors, which serving does without
 
 FORMAT = "rec_sys vector base 1"
 INDEX_FILE, PRODUCTS_FILE, ADDED_FILE = "index.faiss", "products.parquet", "added_history.npy"
@@ -47,28 +48,33 @@ def save_vector_base(base: VectorBase, folder: Path) -> None:
         write_json(temporary / META_FILE, meta)
 
 
-def load_vector_base(folder: Path, checkpoint: Checkpoint | None = None) -> VectorBase:
+def vector_base_folder(model: Path, paths: Paths) -> Path:
+    """Where the vector base of a model lies: in its folder; of a file of before, in the work folder."""
+    return model / "vector_base" if model.is_dir() else paths.vector_base
+
+
+def load_vector_base(folder: Path, model: StoredGraph | None = None) -> VectorBase:
     """Read a vector base.
 
     Args:
         folder: written by `save_vector_base`.
-        checkpoint: what it must have been made from; None: it may be any.
+        model: what it must have been made from; None: it may be any.
 
     Raises:
-        VectorBaseError: it is missing, damaged, or made from another checkpoint; the message says what to run.
+        VectorBaseError: it is missing, damaged, or made from another model; its remedy makes it anew.
     """
     if not folder.is_dir():
-        raise VectorBaseError(f"no vector base at {folder}; make it first: {_create(folder)}")
+        raise VectorBaseError(f"no vector base at {folder}", create_remedy("make it first", folder))
     meta = _read_meta(folder)
     try:
-        origin = Origin.read(meta["origin"], "origin")
+        origin = _origin(meta)
         for name, expected in meta["sha256"].items():
             if not (folder / name).is_file():
                 raise _damaged(folder, f"{name} is missing")
             if sha256_of(folder / name) != expected:
                 raise _damaged(folder, f"{name} is not the file that was written")
-        if checkpoint is not None:
-            check_origin(origin, folder, checkpoint)
+        if model is not None:
+            check_origin(origin, folder, model)
         index = faiss.read_index(str(folder / INDEX_FILE))
         products = pl.read_parquet(folder / PRODUCTS_FILE)
         added = np.load(folder / ADDED_FILE, allow_pickle=False)
@@ -90,19 +96,37 @@ def load_vector_base(folder: Path, checkpoint: Checkpoint | None = None) -> Vect
     return base
 
 
-def check_origin(origin: Origin, folder: Path, checkpoint: Checkpoint) -> None:
-    """Refuse a base that was made from another checkpoint.
+def check_origin(origin: Origin, folder: Path, model: StoredGraph) -> None:
+    """Refuse a base that was made from another model.
 
     Raises:
-        VectorBaseError: names both checkpoints and the command that makes the base anew.
+        VectorBaseError: names both models; its remedy makes the base anew.
     """
-    if origin.fingerprint != checkpoint.fingerprint:
+    if origin.fingerprint != model.fingerprint:
         raise VectorBaseError(
             f"the vector base {folder} was made on {origin.created} from checkpoint {origin.checkpoint} "
-            f"({origin.fingerprint[:SHOWN]}), but the checkpoint here is {checkpoint.path.name} "
-            f"({checkpoint.fingerprint[:SHOWN]}); make it anew: "
-            f"{_create(folder)} {typed('checkpoint', checkpoint.path)}"
+            f"({origin.fingerprint[:SHOWN]}), but the checkpoint here is {model.path.name} "
+            f"({model.fingerprint[:SHOWN]})",
+            create_remedy("make it anew", folder, model.path),
         )
+
+
+def create_remedy(action: str, folder: Path, model: Path | None = None) -> Remedy:
+    """The command that makes the vector base in a folder."""
+    in_model = (folder.parent / MANIFEST_FILE).is_file()  # else it is one of before, in the work folder
+    work_dir = folder.parents[2] if in_model else folder.parent
+    model = model or (folder.parent if in_model else None)
+    settings = Paths(work_dir=work_dir).settings | ({"checkpoint": model} if model else {})
+    return Remedy(action, "rec_sys.vector_database.create_vectorbase", settings)
+
+
+def _origin(meta: dict[str, Any]) -> Origin:
+    """Where a base comes from; bases of before say how many coordinates are no exclusion codes."""
+    values = dict(meta["origin"])
+    if "likeness" in values:
+        likeness = values.pop("likeness")
+        values["num_codes"] = max(0, meta["dim"] - 2 - likeness) if likeness else 0
+    return Origin.read(values, "origin")
 
 
 def _read_meta(folder: Path) -> dict[str, Any]:
@@ -116,15 +140,10 @@ def _read_meta(folder: Path) -> dict[str, Any]:
     found = meta.get("format") if isinstance(meta, dict) else None
     if found != FORMAT:
         raise VectorBaseError(
-            f"{folder} holds {found or 'something else'!r}; expected {FORMAT!r}: make it anew: {_create(folder)}"
+            f"{folder} holds {found or 'something else'!r}; expected {FORMAT!r}", create_remedy("make it anew", folder)
         )
     return dict(meta)
 
 
 def _damaged(folder: Path, reason: str) -> VectorBaseError:
-    return VectorBaseError(f"the vector base {folder} is damaged ({reason}); make it anew: {_create(folder)}")
-
-
-def _create(folder: Path) -> str:
-    """The command that makes the vector base in this folder, which lies in the work folder."""
-    return f"uv run -m rec_sys.vector_database.create_vectorbase{Paths(work_dir=folder.parent).option}"
+    return VectorBaseError(f"the vector base {folder} is damaged ({reason})", create_remedy("make it anew", folder))

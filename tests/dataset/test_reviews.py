@@ -363,11 +363,12 @@ class TestSettingsAndWords:
         found = prepared(tmp_path, [row(), row("b", reviewText="", summary=""), *BAD])
         lines = found.describe().splitlines()
         assert lines[0].split() == ["read", "11", "raw", "(Amazon", "2018)"]
-        assert lines[1].split() == ["kept", "2", "2014-05-13", "to", "2014-05-13"]
-        assert lines[2].split() == ["with", "a", "rating", "2"]
-        assert lines[3].split() == ["with", "a", "text", "1"]
-        assert lines[4].split() == ["left", "out", "9", str(found.folder / columns.REJECTS_FILE)]
-        assert lines[5].split() == ["broken", "line", "2"]
+        assert lines[1].split() == ["columns", "not", "read", "1", "verified"]
+        assert lines[2].split() == ["kept", "2", "2014-05-13", "to", "2014-05-13"]
+        assert lines[3].split() == ["with", "a", "rating", "2"]
+        assert lines[4].split() == ["with", "a", "text", "1"]
+        assert lines[5].split() == ["left", "out", "9", str(found.folder / columns.REJECTS_FILE)]
+        assert lines[6].split() == ["broken", "line", "2"]
         assert lines[-3].split() == ["people", "2"]
         assert lines[-1].split() == ["with", "a", "name", "or", "text", "0"]
 

@@ -22,7 +22,7 @@ from rec_sys.dataset.splits import SplitSettings
 from rec_sys.errors import CheckpointError, ConfigError, RecSysError
 from rec_sys.evaluation.evaluate import EvaluateSettings, compare, track
 from rec_sys.paths import Paths
-from rec_sys.recommenders.graph.checkpoint import Checkpoint, load_checkpoint
+from rec_sys.recommenders.graph.checkpoint import TrainedGraph, load_checkpoint
 from rec_sys.recommenders.graph.trained_on import check_trained_on
 from rec_sys.settings import read_settings
 from rec_sys.text.settings import EncoderSettings
@@ -37,7 +37,7 @@ def work_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def checkpoint(work_dir: Path) -> Checkpoint:
+def checkpoint(work_dir: Path) -> TrainedGraph:
     """Of a training of one epoch."""
     with hydra.initialize_config_dir(str(CONFIG_FOLDER), version_base="1.3"):
         cfg = hydra.compose(
@@ -111,7 +111,7 @@ def test_new_products_are_found_by_their_texts(work_dir: Path) -> None:
     assert text.groups["products"]["cold"]["users"] == text.num_users
 
 
-def test_a_checkpoint_is_judged_and_everything_is_noted(checkpoint: Checkpoint, work_dir: Path) -> None:
+def test_a_checkpoint_is_judged_and_everything_is_noted(checkpoint: TrainedGraph, work_dir: Path) -> None:
     settings = settings_of(
         work_dir, "models=[popularity]", "checkpoint=short", "part=held_out_users", "split.held_out_users=0.1"
     )
@@ -134,7 +134,7 @@ def test_a_checkpoint_is_judged_and_everything_is_noted(checkpoint: Checkpoint, 
     assert metrics["new/unfiltered/recall_at_10"] == found.reports["graph model"].unfiltered["recall@10"]
 
 
-def test_two_checkpoints_are_two_seeds(checkpoint: Checkpoint, work_dir: Path) -> None:
+def test_two_checkpoints_are_two_seeds(checkpoint: TrainedGraph, work_dir: Path) -> None:
     both = settings_of(
         work_dir, "models=[]", f"checkpoint=[short,{checkpoint.path}]", "part=valid", "split.held_out_users=0.1"
     )
@@ -143,7 +143,7 @@ def test_two_checkpoints_are_two_seeds(checkpoint: Checkpoint, work_dir: Path) -
     assert report.filtered_spread["ndcg@10"] == 0
 
 
-def test_a_checkpoint_of_something_else_is_refused_with_what_differs(checkpoint: Checkpoint, work_dir: Path) -> None:
+def test_a_checkpoint_of_something_else_is_refused_with_what_differs(checkpoint: TrainedGraph, work_dir: Path) -> None:
     same = SplitSettings(held_out_users=0.1)
     data = data_of(work_dir)
     check_trained_on(checkpoint, data, same)
@@ -163,7 +163,7 @@ def test_a_checkpoint_of_something_else_is_refused_with_what_differs(checkpoint:
         check_trained_on(replace(checkpoint, info={}), data, same)
 
 
-def test_a_seed_that_draws_nothing_may_differ(checkpoint: Checkpoint, work_dir: Path) -> None:
+def test_a_seed_that_draws_nothing_may_differ(checkpoint: TrainedGraph, work_dir: Path) -> None:
     settings: dict[str, Any] = {
         **checkpoint.info["settings"],
         "split": {"held_out_users": 0.0, "seed": 0},

@@ -13,10 +13,10 @@ import pytest
 
 from rec_sys.errors import CheckpointError, ConfigError
 from rec_sys.inference.infer import InferSettings, infer
+from rec_sys.inference.local import recommender_of
 from rec_sys.inference.output import write_recommendations
 from rec_sys.inference.recommend import Recommendations
 from rec_sys.inference.remote import connect
-from rec_sys.inference.torch_encoder import recommender_of
 from rec_sys.inference.users import Review, User
 from rec_sys.paths import Paths
 from rec_sys.recommenders.graph.checkpoint import load_checkpoint

@@ -11,12 +11,12 @@ import pytest
 
 from rec_sys.dataset.histories import Histories
 from rec_sys.errors import CheckpointError
-from rec_sys.inference.onnx_encoder import OnnxTowers, graph_model_inputs
+from rec_sys.inference.onnx_encoder import OnnxGraphEncoder, graph_model_inputs
 from rec_sys.inference.recommend import Recommendations, ReviewRecommender
-from rec_sys.inference.torch_encoder import TorchTowers, all_history, recommender_of
+from rec_sys.inference.torch_encoder import TorchGraphEncoder, all_history, recommender_of
 from rec_sys.inference.users import Review, User
 from rec_sys.modules.model_export import export_graph_model, export_new_products, graph_model_signature
-from rec_sys.recommenders.graph.checkpoint import Checkpoint
+from rec_sys.recommenders.graph.checkpoint import TrainedGraph
 from rec_sys.recommenders.graph.history_arrays import history_arrays
 from rec_sys.text.text_encoder import NoTexts
 from rec_sys.vector_database.index import VectorBase
@@ -42,8 +42,8 @@ class ShortEncoder(ToyEncoder):
 
 @dataclass(frozen=True)
 class Exported:
-    checkpoint: Checkpoint
-    towers: OnnxTowers
+    checkpoint: TrainedGraph
+    graph: OnnxGraphEncoder
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +52,8 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     checkpoint = random_checkpoint(folder / "a.ckpt")
     export_graph_model(checkpoint, folder / "graph_model.onnx")
     export_new_products(checkpoint, folder / "new_products.onnx")
-    towers = OnnxTowers(folder / "graph_model.onnx", folder / "new_products.onnx", max_history=7)
-    return Exported(checkpoint, towers)
+    graph = OnnxGraphEncoder(folder / "graph_model.onnx", folder / "new_products.onnx", max_history=7)
+    return Exported(checkpoint, graph)
 
 
 def check_same(ours: list[Recommendations], theirs: list[Recommendations]) -> None:
@@ -70,7 +70,7 @@ def test_the_same_recommendations_as_torch(exported: Exported) -> None:
     base = VectorBase.of_checkpoint(exported.checkpoint)
     encoder = ShortEncoder()
     in_torch = recommender_of(exported.checkpoint, base, encoder)
-    in_onnx = ReviewRecommender(exported.towers, base, in_torch.history, encoder)
+    in_onnx = ReviewRecommender(exported.graph, base, in_torch.history, encoder)
     check_same(in_onnx.recommend(MAX_USERS, 12), in_torch.recommend(MAX_USERS, 12))
     assert in_onnx.recommend([]) == []
 
@@ -79,12 +79,12 @@ def test_a_model_without_texts(tmp_path: Path) -> None:
     checkpoint = random_checkpoint(tmp_path / "a.ckpt", texts=False, memory=False)
     export_graph_model(checkpoint, tmp_path / "graph_model.onnx")
     base = VectorBase.of_checkpoint(checkpoint)
-    towers = OnnxTowers(tmp_path / "graph_model.onnx", None, max_history=7)
-    history = all_history(checkpoint, base, TorchTowers(checkpoint))
-    ours = ReviewRecommender(towers, base, history, NoTexts()).recommend(MAX_USERS, 12)
+    graph = OnnxGraphEncoder(tmp_path / "graph_model.onnx", None, max_history=7)
+    history = all_history(checkpoint, base, TorchGraphEncoder(checkpoint))
+    ours = ReviewRecommender(graph, base, history, NoTexts()).recommend(MAX_USERS, 12)
     check_same(ours, recommender_of(checkpoint, base, NoTexts()).recommend(MAX_USERS, 12))
     with pytest.raises(CheckpointError, match="reads no texts"):
-        towers.new_products(np.zeros((1, 0), dtype=np.float32))
+        graph.encode_cold_items(np.zeros((1, 0), dtype=np.float32))
 
 
 def test_inputs_fit_the_signature_and_have_a_row_per_review_of_each_star(exported: Exported) -> None:
@@ -101,7 +101,7 @@ def test_inputs_fit_the_signature_and_have_a_row_per_review_of_each_star(exporte
     np.testing.assert_array_equal(arrays["text"], text[[4, 5, 4]])
     assert len(arrays["people"]) == 3
     assert "text" not in graph_model_inputs(products, batch, review_texts=False)
-    vector, attention = exported.towers.users(products, batch)
+    vector, attention = exported.graph.encode_users(products, batch)
     assert vector.shape == (3, exported.checkpoint.states.target.shape[1])
     assert attention[2] == pytest.approx(1)
 
@@ -112,12 +112,12 @@ def test_files_of_two_checkpoints_are_refused(exported: Exported, tmp_path: Path
     network.metadata_props[0].value = "another checkpoint"
     onnx.save(network, tmp_path / "graph_model.onnx")
     with pytest.raises(CheckpointError, match="export both from one checkpoint"):
-        OnnxTowers(tmp_path / "graph_model.onnx", folder / "new_products.onnx", max_history=7)
+        OnnxGraphEncoder(tmp_path / "graph_model.onnx", folder / "new_products.onnx", max_history=7)
 
 
 def test_missing_and_damaged_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"no exported model at .*none.onnx; export it"):
-        OnnxTowers(tmp_path / "none.onnx", None, max_history=7)
+        OnnxGraphEncoder(tmp_path / "none.onnx", None, max_history=7)
     (tmp_path / "bad.onnx").write_bytes(b"no network")
     with pytest.raises(CheckpointError, match=r"bad.onnx is damaged .* export it again"):
-        OnnxTowers(tmp_path / "bad.onnx", None, max_history=7)
+        OnnxGraphEncoder(tmp_path / "bad.onnx", None, max_history=7)

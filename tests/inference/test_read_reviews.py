@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import orjson
 import pytest
 
+from rec_sys.dataset.readers.column_aliases import ALIASES
 from rec_sys.errors import DataError
 from rec_sys.inference.read_reviews import NEW_USER, parse_users, read_users
 from rec_sys.inference.users import Review, User, in_time_order
@@ -175,3 +177,70 @@ def test_whoever_sits_at_a_terminal_is_told_that_reviews_are_awaited(
     assert read_users("-") == [User(NEW_USER, [Review("", "Good")])]
     expected = "reading reviews from standard input, end with Ctrl-D\n" if terminal else ""
     assert capsys.readouterr() == ("", expected)
+
+
+class TestNames:
+    """Every name that training reads is read here, and what is not understood is said."""
+
+    @pytest.mark.parametrize("user", ["customer", "Customer ID", "userId", "reviewer_email", "kunde", "UID"])
+    @pytest.mark.parametrize("product", ["sku", "productId", "StockCode", "PRODUCT-ID", "movieId"])
+    def test_usual_names_of_training(self, user: str, product: str) -> None:
+        rows = [{user: who, product: what, "Stars": 4, "createdAt": "2018-09-30"} for who, what in ("ax", "by", "az")]
+        review = {"rating": 4.0, "timestamp": 1538265600}
+        assert parse(rows) == [
+            User("a", [Review("x", **review), Review("z", **review)]),  # type: ignore[arg-type]
+            User("b", [Review("y", **review)]),  # type: ignore[arg-type]
+        ]
+        assert [person.note for person in parse(rows)] == ["", ""]
+
+    def test_every_alias_is_read(self) -> None:
+        for field, expected in (("user", User("7", [Review("", "t")])), ("product", User("a", [Review("7", "t")]))):
+            for alias in ALIASES[field]:
+                row = {alias: "7", "text": "t"} | ({} if field == "user" else {"user_id": "a"})
+                assert parse([row]) == [expected], alias
+
+    def test_a_shop_that_knows_emails(self) -> None:
+        """WooCommerce: the name of somebody is shared by others, the address is not."""
+        fields = {"date_created": "2019-10-01T10:00:00", "reviewer": "Ann", "rating": 5}
+        rows = [fields | {"reviewer_email": who, "product_id": what} for who, what in (("a@x", 200), ("b@x", 212))]
+        assert [person.user_id for person in parse(rows)] == ["a@x", "b@x"]
+        assert [person.reviews[0].timestamp for person in parse(rows)] == [1569924000] * 2
+
+    def test_fields_inside_fields(self) -> None:
+        row = {"user": {"name": "Ann", "email_address": "ann@x"}, "product": {"sku": "200"}, "comments": "Lovely"}
+        assert parse([row]) == [User("ann@x", [Review("200", "Lovely")])]
+
+    @pytest.mark.parametrize("wrap", [lambda rows: {"data": rows}, lambda rows: {"response": {"reviews": rows}}])
+    def test_wrapped_lists(self, wrap: Callable[[object], object]) -> None:
+        rows = [{"userId": 1, "productId": 3}, {"userId": 2, "productId": 3}]
+        assert parse(wrap(rows)) == parse(rows) == [User("1", [Review("3")]), User("2", [Review("3")])]
+
+    def test_a_list_of_reviews_by_several_authors_is_not_one_person(self) -> None:
+        rows = [{"userId": 1, "productId": 3}, {"userId": 2, "productId": 3}]
+        assert [person.user_id for person in parse({"whatever": rows})] == ["1", "2"]
+
+    def test_what_stands_beside_the_reviews_belongs_to_each(self) -> None:
+        value = {"userId": 7, "productId": "x", "reviews": [{"text": "a"}, {"text": "b", "productId": "y"}]}
+        assert parse(value) == [User("7", [Review("x", "a"), Review("y", "b")])]
+
+    def test_names_of_the_models_own_data_come_first(self) -> None:
+        rows = [{"wer": who, "was": "x", "user_id": "shop"} for who in "ab"]
+        columns = {"user": "wer", "product": "was", "text": "not in this request"}
+        people = parse_users(orjson.dumps(rows), "r.json", columns)
+        assert people == [User("a", [Review("x")]), User("b", [Review("x")])]
+
+    def test_what_is_not_understood_is_named(self) -> None:
+        rows = [{"user": "a", "sku": 1, "colour": "red", "mood": None, "verified": True}, {"user": "b", "sku": 1}]
+        assert [person.note for person in parse(rows)] == ["fields not understood: colour", ""]
+
+    def test_several_reviews_without_an_author_are_said(self) -> None:
+        (person,) = parse([{"text": "a"}, {"text": "b"}])
+        assert "2 reviews name no author" in person.note
+        assert parse([{"text": "a"}])[0].note == ""
+
+    @pytest.mark.parametrize("name", ["kdnr", "customerRef", "shopperToken", "user_hash", "whoKey"])
+    def test_reviews_that_may_be_of_several_people_are_refused(self, name: str) -> None:
+        with pytest.raises(DataError, match=f"'{name}', which is not understood and holds 2 different values"):
+            parse([{name: 1, "text": "a"}, {name: 2, "text": "b"}])
+        (person,) = parse([{name: 1, "text": "a"}, {name: 1, "text": "b"}])  # one value tells nobody apart
+        assert name in person.note

@@ -21,12 +21,12 @@ from rec_sys.inference.recommend import (
     excerpt,
     preference_cosine,
 )
-from rec_sys.inference.torch_encoder import TorchTowers, recommender_of
+from rec_sys.inference.torch_encoder import TorchGraphEncoder, recommender_of
 from rec_sys.inference.users import Review, User, known_users
-from rec_sys.recommenders.graph.checkpoint import Checkpoint
+from rec_sys.recommenders.graph.checkpoint import TrainedGraph
 from rec_sys.recommenders.graph.history_arrays import HistoryArrays
 from rec_sys.recommenders.graph.item_factors import Blend, ItemFactors
-from rec_sys.recommenders.graph.recommender import GraphRecommender
+from rec_sys.recommenders.graph.scorer import GraphScorer
 from rec_sys.vector_database.create_vectorbase import add_products
 from rec_sys.vector_database.index import NONE, VectorBase
 from tests.support.toy_checkpoint import TEXT_DIM, ToyEncoder, toy_checkpoint, toy_table, toy_texts
@@ -38,7 +38,7 @@ LIMIT = 5  # the toy model's max_history
 class Toy:
     table: ReviewTable
     review_text: Floats
-    checkpoint: Checkpoint
+    checkpoint: TrainedGraph
     recommender: ReviewRecommender
 
 
@@ -90,7 +90,7 @@ def test_a_stranger_with_the_same_reviews_gets_the_same(toy: Toy) -> None:
 def test_the_path_of_the_evaluation_gives_the_same(toy: Toy, num_codes: int) -> None:
     """What the protocol judges is what people get: whole histories through GraphRecommender, filtered by hand."""
     table = toy.table
-    states, model = toy.checkpoint.states, copy.deepcopy(toy.checkpoint.model)
+    states, model = toy.checkpoint.states, copy.deepcopy(toy.checkpoint.network)
     history = states.history.clone()
     history[:, 0] = torch.randn(len(history), generator=torch.manual_seed(0))  # some products are liked better
     states = replace(states, history=history)
@@ -100,7 +100,7 @@ def test_the_path_of_the_evaluation_gives_the_same(toy: Toy, num_codes: int) -> 
         states = states.with_item_factors(ItemFactors(nothing, nothing), code, 0.4)
         model.blend = Blend(rank=0, weight=0.0, num_codes=num_codes, penalty=0.4)
     checkpoint = replace(toy.checkpoint, model=model, states=states)
-    evaluated = GraphRecommender(model, states, table, toy.review_text)
+    evaluated = GraphScorer(model, states, table, toy.review_text)
     last = table.indptr()[1:] - 1
     histories = histories_before(table, last)
     scores = evaluated.score_both_ways(histories)[0].copy()
@@ -255,12 +255,12 @@ def test_the_towers_see_only_the_reviews_of_the_batch(toy: Toy) -> None:
     """What a server needs: never the catalogue, and no product twice for the new ones."""
     shapes = []
 
-    class Watched(TorchTowers):
-        def users(self, products: Floats, batch: HistoryArrays) -> tuple[Floats, Floats]:
+    class Watched(TorchGraphEncoder):
+        def encode_users(self, products: Floats, batch: HistoryArrays) -> tuple[Floats, Floats]:
             shapes.append(products.shape)
-            return super().users(products, batch)
+            return super().encode_users(products, batch)
 
-        def new_products(self, text: Floats) -> tuple[Floats, Floats]:
+        def encode_cold_items(self, text: Floats) -> tuple[Floats, Floats]:
             shapes.append(text.shape)
             return super().new_products(text)
 
@@ -303,7 +303,7 @@ def test_attention_stands_at_the_reviews_as_they_were_given(toy: Toy) -> None:
 
 @pytest.mark.gpu
 def test_cuda_gives_the_same(toy: Toy) -> None:
-    checkpoint = replace(toy.checkpoint, model=copy.deepcopy(toy.checkpoint.model))
+    checkpoint = replace(toy.checkpoint, model=copy.deepcopy(toy.checkpoint.network))
     users = [*as_new_users(everybody(toy)), User("a", [Review("unknown", "text")]), User("nobody")]
     recommender = recommender_of(checkpoint, toy.recommender.base, ToyEncoder(), torch.device("cuda"))
     for ours, theirs in zip(recommender.recommend(users), toy.recommender.recommend(users), strict=True):

@@ -9,7 +9,7 @@ import pytest
 
 from rec_sys.errors import RepositoryError
 from rec_sys.inference.served import Served, load_served, read_served, save_served
-from rec_sys.inference.torch_encoder import TorchTowers, all_history
+from rec_sys.inference.torch_encoder import TorchGraphEncoder, all_history
 from rec_sys.vector_database.index import VectorBase
 from tests.support.exported_toy import random_checkpoint
 
@@ -23,17 +23,17 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     other = folder / "graph_model/2/model.onnx"
     other.parent.mkdir(parents=True)
     other.write_bytes(b"a network")
-    towers = TorchTowers(checkpoint)
+    graph = TorchGraphEncoder(checkpoint)
     about = Served(
         version=2,
         checkpoint=checkpoint.fingerprint,
         checkpoint_name="a.ckpt",
         encoder="of texts",
-        text_dim=towers.text_dim,
+        text_dim=graph.text_dim,
         review_texts=True,
         max_history=7,
     )
-    save_served(folder / "recommend/2", about, base, all_history(checkpoint, base, towers), [other])
+    save_served(folder / "recommend/2", about, base, all_history(checkpoint, base, graph), [other])
     return folder
 
 
@@ -77,7 +77,7 @@ def test_a_vector_base_of_another_checkpoint_is_refused(good: Path, tmp_path: Pa
     other = random_checkpoint(tmp_path / "b.ckpt", seed=1)
     base = VectorBase.of_checkpoint(other)
     about = read_served(good / "recommend/2").model_copy(update={"sha256": {}})
-    save_served(tmp_path / "recommend/2", about, base, all_history(other, base, TorchTowers(other)))
+    save_served(tmp_path / "recommend/2", about, base, all_history(other, base, TorchGraphEncoder(other)))
     with pytest.raises(RepositoryError, match=r"is of checkpoint b.ckpt .* but the version of a.ckpt .*deploy again"):
         load_served(tmp_path / "recommend/2")
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from rec_sys.errors import CheckpointError, ConfigError
-from rec_sys.inference.onnx_encoder import OnnxTowers
+from rec_sys.inference.onnx_encoder import OnnxGraphEncoder
 from rec_sys.modules import model_export
 from rec_sys.modules.model_export import (
     TOLERANCE,
@@ -24,7 +24,7 @@ from rec_sys.modules.model_export import (
     main,
     new_products_signature,
 )
-from rec_sys.recommenders.graph.checkpoint import Checkpoint
+from rec_sys.recommenders.graph.checkpoint import TrainedGraph
 from rec_sys.recommenders.graph.user_tower import UserTower
 from tests.support.exported_toy import TEXT_DIM, random_checkpoint
 
@@ -34,18 +34,18 @@ SETTINGS = ["model.dim=16", "heads=2", "model.max_history=7", "model.layers=2"] 
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> TrainedGraph:
     return random_checkpoint(tmp_path_factory.mktemp("checkpoint") / "good.ckpt", layers=2)
 
 
 @pytest.fixture(scope="module")
-def graph_model(checkpoint: Checkpoint) -> Path:
+def graph_model(checkpoint: TrainedGraph) -> Path:
     path = checkpoint.path.parent / "graph_model.onnx"
     assert export_graph_model(checkpoint, path) < 1e-5
     return path
 
 
-def test_the_file_says_what_it_was_made_from_and_has_the_signature(checkpoint: Checkpoint, graph_model: Path) -> None:
+def test_the_file_says_what_it_was_made_from_and_has_the_signature(checkpoint: TrainedGraph, graph_model: Path) -> None:
     metadata = {entry.key: entry.value for entry in onnx.load(graph_model).metadata_props}
     assert metadata == {
         "checkpoint": checkpoint.fingerprint,
@@ -61,7 +61,7 @@ def test_the_file_says_what_it_was_made_from_and_has_the_signature(checkpoint: C
             assert [-1 if isinstance(length, str) else length for length in one.shape] == list(tensor.dims)
 
 
-def test_threads_do_not_change_the_sums(checkpoint: Checkpoint, graph_model: Path) -> None:
+def test_threads_do_not_change_the_sums(checkpoint: TrainedGraph, graph_model: Path) -> None:
     """ONNX Runtime adds to one row from several threads without a lock, if it is allowed to."""
     generator = np.random.default_rng(0)
     count = 4000
@@ -83,8 +83,10 @@ def test_threads_do_not_change_the_sums(checkpoint: Checkpoint, graph_model: Pat
             np.testing.assert_allclose(ours, expected, atol=1e-6)
 
 
-def test_who_else_is_in_the_batch_changes_nothing_whatever_they_send(checkpoint: Checkpoint, graph_model: Path) -> None:
-    towers = onnxruntime.InferenceSession(graph_model)
+def test_who_else_is_in_the_batch_changes_nothing_whatever_they_send(
+    checkpoint: TrainedGraph, graph_model: Path
+) -> None:
+    graph = onnxruntime.InferenceSession(graph_model)
     arrays = {
         "products": checkpoint.states.history.numpy()[:4],
         "text": np.ones((4, TEXT_DIM), dtype=np.float32),
@@ -94,10 +96,10 @@ def test_who_else_is_in_the_batch_changes_nothing_whatever_they_send(checkpoint:
         "days": np.array([9, 0, 0, 0], dtype=np.float32),
         "people": np.zeros(2, dtype=np.int64),
     }
-    good = towers.run(["vector"], arrays)[0][0]
+    good = graph.run(["vector"], arrays)[0][0]
     arrays["products"] = arrays["products"].copy()
     arrays["products"][2:] = np.nan
-    bad = towers.run(["vector"], arrays)[0]
+    bad = graph.run(["vector"], arrays)[0]
     assert np.isnan(bad[1]).any()
     np.testing.assert_array_equal(bad[0], good)
 
@@ -111,20 +113,20 @@ def test_every_kind_of_model_is_exported(tmp_path: Path, kind: dict[str, object]
     checkpoint = random_checkpoint(tmp_path / "a.ckpt", **kind)  # type: ignore[arg-type]
     assert export_graph_model(checkpoint, tmp_path / "graph_model.onnx") < 1e-5
     products = None
-    if checkpoint.model.text_dim:
+    if checkpoint.network.text_dim:
         products = tmp_path / "new_products.onnx"
         assert export_new_products(checkpoint, products) < 1e-5
     else:
         with pytest.raises(CheckpointError, match="reads no texts"):
             export_new_products(checkpoint, tmp_path / "new_products.onnx")
-    towers = OnnxTowers(tmp_path / "graph_model.onnx", products, max_history=7)
-    assert towers.text_dim == checkpoint.model.text_dim
-    assert towers.review_texts == checkpoint.model.review_texts
-    assert towers.history_dim == checkpoint.states.history.shape[1]
-    assert towers.checkpoint == checkpoint.fingerprint
+    graph = OnnxGraphEncoder(tmp_path / "graph_model.onnx", products, max_history=7)
+    assert graph.text_dim == checkpoint.network.text_dim
+    assert graph.review_texts == checkpoint.network.review_texts
+    assert graph.history_dim == checkpoint.states.history.shape[1]
+    assert graph.checkpoint == checkpoint.fingerprint
 
 
-def test_new_products_of_no_texts_one_and_many(checkpoint: Checkpoint, tmp_path: Path) -> None:
+def test_new_products_of_no_texts_one_and_many(checkpoint: TrainedGraph, tmp_path: Path) -> None:
     path = tmp_path / "new_products.onnx"
     assert export_new_products(checkpoint, path) < 1e-5
     session = onnxruntime.InferenceSession(path)
@@ -132,7 +134,7 @@ def test_new_products_of_no_texts_one_and_many(checkpoint: Checkpoint, tmp_path:
         text = torch.randn(count, TEXT_DIM, generator=torch.Generator().manual_seed(count))
         history, target = session.run(["history", "target"], {"text": text.numpy()})
         with torch.inference_mode():
-            expected = checkpoint.describe_new(text)
+            expected = checkpoint.describe_cold_items(text)
         np.testing.assert_allclose(history, expected.history, atol=1e-5)
         np.testing.assert_allclose(target, expected.target, atol=1e-5)
     signature = new_products_signature(checkpoint)
@@ -147,7 +149,7 @@ def written_before(graph_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("written_before")
 def test_a_network_that_differs_is_not_written(
-    tmp_path: Path, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, checkpoint: TrainedGraph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "graph_model.onnx"
     path.write_bytes(b"the one before")
@@ -179,7 +181,7 @@ def test_a_network_that_differs_is_not_written(
     ],
 )
 def test_a_model_config_that_contradicts_is_refused(
-    tmp_path: Path, checkpoint: Checkpoint, text: str, overrides: list[str], expected: str
+    tmp_path: Path, checkpoint: TrainedGraph, text: str, overrides: list[str], expected: str
 ) -> None:
     path = tmp_path / "model.yaml"
     path.write_text(text)
@@ -187,7 +189,7 @@ def test_a_model_config_that_contradicts_is_refused(
         check_model_config(path, checkpoint, overrides)
 
 
-def test_the_model_config_of_the_training_is_accepted(tmp_path: Path, checkpoint: Checkpoint) -> None:
+def test_the_model_config_of_the_training_is_accepted(tmp_path: Path, checkpoint: TrainedGraph) -> None:
     check_model_config(MODEL_CONFIG, checkpoint, SETTINGS)
     path = tmp_path / "model.yaml"
     path.write_text("dim: 16\nheads: 2\nmax_history: 7\nlayers: 2\n")
@@ -199,7 +201,7 @@ def test_the_model_config_of_the_training_is_accepted(tmp_path: Path, checkpoint
 @pytest.mark.usefixtures("written_before")
 @pytest.mark.parametrize("target", ["embedded", "container"])
 def test_the_command_writes_the_model_and_its_config(
-    tmp_path: Path, checkpoint: Checkpoint, target: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, checkpoint: TrainedGraph, target: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "model_repository/graph_model/3/model.onnx"
     main([str(checkpoint.path), str(MODEL_CONFIG), *SETTINGS, f"--output_path={path}", f"--target={target}"])
@@ -212,7 +214,7 @@ def test_the_command_writes_the_model_and_its_config(
 
 
 def test_what_is_deployed_is_left_as_it_is(
-    tmp_path: Path, checkpoint: Checkpoint, graph_model: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, checkpoint: TrainedGraph, graph_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for version in ("1", "2"):
         (tmp_path / "graph_model" / version).mkdir(parents=True)
@@ -247,7 +249,7 @@ def test_what_is_deployed_is_left_as_it_is(
 )
 def test_the_command_refuses_in_one_line_and_writes_nothing(
     tmp_path: Path,
-    checkpoint: Checkpoint,
+    checkpoint: TrainedGraph,
     output_path: str,
     more: list[str],
     expected: str,

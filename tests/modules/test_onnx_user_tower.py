@@ -31,13 +31,13 @@ def test_sums_by_person_by_hand() -> None:
 )
 def test_the_same_as_the_trained_tower(tmp_path: Path, conv: str, layers: int, kind: dict[str, object]) -> None:
     checkpoint = random_checkpoint(tmp_path / "a.ckpt", conv=conv, layers=layers, **kind)  # type: ignore[arg-type]
-    tower = checkpoint.model.user_tower
+    tower = checkpoint.network.user_tower
     plain = PlainUserTower(tower).eval()
     generator = torch.Generator().manual_seed(1)
     for reviews, users in ((0, 1), (0, 3), (1, 1), (9, 1), (40, 6)):
         review = torch.arange(reviews)
         products = checkpoint.states.history[torch.randint(50, (reviews,), generator=generator)]
-        text = torch.randn(reviews, TEXT_DIM if checkpoint.model.review_texts else 0, generator=generator)
+        text = torch.randn(reviews, TEXT_DIM if checkpoint.network.review_texts else 0, generator=generator)
         rating = torch.randint(1, 6, (reviews,), generator=generator).float()
         rating[::3] = torch.nan
         user = torch.randint(users, (reviews,), generator=generator)
@@ -47,7 +47,7 @@ def test_the_same_as_the_trained_tower(tmp_path: Path, conv: str, layers: int, k
         with torch.inference_mode():
             expected = tower(products, HistoryBatch(users, review, text, rating, review, user, age, days))
             vector, attention = plain(
-                products, rating, user, age, days, nobody, text if checkpoint.model.review_texts else None
+                products, rating, user, age, days, nobody, text if checkpoint.network.review_texts else None
             )
         torch.testing.assert_close(vector, expected.vector, atol=2e-6, rtol=1e-5)
         torch.testing.assert_close(attention, expected.attention, atol=2e-6, rtol=1e-5)

@@ -10,7 +10,7 @@ from torch_geometric.data import HeteroData
 from rec_sys.arrays import Floats, Ints
 from rec_sys.dataset.splits import Split, split_by_time
 from rec_sys.dataset.table import ReviewTable
-from rec_sys.recommenders.graph.network import GraphModel
+from rec_sys.recommenders.graph.network import GraphNetwork
 from rec_sys.recommenders.graph.product_tower import GraphSums
 from rec_sys.recommenders.graph.review_graph import review_graph
 from rec_sys.recommenders.graph.settings import GraphModelSettings
@@ -33,9 +33,9 @@ class Toy:
             self.table, self.split.train if reviews is None else reviews, self.review_text, self.product_text
         )
 
-    def model(self, **settings: object) -> GraphModel:
+    def model(self, **settings: object) -> GraphNetwork:
         chosen = GraphModelSettings.read({"dim": 16, "heads": 2, **settings})
-        return GraphModel(chosen, self.table.num_products, TEXT_DIM).eval()
+        return GraphNetwork(chosen, self.table.num_products, TEXT_DIM).eval()
 
     def sums(self) -> GraphSums:
         return GraphSums(self.graph())

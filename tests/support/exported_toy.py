@@ -8,10 +8,10 @@ import torch
 from torch.nn import functional
 
 from rec_sys.ids import IdMap
-from rec_sys.recommenders.graph.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from rec_sys.recommenders.graph.checkpoint import TrainedGraph, load_checkpoint, save_checkpoint
 from rec_sys.recommenders.graph.cold_start import Calibration, TextNeighbourBank
 from rec_sys.recommenders.graph.item_factors import Blend, ItemFactors
-from rec_sys.recommenders.graph.network import GraphModel
+from rec_sys.recommenders.graph.network import GraphNetwork
 from rec_sys.recommenders.graph.product_tower import ProductStates
 from rec_sys.recommenders.graph.settings import GraphModelSettings
 
@@ -20,7 +20,7 @@ NUM_PRODUCTS, TEXT_DIM, RANK, NUM_CODES = 50, 12, 6, 3
 
 def random_checkpoint(
     path: Path, texts: bool = True, review_texts: bool = True, memory: bool = True, seed: int = 0, **settings: object
-) -> Checkpoint:
+) -> TrainedGraph:
     """Write a checkpoint and load it.
 
     Args:
@@ -33,13 +33,13 @@ def random_checkpoint(
     """
     torch.manual_seed(seed)
     chosen = GraphModelSettings.read({"dim": 16, "heads": 2, "max_history": 7, **settings})
-    model = GraphModel(chosen, NUM_PRODUCTS, TEXT_DIM if texts else 0, review_texts)
+    model = GraphNetwork(chosen, NUM_PRODUCTS, TEXT_DIM if texts else 0, review_texts)
     with torch.no_grad():
         for weight in model.parameters():
             weight.add_(torch.randn_like(weight) * 0.2)
     rating_bias = torch.full((NUM_PRODUCTS, 1), chosen.rating_bias)
-    taste = functional.normalize(torch.randn(NUM_PRODUCTS, 16), dim=1) * (1 - chosen.rating_bias**2) ** 0.5
-    states = ProductStates(torch.randn(NUM_PRODUCTS, 17), torch.cat([rating_bias, taste], dim=1))
+    preference = functional.normalize(torch.randn(NUM_PRODUCTS, 16), dim=1) * (1 - chosen.rating_bias**2) ** 0.5
+    states = ProductStates(torch.randn(NUM_PRODUCTS, 17), torch.cat([rating_bias, preference], dim=1))
     if memory:
         model.blend = Blend(rank=RANK, weight=0.4, num_codes=NUM_CODES, penalty=0.1)
         target = functional.normalize(torch.randn(NUM_PRODUCTS, RANK), dim=1) * 0.8

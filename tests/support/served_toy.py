@@ -9,7 +9,7 @@ from typing import Any
 from rec_sys.arrays import Floats
 from rec_sys.dataset.table import ReviewTable
 from rec_sys.paths import Paths
-from rec_sys.recommenders.graph.checkpoint import Checkpoint
+from rec_sys.recommenders.graph.checkpoint import TrainedGraph
 from rec_sys.text.encoder import Encoder
 from rec_sys.text.settings import EncoderSettings
 from rec_sys.vector_database.index import VectorBase
@@ -44,7 +44,7 @@ class ServedToy:
     def server_settings(self) -> ServerSettings:
         return ServerSettings(repository=self.repository, http_port=0, grpc_port=0, metrics_port=0, threads=1)
 
-    def checkpoint(self, seed: int, dim: int = 32) -> tuple[Checkpoint, VectorBase]:
+    def checkpoint(self, seed: int, dim: int = 32) -> tuple[TrainedGraph, VectorBase]:
         """The newest checkpoint from now on, with its vector base in its place."""
         path = self.paths.checkpoints / f"toy{seed}.ckpt"
         checkpoint = toy_checkpoint(path, self.table, self.review_text, seed, self.info, dim)

@@ -1,4 +1,4 @@
-"""A real gRPC server that speaks Triton's protocol and answers as it is told: with recommendations, errors, or late.
+"""A real gRPC server that speaks Triton's protocol and answers as a test says: with recommendations, errors, or late.
 
 It reads and writes texts with `tritonclient`, so that the client's own reading and writing is checked against that.
 """
@@ -19,9 +19,9 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from tritonclient.utils import deserialize_bytes_tensor, serialize_byte_tensor
 
 from rec_sys.errors import DataError
+from rec_sys.inference.local import recommender_of
 from rec_sys.inference.recommend import ReviewRecommender
 from rec_sys.inference.served import BASE_FOLDER
-from rec_sys.inference.torch_encoder import recommender_of
 from rec_sys.modules.signature import NUMPY, RECOMMEND, TEXT_ENCODER
 from rec_sys.vector_database.index import VectorBase
 from rec_sys.vector_database.storage import INDEX_FILE, save_vector_base
@@ -59,7 +59,7 @@ class SmallServer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignor
         self.always: Step | None = None
         self.ready = True
         self.change: Callable[[Arrays], Arrays] = lambda outputs: outputs
-        self.asked = self.open = self.most_open = 0
+        self.calls = self.open = self.most_open = 0
         self.peers: set[str] = set()
         self._lock = threading.Lock()
         limit = [("grpc.max_receive_message_length", 2**31 - 1), ("grpc.so_reuseport", 0)]
@@ -80,7 +80,7 @@ class SmallServer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignor
 
     def ModelInfer(self, request: Any, context: Any) -> Any:
         with self._lock:
-            self.asked += 1
+            self.calls += 1
             self.open += 1
             self.most_open = max(self.most_open, self.open)
             self.peers.add(context.peer())
@@ -152,5 +152,5 @@ def deploy_toy(repository: Path, base: VectorBase, version: int = 1, broken: boo
         (folder / INDEX_FILE).write_bytes(b"broken")
     shape = Shape(history_dim=1, text_dim=1, review_texts=True, dim=base.dim)
     origin = base.origin
-    its = Version(checkpoint=origin.checkpoint, fingerprint=origin.fingerprint, created=origin.created, shape=shape)
-    Repository(repository).write_state(State(current=version, last=version, versions={version: its}))
+    new = Version(checkpoint=origin.checkpoint, fingerprint=origin.fingerprint, created=origin.created, shape=shape)
+    Repository(repository).write_state(State(current=version, last=version, versions={version: new}))

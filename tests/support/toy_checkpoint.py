@@ -14,8 +14,8 @@ import torch
 from rec_sys import columns
 from rec_sys.arrays import Floats
 from rec_sys.dataset.table import ReviewTable
-from rec_sys.recommenders.graph.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from rec_sys.recommenders.graph.network import GraphModel
+from rec_sys.recommenders.graph.checkpoint import TrainedGraph, load_checkpoint, save_checkpoint
+from rec_sys.recommenders.graph.network import GraphNetwork
 from rec_sys.recommenders.graph.product_tower import GraphSums
 from rec_sys.recommenders.graph.review_graph import review_graph
 from rec_sys.recommenders.graph.settings import GraphModelSettings
@@ -73,11 +73,11 @@ def toy_checkpoint(
     seed: int = 0,
     info: dict[str, Any] | None = None,
     dim: int = 32,
-) -> Checkpoint:
+) -> TrainedGraph:
     """Write a checkpoint with the states of an untrained model, and load it."""
     torch.manual_seed(seed)
     text_dim = review_text.shape[1]
-    model = GraphModel(GraphModelSettings(dim=dim, heads=2, layers=2, max_history=5), table.num_products, text_dim)
+    model = GraphNetwork(GraphModelSettings(dim=dim, heads=2, layers=2, max_history=5), table.num_products, text_dim)
     graph = review_graph(
         table, np.arange(len(table)), review_text, np.zeros((table.num_products, text_dim), dtype=np.float32)
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import sqlite3
 import subprocess
 import sys
@@ -14,27 +12,24 @@ import pytest
 from mlflow import MlflowClient
 
 from rec_sys.errors import TrackingError
+from rec_sys.locks import exclusive
 from rec_sys.paths import Paths
-from rec_sys.tracking.runs import start_run
+from rec_sys.tracking.runs import LOCK_FILE, start_run
 
 
 def test_a_new_store_is_made_by_one_process_at_a_time(tmp_path: Path) -> None:
     paths = Paths(work_dir=tmp_path)
     second = threading.Thread(target=start_run, args=(paths, "second", {"seed": 0}, {}), daemon=True)
-    descriptor = os.open(paths.mlflow.parent, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)  # as the other one does while it makes the tables
+    with exclusive(tmp_path / LOCK_FILE):  # as the other one does while it makes the tables
         second.start()
         second.join(1.0)
         assert second.is_alive()
-        assert not list(tmp_path.iterdir())
-    finally:
-        os.close(descriptor)
+        assert [path.name for path in tmp_path.iterdir()] == [LOCK_FILE]
     second.join(60)
     run = start_run(paths, "third", {"seed": 1}, {})
     names = [found.info.run_name for found in run.experiment.search_runs([run.experiment_id or "0"])]
     assert sorted(names) == ["second", "third"]
-    assert {file.name for file in tmp_path.iterdir()} <= {"mlflow.db", "mlruns"}
+    assert {file.name for file in tmp_path.iterdir()} <= {"mlflow.db", "mlruns", LOCK_FILE}
 
 
 def test_a_run_goes_on_or_begins_again_where_the_store_lost_it(tmp_path: Path) -> None:
@@ -55,7 +50,7 @@ def test_a_store_that_could_not_be_made_whole_is_not_there(tmp_path: Path, monke
         patch.setattr(MlflowClient, "search_experiments", stopped)
         with pytest.raises(KeyboardInterrupt):
             start_run(paths, "stopped", {}, {})
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == [LOCK_FILE]
     assert start_run(paths, "again", {}, {}).run_id
 
 

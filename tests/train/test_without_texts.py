@@ -17,7 +17,7 @@ from rec_sys.evaluation.evaluate import EvaluateSettings, compare
 from rec_sys.inference.infer import InferSettings, infer
 from rec_sys.inference.recommend import UNREAD, UNREAD_REVIEWS, Recommendations
 from rec_sys.paths import Paths
-from rec_sys.recommenders.graph.checkpoint import Checkpoint, load_checkpoint
+from rec_sys.recommenders.graph.checkpoint import TrainedGraph, load_checkpoint
 from rec_sys.settings import read_settings
 from rec_sys.train.run import train
 from rec_sys.vector_database.create_vectorbase import CreateSettings, create_vectorbase
@@ -33,7 +33,7 @@ def composed(command: str, folder: Path, *overrides: str) -> Any:
         return hydra.compose(command, [*given, *overrides])
 
 
-def trained(folder: Path, *overrides: str) -> Checkpoint:
+def trained(folder: Path, *overrides: str) -> TrainedGraph:
     """Even people took even products; the file has their order and nothing else."""
     table = checkerboard(num_users=80, num_products=40, likes=8)
     rows = [
@@ -50,7 +50,7 @@ def trained(folder: Path, *overrides: str) -> Checkpoint:
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bare")
     checkpoint = trained(folder, NOWHERE)
-    assert (checkpoint.model.text_dim, checkpoint.model.review_texts) == (0, False)
+    assert (checkpoint.network.text_dim, checkpoint.network.review_texts) == (0, False)
     assert checkpoint.info["encoder"]["fingerprint"] == ""
     return folder
 
@@ -61,7 +61,7 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Path:
     products = [{"item": f"p{n}", "title": NAMES[n % 2].format(n)} for n in range(40)]
     (folder / "products.jsonl").write_bytes(b"\n".join(map(orjson.dumps, products)))
     checkpoint = trained(folder, f"data.metadata={folder / 'products.jsonl'}")
-    assert (checkpoint.model.text_dim, checkpoint.model.review_texts) == (384, False)
+    assert (checkpoint.network.text_dim, checkpoint.network.review_texts) == (384, False)
     return folder
 
 
@@ -146,7 +146,7 @@ def test_products_can_then_be_added(described: Path) -> None:
 def test_a_model_that_shall_not_read_the_texts_there_are(described: Path, tmp_path: Path) -> None:
     (tmp_path / "products.jsonl").write_bytes((described / "products.jsonl").read_bytes())
     checkpoint = trained(tmp_path, f"data.metadata={tmp_path / 'products.jsonl'}", "model.texts=false")
-    assert checkpoint.model.text_dim == 0
+    assert checkpoint.network.text_dim == 0
     known = ask(tmp_path, users=["u4"])
     new_user = ask(tmp_path, [{"product_id": item} for item in taken(tmp_path, "u4")])
     assert scores(new_user) == pytest.approx(scores(known), abs=1e-5)

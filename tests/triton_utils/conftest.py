@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from rec_sys.inference.local import recommender_of
 from rec_sys.inference.recommend import ReviewRecommender
-from rec_sys.inference.torch_encoder import recommender_of
-from rec_sys.recommenders.graph.checkpoint import Checkpoint
+from rec_sys.recommenders.graph.checkpoint import TrainedGraph
 from rec_sys.recommenders.graph.trained_encoder import encoder_of
 from rec_sys.vector_database.index import VectorBase
 from tests.support.served_toy import ServedToy, served_toy
@@ -28,7 +28,7 @@ class Served:
     toy: ServedToy
     server: TritonServer
     client: TritonClient
-    checkpoint: Checkpoint
+    checkpoint: TrainedGraph
     base: VectorBase
     in_torch: ReviewRecommender
 

@@ -15,7 +15,7 @@ from rec_sys.inference.recommend import Answer, ReviewRecommender
 from rec_sys.modules.model_export import export_graph_model
 from rec_sys.modules.parity import NEARLY_EQUAL, TOLERANCE
 from rec_sys.paths import Paths
-from rec_sys.recommenders.graph.checkpoint import Checkpoint
+from rec_sys.recommenders.graph.checkpoint import TrainedGraph
 from rec_sys.vector_database.index import NONE, VectorBase
 from rec_sys.vector_database.storage import save_vector_base
 from tests.support.toy_checkpoint import toy_checkpoint, toy_table
@@ -53,7 +53,7 @@ def test_a_network_that_answers_otherwise_is_not_deployed(
     level = 1.0 if output == "taste" else factor  # the first coordinate of a vector
     output = output.replace("taste", "vector")
 
-    def spoilt(checkpoint: Checkpoint, path: Path) -> float:
+    def spoilt(checkpoint: TrainedGraph, path: Path) -> float:
         export_graph_model(checkpoint, path)
         model = onnx.load(path)
         for node in model.graph.node:
@@ -80,10 +80,10 @@ def test_a_network_that_answers_otherwise_is_not_deployed(
 def answer(answering: tuple[ReviewRecommender, str]) -> Answer:
     """Of a recommender with texts, for people of whom all sorts of things are known."""
     recommender, _ = answering
-    people = sample_users(recommender.base, recommender.towers.max_history)
-    found = recommender.answer(people, SAMPLE_K + SAMPLE_MORE)
-    assert all(difference(found, found, row) == "" for row in range(len(people)))
-    return found
+    people = sample_users(recommender.base, recommender.graph.max_history)
+    whole = recommender.answer(people, SAMPLE_K + SAMPLE_MORE)
+    assert all(difference(whole, whole, row) == "" for row in range(len(people)))
+    return whole
 
 
 ROW = 3

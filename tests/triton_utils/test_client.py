@@ -1,4 +1,4 @@
-"""The client against a real gRPC server that does what it is told, a dead port, and one where nobody speaks."""
+"""The client against a real gRPC server that a test controls, a dead port, and one where nobody speaks."""
 
 from __future__ import annotations
 
@@ -60,27 +60,29 @@ def people(recommender: ReviewRecommender) -> list[User]:
     return [User("many", many), User("", []), User("🎸", strange)]
 
 
-def assert_same(found: list[Recommendations], expected: list[Recommendations]) -> None:
-    assert [result.user_id for result in found] == [result.user_id for result in expected]
-    for mine, its in zip(found, expected, strict=True):
-        assert [item.product_id for item in mine.items] == [item.product_id for item in its.items]
-        assert [item.name for item in mine.items] == [item.name for item in its.items]
+def assert_same(results: list[Recommendations], expected: list[Recommendations]) -> None:
+    assert [result.user_id for result in results] == [result.user_id for result in expected]
+    for actual, reference in zip(results, expected, strict=True):
+        assert [item.product_id for item in actual.items] == [item.product_id for item in reference.items]
+        assert [item.name for item in actual.items] == [item.name for item in reference.items]
         for field in ("score", "stars"):
             np.testing.assert_allclose(
-                [getattr(item, field) for item in mine.items], [getattr(item, field) for item in its.items], atol=1e-6
+                [getattr(item, field) for item in actual.items],
+                [getattr(item, field) for item in reference.items],
+                atol=1e-6,
             )
-        assert [(r.product_id, r.name, r.excerpt) for r in mine.why] == [
-            (r.product_id, r.name, r.excerpt) for r in its.why
+        assert [(r.product_id, r.name, r.excerpt) for r in actual.why] == [
+            (r.product_id, r.name, r.excerpt) for r in reference.why
         ]
-        np.testing.assert_allclose([r.attention for r in mine.why], [r.attention for r in its.why], atol=1e-6)
-        assert mine.note == its.note
+        np.testing.assert_allclose([r.attention for r in actual.why], [r.attention for r in reference.why], atol=1e-6)
+        assert actual.note == reference.note
 
 
 @pytest.mark.parametrize("k", [1, 5, 1000])
 def test_the_same_as_in_process(server: SmallServer, client: TritonClient, k: int) -> None:
-    asked = people(server.recommender)
-    assert_same(client.recommend(asked, k), server.recommender.recommend(asked, k))
-    assert client.served(asked, k).model == server.fingerprint
+    users = people(server.recommender)
+    assert_same(client.recommend(users, k), server.recommender.recommend(users, k))
+    assert client.served(users, k).model == server.fingerprint
 
 
 def test_nobody(client: TritonClient) -> None:
@@ -90,12 +92,12 @@ def test_nobody(client: TritonClient) -> None:
 def test_texts(server: SmallServer, client: TritonClient) -> None:
     values = [f"text number {n}" for n in range(130)]
     np.testing.assert_array_equal(client.encode(values), server.recommender.encoder.encode(values))
-    assert server.asked == 3  # 64 at once
+    assert server.calls == 3  # 64 at once
     assert client.encode([]).shape == (0, 0)
 
 
 @pytest.mark.parametrize(
-    ("step", "error", "words", "asked"),
+    ("step", "error", "words", "calls"),
     [
         (fail(Code.UNAVAILABLE, LOADING), NotReady, "not ready after 3 tries.*triton_utils.deploy", 3),
         (fail(Code.UNAVAILABLE, "Server is stopping, scheduler for model is stopped"), NotReady, "stopping", 3),
@@ -110,13 +112,13 @@ def test_texts(server: SmallServer, client: TritonClient) -> None:
         (late(2), DeadlineExceeded, "within 0.3 s; send less", 1),
     ],
 )
-def test_one_class_per_cause(server: SmallServer, step: Any, error: type[TritonError], words: str, asked: int) -> None:
+def test_one_class_per_cause(server: SmallServer, step: Any, error: type[TritonError], words: str, calls: int) -> None:
     server.always = step
     settings = CallSettings(deadline=0.3 if error is DeadlineExceeded else 20, tries=3, backoff=0.01)
     with TritonClient(server.address, settings) as client, pytest.raises(TritonError, match=words) as raised:
         client.recommend([User("me")], 1)
     assert type(raised.value) is error
-    assert server.asked == asked
+    assert server.calls == calls
 
     async def ask() -> None:
         other = AsyncTritonClient(server.address, settings)
@@ -125,20 +127,20 @@ def test_one_class_per_cause(server: SmallServer, step: Any, error: type[TritonE
         finally:
             await other.close()
 
-    server.asked = 0
+    server.calls = 0
     with pytest.raises(error, match=words):
         asyncio.run(ask())
-    assert server.asked == asked
+    assert server.calls == calls
 
 
 def test_unavailable_is_asked_again_and_nothing_else(server: SmallServer, client: TritonClient) -> None:
     server.steps = [fail(Code.UNAVAILABLE, LOADING), fail(Code.UNAVAILABLE, LOADING)]
     assert len(client.recommend([User("me")], 2)[0].items) == 2
-    assert server.asked == 3
+    assert server.calls == 3
     server.steps = [fail(Code.INTERNAL, "no")]
     with pytest.raises(ServerError):
         client.recommend([User("me")], 2)
-    assert server.asked == 4
+    assert server.calls == 4
 
 
 def test_the_deadline_holds_for_all_tries_together(server: SmallServer) -> None:
@@ -150,7 +152,7 @@ def test_the_deadline_holds_for_all_tries_together(server: SmallServer) -> None:
     ):
         client.recommend([User("me")])
     assert time.monotonic() - start < 3
-    assert 2 <= server.asked <= 6
+    assert 2 <= server.calls <= 6
 
 
 def test_a_dead_port() -> None:
@@ -193,10 +195,10 @@ def test_a_server_that_comes_back(answering: tuple[ReviewRecommender, str]) -> N
 
 def test_many_threads_share_one_connection(server: SmallServer, client: TritonClient) -> None:
     ids = server.recommender.base.products.ids
-    asked = [[User(f"p{n}", [Review(ids[n % 30], f"text {n}", rating=4)])] for n in range(64)]
+    batches = [[User(f"p{n}", [Review(ids[n % 30], f"text {n}", rating=4)])] for n in range(64)]
     with ThreadPoolExecutor(16) as pool:
-        found = list(pool.map(lambda batch: client.recommend(batch, 3), asked))
-    for batch, result in zip(asked, found, strict=True):
+        answers = list(pool.map(lambda batch: client.recommend(batch, 3), batches))
+    for batch, result in zip(batches, answers, strict=True):
         assert_same(result, server.recommender.recommend(batch, 3))
     assert len(server.peers) == 1
 
@@ -229,7 +231,7 @@ def test_what_makes_no_sense_is_not_sent(
 ) -> None:
     with pytest.raises(BadInput, match=words):
         client.recommend([User("me", [Review("A"), review])], k)
-    assert server.asked == 0
+    assert server.calls == 0
 
 
 def test_shapes_and_types_are_checked_against_the_signature(server: SmallServer, client: TritonClient) -> None:
@@ -255,7 +257,7 @@ def test_shapes_and_types_are_checked_against_the_signature(server: SmallServer,
     without = {name: array for name, array in good.items() if name != "days"}
     with pytest.raises(BadInput, match="lacks days"):
         client.graph_model(without)
-    assert server.asked == 0
+    assert server.calls == 0
 
 
 def one_less(name: str) -> Callable[[dict[str, Any]], dict[str, Any]]:

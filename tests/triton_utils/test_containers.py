@@ -55,7 +55,7 @@ def test_what_is_copied_exists_and_is_not_ignored() -> None:
 
 def test_triton_has_what_the_models_import_in_both_places() -> None:
     """The image and the environment of the embedded server install the same packages, numpy and Triton aside."""
-    script = (PROJECT / "triton_utils" / "tritonserver_environment.py").read_text()
+    script = (PROJECT / "triton_utils/server/tritonserver_environment.py").read_text()
     head = "\n".join(line[2:] for line in script.partition("# ///\n")[0].splitlines()[1:])
     embedded = {re.split(r"[<>=]", name)[0] for name in tomllib.loads(head)["dependencies"]}
     installed = re.search(r"--constraint /tmp/numpy\.txt \\\n\s+(.*)\n", STAGES["triton"])

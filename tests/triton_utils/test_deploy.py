@@ -96,18 +96,18 @@ def copied_version(settings: DeploySettings, change: Callable[[Path], None], **l
             about = staged / "recommend" / str(version) / "served.json"
             served_json = orjson.loads(about.read_bytes())
             sums = {
-                path.replace(f"/{state.current}/", f"/{version}/", 1): its
-                for path, its in served_json["sha256"].items()
+                path.replace(f"/{state.current}/", f"/{version}/", 1): digest
+                for path, digest in served_json["sha256"].items()
             }
             about.write_bytes(orjson.dumps({**served_json, "version": version, "sha256": sums}))
             change(staged)
             repository.add(staged, version)
-        its = state.versions[state.current].model_copy(update={"recommend": RecommendSettings(**limits)})
-        return add_version(repository, version, its, settings)
+        copied = state.versions[state.current].model_copy(update={"recommend": RecommendSettings(**limits)})
+        return add_version(repository, version, copied, settings)
 
 
 def test_two_deployments_at_once_under_load(served: Served, version_one: tuple[str, list[Recommendations]]) -> None:
-    """One does it, the other is told so; the old version answers until the new one does; and back again."""
+    """One does it, the other is refused; the old version answers until the new one does; and back again."""
     newer, _ = served.toy.checkpoint(seed=2)
     outcomes: list[Deployed | str] = []
 

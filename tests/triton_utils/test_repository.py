@@ -33,15 +33,15 @@ def config(repository: Repository, name: str) -> str:
 
 
 def versions_of(repository: Repository, name: str) -> list[int]:
-    found = re.search(r"version_policy: \{ specific: \{ versions: \[([\d, ]+)\]", config(repository, name))
-    assert found is not None
-    return [int(number) for number in found[1].split(",")]
+    match = re.search(r"version_policy: \{ specific: \{ versions: \[([\d, ]+)\]", config(repository, name))
+    assert match is not None
+    return [int(number) for number in match[1].split(",")]
 
 
 def dims_of(repository: Repository, name: str, tensor: str) -> list[int]:
-    found = re.search(rf'name: "{tensor}" .*?dims: \[([-\d, ]+)\]', config(repository, name))
-    assert found is not None
-    return [int(number) for number in found[1].split(",")]
+    match = re.search(rf'name: "{tensor}" .*?dims: \[([-\d, ]+)\]', config(repository, name))
+    assert match is not None
+    return [int(number) for number in match[1].split(",")]
 
 
 @pytest.fixture
@@ -97,16 +97,23 @@ def test_without_texts_there_are_no_models_for_them(repository: Repository) -> N
 
 def test_what_a_broken_off_deployment_left_is_removed(repository: Repository) -> None:
     repository.write_state(state(SHAPE))
-    for name in ("graph_model/1", "graph_model/2", "recommend/1", "recommend/2", ".staging-x/graph_model/3", "mine/7"):
+    for name in (
+        "graph_model/1",
+        "graph_model/2",
+        "recommend/1",
+        "recommend/2",
+        ".staging-x/graph_model/3",
+        "other/7",
+    ):
         (repository.folder / name).mkdir(parents=True)
     assert repository.next_version() == 8
-    repository.tidy()
+    repository.prune()
     left = {path.relative_to(repository.folder).as_posix() for path in repository.folder.glob("*/*") if path.is_dir()}
-    assert left == {"graph_model/1", "recommend/1", "mine/7"}
+    assert left == {"graph_model/1", "recommend/1", "other/7"}
     assert not (repository.folder / ".staging-x").exists()
 
 
-def test_a_switch_that_was_cut_off_is_undone_by_the_next_start(repository: Repository) -> None:
+def test_an_activation_that_was_cut_off_is_undone_by_the_next_start(repository: Repository) -> None:
     """The configs name the new version already, but `deployed.json` does not."""
     repository.write_state(state(SHAPE))
     before = {name: config(repository, name) for name in ("recommend", "graph_model", "text_encoder")}

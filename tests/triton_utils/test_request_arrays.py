@@ -45,7 +45,7 @@ def test_rows_become_reviews_of_their_authors() -> None:
         User("first", [Review("A", EMOJI, 5.0, 10), Review("C", "", 1.0, -10)]),
         User("second", [Review("", "a\0b", None, None, "Bell")]),
     ]
-    assert [mine.tolist() for mine in rows] == [[0, 2], [1]]
+    assert [review_rows.tolist() for review_rows in rows] == [[0, 2], [1]]
     assert k == 4
 
 
@@ -53,7 +53,7 @@ def test_somebody_without_reviews_and_nobody_at_all() -> None:
     nothing = {name: array[:0] for name, array in call().items() if name not in ("people", "k")}
     people, rows, _ = users_of(call(**nothing), LIMITS)
     assert people == [User("first", []), User("second", [])]
-    assert [len(mine) for mine in rows] == [0, 0]
+    assert list(map(len, rows)) == [0, 0]
     assert users_of(call(**nothing, people=objects()), LIMITS)[:2] == ([], [])
 
 

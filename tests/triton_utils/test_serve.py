@@ -46,9 +46,16 @@ def eventually(what: Callable[[], object], within: float = WITHIN) -> float:
     return time.monotonic() - start
 
 
-def alive(pids: set[int]) -> set[int]:
-    """Those that run; what has ended and was not yet collected by its parent does not."""
-    return {pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE}
+def runs(process: psutil.Process) -> bool:
+    """False for a process that has ended, also where its parent has not collected it, or another one has its id."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def alive(processes: set[psutil.Process]) -> set[psutil.Process]:
+    return {process for process in processes if runs(process)}
 
 
 def shared_memory(process: subprocess.Popen[str]) -> set[str]:
@@ -88,9 +95,9 @@ def command(repository: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]
     eventually(lambda: not shared_memory(process))
 
 
-def family(process: subprocess.Popen[str]) -> set[int]:
+def family(process: subprocess.Popen[str]) -> set[psutil.Process]:
     """The server and its models' processes."""
-    return {child.pid for child in psutil.Process(process.pid).children(recursive=True)}
+    return set(psutil.Process(process.pid).children(recursive=True))
 
 
 def served_pid(repository: Path) -> int:
@@ -100,9 +107,9 @@ def served_pid(repository: Path) -> int:
 def test_a_killed_server_comes_back_and_gives_up_after_so_many_times(
     command: subprocess.Popen[str], repository: Path
 ) -> None:
-    found = addresses_of(repository)
-    assert found is not None
-    with TritonClient(found.grpc, CallSettings(tries=1)) as client:
+    addresses = addresses_of(repository)
+    assert addresses is not None
+    with TritonClient(addresses.grpc, CallSettings(tries=1)) as client:
         expected = client.recommend([PERSON], 3)
         old, everybody = served_pid(repository), family(command)
         assert len(everybody) == 5
@@ -133,12 +140,12 @@ class Answered:
 
 def test_killed_under_load_behind_the_web_app(command: subprocess.Popen[str], repository: Path, tmp_path: Path) -> None:
     """503 at once while it is away, right answers within 5 s of its return, and nobody waits for ever."""
-    found = addresses_of(repository)
-    assert found is not None
+    addresses = addresses_of(repository)
+    assert addresses is not None
     reviews = [{"reviewerID": "somebody", "asin": "p1", "score": 5, "comment": "good"}]
     answers: list[Answered] = []
     enough = threading.Event()
-    settings = {"triton": found.grpc, "triton_metrics": "", "model_repository": str(repository)}
+    settings = {"triton": addresses.grpc, "triton_metrics": "", "model_repository": str(repository)}
 
     def ask_on(http: httpx.Client, client: int) -> None:
         """Half of the clients send texts that are new each time, so that some are being read when the server dies."""
@@ -152,7 +159,7 @@ def test_killed_under_load_behind_the_web_app(command: subprocess.Popen[str], re
 
     with uvicorn(tmp_path / "web.log", **settings) as (address, process):
         wait_for(address, process, tmp_path / "web.log")
-        with httpx.Client(base_url=address, timeout=20) as http, TritonClient(found.grpc) as probe:
+        with httpx.Client(base_url=address, timeout=20) as http, TritonClient(addresses.grpc) as probe:
             expected = http.post("/reviews/?k=3", json=reviews).json()["recommendations"][0]
             clients = [threading.Thread(target=ask_on, args=(http, number)) for number in range(8)]
             try:
@@ -180,7 +187,7 @@ def test_killed_under_load_behind_the_web_app(command: subprocess.Popen[str], re
             error = each.body["error"]
             assert error["cause"] in ("unreachable", "not_ready")
             assert error["what_to_do"] == "send the request again a little later"
-            assert each.came - each.sent < 2, "told at once"
+            assert each.came - each.sent < 2, "rejected at once"
     refused = [each for each in answers if each.status == 503]
     assert min(each.came for each in refused) - killed < 2
     assert max(each.came for each in refused) - back < 5
@@ -262,8 +269,8 @@ def test_the_server_has_the_libraries_of_this_project() -> None:
 
     from triton_utils.server.process import tritonserver_environment
 
-    found = tritonserver_environment()["versions"]
-    assert found["numpy"].startswith("1.")
+    versions = tritonserver_environment()["versions"]
+    assert versions["numpy"].startswith("1.")
     for name in ("onnxruntime", "faiss-cpu", "tokenizers"):
-        assert found[name] == version(name)
+        assert versions[name] == version(name)
     assert ServerSettings().host == "127.0.0.1"

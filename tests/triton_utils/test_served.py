@@ -29,7 +29,7 @@ Arrays = dict[str, npt.NDArray[Any]]
 REVIEWS = [Review("p1", "Product one, five stars 🎸", 5.0, 1_500_000_000), Review("", "no product", 2.0, 1_600_000_000)]
 
 
-def reviews_of(served: Served, num_reviews: int, num_people: int) -> Arrays:
+def reviews_of(served: Served, num_reviews: int, num_users: int) -> Arrays:
     generator = np.random.default_rng(num_reviews)
     history = served.in_torch.history
     text = generator.normal(size=(num_reviews, 384)).astype(np.float32)
@@ -39,10 +39,10 @@ def reviews_of(served: Served, num_reviews: int, num_people: int) -> Arrays:
         "products": np.asarray(history[generator.integers(0, len(history), num_reviews)]),
         "text": text / np.linalg.norm(text, axis=1, keepdims=True).clip(1e-9),
         "rating": rating,
-        "person": generator.integers(0, max(num_people, 1), num_reviews),
-        "age": generator.integers(0, served.in_torch.towers.max_history, num_reviews),
+        "person": generator.integers(0, max(num_users, 1), num_reviews),
+        "age": generator.integers(0, served.in_torch.graph.max_history, num_reviews),
         "days": (generator.random(num_reviews) * 1000).astype(np.float32),
-        "people": np.zeros(num_people, dtype=np.int64),
+        "people": np.zeros(num_users, dtype=np.int64),
     }
 
 
@@ -52,23 +52,23 @@ def in_process(served: Served, model: str) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(served.toy.repository / model / "1" / "model.onnx", options)
 
 
-@pytest.mark.parametrize(("num_reviews", "num_users"), [(0, 0), (0, 3), (1, 1), (10, 4), (1000, 100)])
-def test_graph_model_gives_the_bits_of_onnx_runtime(served: Served, num_reviews: int, num_people: int) -> None:
-    arrays = reviews_of(served, num_reviews, num_people)
+@pytest.mark.parametrize(("num_reviews", "num_people"), [(0, 0), (0, 3), (1, 1), (10, 4), (1000, 100)])
+def test_graph_model_gives_the_bits_of_onnx_runtime(served: Served, num_reviews: int, num_users: int) -> None:
+    arrays = reviews_of(served, num_reviews, num_users)
     expected = in_process(served, "graph_model").run(["vector", "attention"], arrays)
-    for ours, theirs in zip(served.client.graph_model(arrays), expected, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+    for answered, reference in zip(served.client.graph_model(arrays), expected, strict=True):
+        np.testing.assert_array_equal(answered, reference)
 
 
 def test_new_products_gives_the_bits_of_onnx_runtime(served: Served) -> None:
     text = reviews_of(served, 20, 1)["text"]
     text[3] = 0
     dims = (served.checkpoint.states.history.shape[1], served.checkpoint.states.target.shape[1])
-    ours = served.client.infer(signature.new_products(384, *dims), {"text": text})
-    for name, theirs in zip(
+    outputs = served.client.infer(signature.new_products(384, *dims), {"text": text})
+    for name, reference in zip(
         ("history", "target"), in_process(served, "new_products").run(None, {"text": text}), strict=True
     ):
-        np.testing.assert_array_equal(ours[name], theirs)
+        np.testing.assert_array_equal(outputs[name], reference)
 
 
 def test_text_encoder_gives_the_bits_of_onnx_runtime(served: Served) -> None:
@@ -78,9 +78,9 @@ def test_text_encoder_gives_the_bits_of_onnx_runtime(served: Served) -> None:
     assert not expected[1:3].any()
 
 
-def assert_alike(ours: list[Recommendations], expected: list[Recommendations]) -> None:
+def assert_alike(results: list[Recommendations], expected: list[Recommendations]) -> None:
     """The same people, products, names, notes and reasons; numbers to rounding."""
-    for one, other in zip(ours, expected, strict=True):
+    for one, other in zip(results, expected, strict=True):
         assert (one.user_id, one.note) == (other.user_id, other.note)
         assert [(item.product_id, item.name) for item in one.items] == [(i.product_id, i.name) for i in other.items]
         for field in ("score", "stars"):
@@ -91,7 +91,7 @@ def assert_alike(ours: list[Recommendations], expected: list[Recommendations]) -
 
 
 def test_recommend_gives_what_torch_gives(served: Served) -> None:
-    people = sample_users(served.base, served.in_torch.towers.max_history)
+    people = sample_users(served.base, served.in_torch.graph.max_history)
     assert_alike(served.client.recommend(people, 5), served.in_torch.recommend(people, 5))
     answer = served.client.served(people, 5)
     assert answer.model == served.checkpoint.fingerprint
@@ -133,8 +133,8 @@ def test_odd_texts_are_answered(served: Served) -> None:
 
 def test_ten_thousand_reviews_of_one_person(served: Served) -> None:
     reviews = [Review(f"p{number % 25}", f"text {number}", 4.0, number) for number in range(10_000)]
-    (ours,) = served.client.recommend([User("busy", reviews)], 3)
-    assert_alike([ours], served.in_torch.recommend([User("busy", reviews)], 3))
+    (result,) = served.client.recommend([User("busy", reviews)], 3)
+    assert_alike([result], served.in_torch.recommend([User("busy", reviews)], 3))
 
 
 def test_what_is_too_much_is_refused(served: Served) -> None:
@@ -224,7 +224,7 @@ def test_wrong_lengths_are_refused_by_graph_model(served: Served) -> None:
 
 def test_many_at_once_get_their_own_answers(served: Served) -> None:
     people = sample_users(served.base, 5)
-    expected = [served.client.recommend([user], 4)[0] for user in people]
+    expected = [served.client.recommend([person], 4)[0] for person in people]
     wrong: list[str] = []
 
     def go(seed: int) -> None:
@@ -246,16 +246,16 @@ def test_many_at_once_get_their_own_answers(served: Served) -> None:
 def test_configs_say_what_the_signatures_say(served: Served) -> None:
     model, states = served.checkpoint.model, served.checkpoint.states
     dims = states.history.shape[1], states.target.shape[1]
-    known = (
+    signatures = (
         signature.graph_model(dims[0], model.text_dim, dims[1]),
         signature.new_products(model.text_dim, *dims),
         signature.text_encoder(model.text_dim),
         signature.recommend(),
     )
-    for model_signature in known:
-        found = ask(served.server.addresses.http, "GET", f"/v2/models/{model_signature.name}")
-        assert found["versions"] == ["1"]
+    for model_signature in signatures:
+        metadata = ask(served.server.addresses.http, "GET", f"/v2/models/{model_signature.name}")
+        assert metadata["versions"] == ["1"]
         for side in ("inputs", "outputs"):
             batch = (-1,) if model_signature.max_batch_size else ()
             expected = [(t.name, t.dtype, [*batch, *t.dims]) for t in getattr(model_signature, side)]
-            assert [(t["name"], t["datatype"], t["shape"]) for t in found[side]] == expected
+            assert [(t["name"], t["datatype"], t["shape"]) for t in metadata[side]] == expected

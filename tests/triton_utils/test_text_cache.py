@@ -13,14 +13,14 @@ from triton_utils.backend.text_cache import CachedEncoder
 
 
 class Recording(ToyEncoder):
-    """Remembers what it was asked."""
+    """Records the texts of each call."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked: list[list[str]] = []
+        self.calls: list[list[str]] = []
 
     def encode(self, texts: list[str]) -> Floats:  # type: ignore[override]
-        self.asked.append(list(texts))
+        self.calls.append(list(texts))
         return super().encode(texts)
 
 
@@ -29,7 +29,7 @@ def test_each_text_is_computed_once() -> None:
     cache = CachedEncoder(encoder, TEXT_DIM, 10)
     first = cache.encode(["red", "blue", "red"])
     again = cache.encode(["blue", "green", "red"])
-    assert encoder.asked == [["red", "blue"], ["green"]]
+    assert encoder.calls == [["red", "blue"], ["green"]]
     assert (cache.hits, cache.misses) == (2, 3)
     np.testing.assert_array_equal(first[0], first[2])
     np.testing.assert_array_equal(again[[2, 0]], first[[0, 1]])
@@ -50,7 +50,7 @@ def test_blank_texts_are_zero_and_ask_nobody() -> None:
     vectors = CachedEncoder(encoder, TEXT_DIM, 10).encode(["", " \t"])
     assert not vectors.any()
     assert vectors.shape == (2, TEXT_DIM)
-    assert encoder.asked == []
+    assert encoder.calls == []
 
 
 def test_the_text_asked_for_longest_ago_is_forgotten() -> None:
@@ -58,7 +58,7 @@ def test_the_text_asked_for_longest_ago_is_forgotten() -> None:
     cache = CachedEncoder(encoder, TEXT_DIM, 2)
     for text in ("a", "b", "a", "c", "a", "b"):  # c pushes b out, not a
         cache.encode([text])
-    assert encoder.asked == [["a"], ["b"], ["c"], ["b"]]
+    assert encoder.calls == [["a"], ["b"], ["c"], ["b"]]
     assert len(cache) == 2
 
 

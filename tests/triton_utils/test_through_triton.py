@@ -1,4 +1,4 @@
-"""Through the real server: client, infer and web app give what torch gives, and bad input is told from the rest."""
+"""Through the real server: client, infer and web app give what torch gives, and bad input is refused."""
 
 from __future__ import annotations
 
@@ -26,18 +26,20 @@ from triton_utils.web_app import create_app
 pytestmark = pytest.mark.triton
 
 
-def assert_same(found: list[Recommendations], expected: list[Recommendations]) -> None:
+def assert_same(results: list[Recommendations], expected: list[Recommendations]) -> None:
     """The same products and reasons; figures as near as float32 and another runtime allow."""
-    assert [result.user_id for result in found] == [result.user_id for result in expected]
-    for mine, its in zip(found, expected, strict=True):
-        assert [(item.product_id, item.name) for item in mine.items] == [(i.product_id, i.name) for i in its.items]
-        np.testing.assert_allclose([i.score for i in mine.items], [i.score for i in its.items], atol=1e-4)
-        np.testing.assert_allclose([i.stars for i in mine.items], [i.stars for i in its.items], atol=1e-3)
-        assert [(r.product_id, r.name, r.excerpt) for r in mine.why] == [
-            (r.product_id, r.name, r.excerpt) for r in its.why
+    assert [result.user_id for result in results] == [result.user_id for result in expected]
+    for actual, reference in zip(results, expected, strict=True):
+        assert [(item.product_id, item.name) for item in actual.items] == [
+            (i.product_id, i.name) for i in reference.items
         ]
-        np.testing.assert_allclose([r.attention for r in mine.why], [r.attention for r in its.why], atol=1e-4)
-        assert mine.note == its.note
+        np.testing.assert_allclose([i.score for i in actual.items], [i.score for i in reference.items], atol=1e-4)
+        np.testing.assert_allclose([i.stars for i in actual.items], [i.stars for i in reference.items], atol=1e-3)
+        assert [(r.product_id, r.name, r.excerpt) for r in actual.why] == [
+            (r.product_id, r.name, r.excerpt) for r in reference.why
+        ]
+        np.testing.assert_allclose([r.attention for r in actual.why], [r.attention for r in reference.why], atol=1e-4)
+        assert actual.note == reference.note
 
 
 def rows(served: Served) -> list[dict[str, Any]]:
@@ -59,12 +61,12 @@ def test_infer_gives_the_same(served: Served, tmp_path: Path) -> None:
     settings = InferSettings(paths=served.toy.paths, reviews=str(file), k=7)
     (expected,) = infer(settings)
     by_server = settings.model_copy(update={"triton": served.server.addresses.grpc})
-    (found,) = infer(by_server)
-    assert_same(found, expected)
-    assert [result.user_id for result in found] == ["a", "b", "c"]
+    (served_results,) = infer(by_server)
+    assert_same(served_results, expected)
+    assert [result.user_id for result in served_results] == ["a", "b", "c"]
     (again,) = infer(by_server.model_copy(update={"checkpoint": served.checkpoint.path.name}))
-    assert again == found
-    (one, *_), batches = found, list(infer(by_server.model_copy(update={"batch_size": 1})))
+    assert again == served_results
+    (one, *_), batches = served_results, list(infer(by_server.model_copy(update={"batch_size": 1})))
     assert [len(batch) for batch in batches] == [1, 1, 1]
     assert_same(batches[0], [one])
 
@@ -137,17 +139,17 @@ def ask(served: Served, question: Ask) -> Any:
 
 
 def test_http_gives_the_same(served: Served, tmp_path: Path) -> None:
-    body = orjson.dumps(rows(served))
-    answer = ask(served, lambda http: http.post("/reviews/?k=7", content=body))
+    sent = orjson.dumps(rows(served))
+    answer = ask(served, lambda http: http.post("/reviews/?k=7", content=sent))
     assert answer.status_code == 200
     file = tmp_path / "reviews.json"
-    file.write_bytes(body)
+    file.write_bytes(sent)
     (expected,) = infer(InferSettings(paths=served.toy.paths, reviews=str(file), k=7))
-    found = answer.json()
-    assert found["model"] == served.checkpoint.fingerprint
-    for mine, its in zip(found["recommendations"], expected, strict=True):
-        assert [item["product_id"] for item in mine["items"]] == [item.product_id for item in its.items]
-        assert [reason["name"] for reason in mine["why"]] == [reason.name for reason in its.why]
+    body = answer.json()
+    assert body["model"] == served.checkpoint.fingerprint
+    for actual, reference in zip(body["recommendations"], expected, strict=True):
+        assert [item["product_id"] for item in actual["items"]] == [item.product_id for item in reference.items]
+        assert [reason["name"] for reason in actual["why"]] == [reason.name for reason in reference.why]
 
 
 def test_health_and_figures(served: Served) -> None:

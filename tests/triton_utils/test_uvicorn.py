@@ -102,7 +102,7 @@ def test_a_large_body_is_refused_while_it_is_sent(app: str) -> None:
     assert httpx.get(f"{app}/health/live").status_code == 200
 
 
-def test_slow_clients_take_nobodys_turn(app: str) -> None:
+def test_slow_clients_hold_no_slot(app: str) -> None:
     slow = [socket.create_connection(("127.0.0.1", int(app.rpartition(":")[2])), timeout=10) for _ in range(100)]
     for raw in slow:
         raw.sendall(b"POST /reviews/ HTTP/1.1\r\nHost: app\r\nContent-Length: 100\r\n\r\n[")
@@ -127,13 +127,13 @@ def test_many_at_once(server: SmallServer, app: str) -> None:
     """128 requests of 64 clients, each a while at the server: none fails, and health is told at once all the same."""
     server.always = late(0.05)
     with httpx.Client(base_url=app, timeout=30) as http, ThreadPoolExecutor(64) as pool:
-        asked = [pool.submit(http.post, "/reviews/?k=5", json=[{"comment": f"no {number}"}]) for number in range(128)]
+        answers = [pool.submit(http.post, "/reviews/?k=5", json=[{"comment": f"no {number}"}]) for number in range(128)]
         waits = []
-        while not all(answer.done() for answer in asked):
+        while not all(answer.done() for answer in answers):
             start = time.monotonic()
             assert http.get("/health/live").status_code == 200
             waits.append(time.monotonic() - start)
-        assert {answer.result().status_code for answer in asked} == {200}
+        assert {answer.result().status_code for answer in answers} == {200}
     assert sorted(waits)[len(waits) // 2] < 0.5
     assert server.most_open <= 16
 

@@ -16,7 +16,7 @@ import orjson
 import pytest
 
 from rec_sys.inference.read_reviews import parse_users
-from tests.support.asked_app import ask, assert_refused, get, post
+from tests.support.app_client import ask, assert_rejected, get, post
 from tests.support.small_server import SmallServer, deploy_toy, fail
 from triton_utils.web.schemas import EXAMPLES, Answer, Health, ReviewIn, SimilarAnswer
 from triton_utils.web.settings import WebSettings
@@ -32,12 +32,14 @@ def test_the_examples_of_the_documentation(server: SmallServer, settings: WebSet
     assert orjson.loads(answer.content) == Answer.model_validate_json(answer.content, strict=True).model_dump()
     people = parse_users(orjson.dumps(body), "")
     expected = [asdict(result) for result in server.recommender.recommend(people, 4)]
-    found = answer.json()
-    assert found["model"] == server.fingerprint
-    for mine, its in zip(found["recommendations"], expected, strict=True):
-        assert [item["product_id"] for item in mine["items"]] == [item["product_id"] for item in its["items"]]
-        assert mine["why"] == [{**why, "attention": pytest.approx(why["attention"], abs=1e-6)} for why in its["why"]]
-        assert (mine["user_id"], mine["note"]) == (its["user_id"], its["note"])
+    received = answer.json()
+    assert received["model"] == server.fingerprint
+    for actual, reference in zip(received["recommendations"], expected, strict=True):
+        assert [item["product_id"] for item in actual["items"]] == [item["product_id"] for item in reference["items"]]
+        assert actual["why"] == [
+            {**why, "attention": pytest.approx(why["attention"], abs=1e-6)} for why in reference["why"]
+        ]
+        assert (actual["user_id"], actual["note"]) == (reference["user_id"], reference["note"])
     for review in body:
         ReviewIn.model_validate(review)
 
@@ -66,6 +68,18 @@ def test_several_people_are_answered_apart(server: SmallServer, settings: WebSet
         assert not owned & {item["product_id"] for item in person["items"]}
 
 
+def test_names_of_a_shop_are_read_and_what_is_not_understood_is_in_the_note(settings: WebSettings) -> None:
+    rows = [{"customer": who, "productId": "x", "comment": "a", "mood": "good"} for who in ("ann", "bob", "ann")]
+    answers = post(settings, rows).json()["recommendations"]
+    assert [(answer["user_id"], len(answer["why"])) for answer in answers] == [("ann", 2), ("bob", 1)]
+    assert all("mood" in answer["note"] for answer in answers)
+
+
+def test_people_that_cannot_be_told_apart_are_refused(settings: WebSettings) -> None:
+    rows = [{"kdnr": who, "productId": "x"} for who in ("ann", "bob")]
+    assert_rejected(post(settings, rows), 422, "bad_input", "'kdnr', which is not understood")
+
+
 BAD: list[tuple[str, bytes, str]] = [
     ("empty", b"", "the body is empty"),
     ("not JSON", b"[{", "not JSON"),
@@ -90,8 +104,8 @@ BAD: list[tuple[str, bytes, str]] = [
 
 @pytest.mark.parametrize(("body", "words"), [bad[1:] for bad in BAD], ids=[bad[0] for bad in BAD])
 def test_bodies_that_make_no_sense(server: SmallServer, settings: WebSettings, body: bytes, words: str) -> None:
-    assert_refused(post(settings, body), 422, "bad_input", re.escape(words))
-    assert server.asked == 0
+    assert_rejected(post(settings, body), 422, "bad_input", re.escape(words))
+    assert server.calls == 0
 
 
 @pytest.mark.parametrize(
@@ -110,15 +124,15 @@ def test_strange_bodies_are_answered(settings: WebSettings, body: Any) -> None:
     answer = post(settings, body, params={"k": 3})
     assert answer.status_code == 200
     people = answer.json()["recommendations"]
-    assert [len(user["items"]) for user in people] == [3] * max(len(body) if isinstance(body, dict) else 1, 1)
+    assert [len(person["items"]) for person in people] == [3] * max(len(body) if isinstance(body, dict) else 1, 1)
 
 
 @pytest.mark.parametrize("k", ["0", "-1", "many", "1.5", "1001", "99999999999999999999"])
 def test_numbers_of_products_that_make_no_sense(server: SmallServer, settings: WebSettings, k: str) -> None:
     product = server.recommender.base.products.ids[0]
-    assert_refused(post(settings, [], params={"k": k}), 422, "bad_input", "k")
-    assert_refused(get(settings, f"/products/{product}/similar?k={k}"), 422, "bad_input", "k")
-    assert server.asked == 0
+    assert_rejected(post(settings, [], params={"k": k}), 422, "bad_input", "k")
+    assert_rejected(get(settings, f"/products/{product}/similar?k={k}"), 422, "bad_input", "k")
+    assert server.calls == 0
 
 
 def test_more_than_the_catalogue(server: SmallServer, settings: WebSettings) -> None:
@@ -132,18 +146,18 @@ def test_similar_products(server: SmallServer, settings: WebSettings) -> None:
     product = base.products.ids[4]
     answer = get(settings, f"/products/{product}/similar?k=6")
     assert answer.status_code == 200
-    found = SimilarAnswer.model_validate_json(answer.content, strict=True)
-    assert (found.product_id, found.name, found.version) == (product, base.names[4], 1)
+    received = SimilarAnswer.model_validate_json(answer.content, strict=True)
+    assert (received.product_id, received.name, received.version) == (product, base.names[4], 1)
     vectors = base.vectors(np.arange(len(base)))[:, 1:]  # all but the level: this toy has nothing beside its taste
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     cosine = unit @ unit[4]
     cosine[4] = -2
     best = np.argsort(-cosine, kind="stable")[:6]
-    assert [item.product_id for item in found.items] == [base.products.ids[number] for number in best]
-    np.testing.assert_allclose([item.score for item in found.items], cosine[best], atol=1e-6)
+    assert [item.product_id for item in received.items] == [base.products.ids[number] for number in best]
+    np.testing.assert_allclose([item.score for item in received.items], cosine[best], atol=1e-6)
     assert len(get(settings, f"/products/{product}/similar?k=500").json()["items"]) == len(base) - 1
-    assert_refused(get(settings, f"/products/{product}x/similar"), 404, "unknown_product", f"Did you mean '{product}'")
-    assert_refused(get(settings, "/products/a/b%00%F0%9F%8E%B8/similar"), 404, "unknown_product", "unknown product")
+    assert_rejected(get(settings, f"/products/{product}x/similar"), 404, "unknown_product", f"Did you mean '{product}'")
+    assert_rejected(get(settings, "/products/a/b%00%F0%9F%8E%B8/similar"), 404, "unknown_product", "unknown product")
 
 
 def test_a_new_version_is_noticed_and_a_broken_one_is_not(server: SmallServer, settings: WebSettings) -> None:
@@ -179,7 +193,7 @@ def test_a_new_version_is_noticed_and_a_broken_one_is_not(server: SmallServer, s
 
 def test_without_a_deployment(settings: WebSettings, tmp_path: Path) -> None:
     empty = settings.model_copy(update={"model_repository": tmp_path / "empty"})
-    assert_refused(get(empty, "/products/B/similar"), 503, "no_vector_base")
+    assert_rejected(get(empty, "/products/B/similar"), 503, "no_vector_base")
     ready = get(empty, "/health/ready")
     assert (ready.status_code, ready.json()["status"], list(ready.json()["problems"])) == (
         503,
@@ -223,13 +237,13 @@ def test_figures(server: SmallServer, settings: WebSettings) -> None:
 
 
 def test_pages_that_are_not_there(settings: WebSettings) -> None:
-    assert_refused(get(settings, "/no/such/page"), 404, "not_found", "/no/such/page")
-    assert_refused(get(settings, "/reviews/"), 405, "method_not_allowed", "GET /reviews/")
+    assert_rejected(get(settings, "/no/such/page"), 404, "not_found", "/no/such/page")
+    assert_rejected(get(settings, "/reviews/"), 405, "method_not_allowed", "GET /reviews/")
 
 
 def test_the_documentation_lists_every_answer(settings: WebSettings) -> None:
     document = get(settings, "/openapi.json").json()
     reviews = document["paths"]["/reviews/"]["post"]
-    assert set(reviews["responses"]) == {"200", "408", "413", "422", "429", "502", "503", "504"}
+    assert set(reviews["responses"]) == {"200", "408", "413", "422", "429", "500", "502", "503", "504"}
     assert set(reviews["requestBody"]["content"]["application/json"]["examples"]) == set(EXAMPLES)
     assert get(settings, "/docs").status_code == 200

@@ -16,8 +16,8 @@ from triton_utils.web.settings import WebSettings, settings_of
 def test_settings_come_from_the_environment() -> None:
     environment = {"REC_SYS_MAX_REVIEWS": "7", "REC_SYS_MODEL_REPOSITORY": "/models", "REC_SYS_DEADLINE": "2.5"}
     others = {"REC_SYS_SHARED_DATA": "somewhere", "MAX_REVIEWS": "9", "PATH": "/bin"}
-    found = settings_of({**environment, **others})
-    assert found == WebSettings(max_reviews=7, model_repository=Path("/models"), deadline=2.5)
+    settings = settings_of({**environment, **others})
+    assert settings == WebSettings(max_reviews=7, model_repository=Path("/models"), deadline=2.5)
     assert settings_of({}) == WebSettings()
 
 

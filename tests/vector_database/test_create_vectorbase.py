@@ -9,7 +9,7 @@ import torch
 
 from rec_sys.errors import CheckpointError, DataError, EncoderError, VectorBaseError
 from rec_sys.paths import Paths
-from rec_sys.recommenders.graph.checkpoint import Checkpoint
+from rec_sys.recommenders.graph.checkpoint import TrainedGraph
 from rec_sys.recommenders.graph.trained_encoder import encoder_of
 from rec_sys.text.encoder import Encoder
 from rec_sys.text.settings import EncoderSettings
@@ -28,12 +28,12 @@ NEW: list[dict[str, object]] = [
 
 
 @pytest.fixture
-def checkpoint(tmp_path: Path) -> Checkpoint:
+def checkpoint(tmp_path: Path) -> TrainedGraph:
     return toy_checkpoint(tmp_path / "checkpoints/toy.ckpt", *toy_table(tmp_path / "data"))
 
 
 @pytest.fixture
-def paths(checkpoint: Checkpoint, tmp_path: Path) -> Paths:
+def paths(checkpoint: TrainedGraph, tmp_path: Path) -> Paths:
     return Paths(work_dir=tmp_path)
 
 
@@ -44,7 +44,7 @@ def add(paths: Paths, rows: list[dict[str, object]], batch_size: int = 1024) -> 
     return create_vectorbase(settings, ToyEncoder())
 
 
-def test_all_products_of_the_newest_checkpoint(checkpoint: Checkpoint, paths: Paths) -> None:
+def test_all_products_of_the_newest_checkpoint(checkpoint: TrainedGraph, paths: Paths) -> None:
     created = create_vectorbase(CreateSettings(paths=paths))
     assert load_vector_base(paths.vector_base, checkpoint).products.ids == checkpoint.products.ids
     text = created.describe()
@@ -59,7 +59,7 @@ def test_no_checkpoint_says_what_to_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 1024])
-def test_added_products_are_found_by_their_own_text(checkpoint: Checkpoint, paths: Paths, batch_size: int) -> None:
+def test_added_products_are_found_by_their_own_text(checkpoint: TrainedGraph, paths: Paths, batch_size: int) -> None:
     created = add(paths, NEW, batch_size)  # makes the missing base too
     assert created.counts["added"] == 2
     assert created.counts["known already"] == 1
@@ -70,14 +70,14 @@ def test_added_products_are_found_by_their_own_text(checkpoint: Checkpoint, path
     assert base.names[3] == "Product p3"
     text = embed(ToyEncoder(), ["Golden harp. Forty strings of bronze", "Paper kite. Flies in a light wind"])
     with torch.inference_mode():
-        states = checkpoint.model.product_tower.of_text(torch.from_numpy(text))
+        states = checkpoint.network.product_tower.of_text(torch.from_numpy(text))
     numbers, scores = base.search(states.target.numpy(), 1)
     assert numbers[:, 0].tolist() == [30, 31]
     np.testing.assert_allclose(scores, 1, atol=1e-5)
     np.testing.assert_allclose(base.added_history, states.history.numpy(), atol=1e-5)
 
 
-def test_adding_twice_changes_nothing_the_second_time(checkpoint: Checkpoint, paths: Paths) -> None:
+def test_adding_twice_changes_nothing_the_second_time(checkpoint: TrainedGraph, paths: Paths) -> None:
     add(paths, NEW[:1])
     assert add(paths, NEW[:1]).counts["added"] == 0
     assert add(paths, NEW).counts["added"] == 1
@@ -93,7 +93,7 @@ def test_making_the_base_anew_says_what_is_lost(paths: Paths) -> None:
 
 
 def test_products_are_not_added_to_the_base_of_another_checkpoint(
-    checkpoint: Checkpoint, paths: Paths, tmp_path: Path
+    checkpoint: TrainedGraph, paths: Paths, tmp_path: Path
 ) -> None:
     create_vectorbase(CreateSettings(paths=paths))
     toy_checkpoint(tmp_path / "checkpoints/zebra.ckpt", *toy_table(tmp_path / "data"), seed=1)
@@ -102,7 +102,7 @@ def test_products_are_not_added_to_the_base_of_another_checkpoint(
     assert load_vector_base(paths.vector_base, checkpoint).num_added == 0
 
 
-def test_a_file_without_products_leaves_the_base_as_it_is(checkpoint: Checkpoint, paths: Paths) -> None:
+def test_a_file_without_products_leaves_the_base_as_it_is(checkpoint: TrainedGraph, paths: Paths) -> None:
     create_vectorbase(CreateSettings(paths=paths))
     with pytest.raises(DataError, match="no usable product"):
         add(paths, [*NEW[3:], {"asin": "", "title": "x"}])

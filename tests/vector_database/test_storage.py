@@ -12,7 +12,7 @@ import pytest
 from rec_sys.errors import VectorBaseError
 from rec_sys.files import sha256_of
 from rec_sys.paths import Paths, typed
-from rec_sys.recommenders.graph.checkpoint import Checkpoint
+from rec_sys.recommenders.graph.checkpoint import TrainedGraph
 from rec_sys.vector_database.index import VectorBase, VectorBaseSettings
 from rec_sys.vector_database.storage import load_vector_base, save_vector_base
 from tests.support.toy_checkpoint import toy_checkpoint, toy_table
@@ -21,20 +21,20 @@ COMMAND = r"uv run -m rec_sys\.vector_database\.create_vectorbase"
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> TrainedGraph:
     folder = tmp_path_factory.mktemp("toy")
     return toy_checkpoint(folder / "toy.ckpt", *toy_table(folder))
 
 
 @pytest.fixture
-def saved(checkpoint: Checkpoint, tmp_path: Path) -> Path:
+def saved(checkpoint: TrainedGraph, tmp_path: Path) -> Path:
     base = VectorBase.of_checkpoint(checkpoint)
     save_vector_base(base, tmp_path / "base")
     return tmp_path / "base"
 
 
 @pytest.mark.parametrize("kind", ["exact", "hnsw"])
-def test_what_is_saved_is_loaded(checkpoint: Checkpoint, tmp_path: Path, kind: str) -> None:
+def test_what_is_saved_is_loaded(checkpoint: TrainedGraph, tmp_path: Path, kind: str) -> None:
     settings = VectorBaseSettings.read({"kind": kind})
     some = checkpoint.states.target[:2].numpy()
     base = VectorBase.of_checkpoint(checkpoint, settings).with_products(["x", "é"], ["X", ""], some, 3 * some)
@@ -53,7 +53,7 @@ def test_a_missing_base_says_what_to_run(tmp_path: Path) -> None:
         load_vector_base(tmp_path / "base")
 
 
-def test_the_advice_names_the_work_folder(checkpoint: Checkpoint, tmp_path: Path) -> None:
+def test_the_advice_names_the_work_folder(checkpoint: TrainedGraph, tmp_path: Path) -> None:
     paths = Paths(work_dir=tmp_path / "my runs")
     option = re.escape(paths.option)
     with pytest.raises(VectorBaseError, match=rf"{COMMAND}{option}$"):
@@ -111,7 +111,7 @@ def test_a_damaged_description(saved: Path, content: bytes | None, message: str)
         load_vector_base(saved)
 
 
-def test_an_index_of_another_size_is_refused_though_its_sum_is_right(saved: Path, checkpoint: Checkpoint) -> None:
+def test_an_index_of_another_size_is_refused_though_its_sum_is_right(saved: Path, checkpoint: TrainedGraph) -> None:
     index = faiss.IndexFlatIP(checkpoint.states.target.shape[1])
     index.add(checkpoint.states.target[:29].numpy())
     faiss.write_index(index, str(saved / "index.faiss"))
@@ -123,7 +123,7 @@ def test_an_index_of_another_size_is_refused_though_its_sum_is_right(saved: Path
 
 
 def test_a_write_that_is_stopped_leaves_the_old_base(
-    saved: Path, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+    saved: Path, checkpoint: TrainedGraph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     some = checkpoint.states.target[:1].numpy()
     grown = load_vector_base(saved).with_products(["x"], ["X"], some, some)

@@ -64,7 +64,7 @@ class CalledEncoder:
         return vectors
 
 
-class CalledTowers:
+class CalledGraphEncoder:
     """The models `graph_model` and `new_products` of one version.
 
     Args:
@@ -78,13 +78,13 @@ class CalledTowers:
         self.version, self.text_dim, self.review_texts = version, text_dim, review_texts
         self.max_history = max_history
 
-    def users(self, products: Floats, histories: HistoryArrays) -> tuple[Floats, Floats]:
+    def encode_users(self, products: Floats, histories: HistoryArrays) -> tuple[Floats, Floats]:
         """Vectors (num_users, dim) and attention (num_edges,)."""
         inputs = graph_model_inputs(products, histories, self.review_texts)
         vector, attention = call(signature.GRAPH_MODEL, self.version, inputs, ("vector", "attention"))
         return vector, attention
 
-    def new_products(self, text: Floats) -> tuple[Floats, Floats]:
+    def encode_cold_items(self, text: Floats) -> tuple[Floats, Floats]:
         """History states (n, history_dim) and vectors to recommend (n, dim)."""
         history, target = call(signature.NEW_PRODUCTS, self.version, {"text": text}, ("history", "target"))
         return history, target

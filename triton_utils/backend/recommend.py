@@ -2,7 +2,7 @@
 
 It owns the vector base, the products' states and the cache of text vectors; the networks are the other models of the
 same version, called within the server. Calls are worked on by a few threads that share all of it; only so many may
-wait, the rest is told at once to come again.
+wait, further ones are rejected at once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from rec_sys.inference.recommend import ReviewRecommender
 from rec_sys.inference.served import load_served
 from rec_sys.modules.signature import recommend
 from rec_sys.text.text_encoder import NoTexts, TextEncoder
-from triton_utils.backend.bls import CalledEncoder, CalledTowers, CallError
+from triton_utils.backend.bls import CalledEncoder, CalledGraphEncoder, CallError
 from triton_utils.backend.request_arrays import arrays_of, users_of
 from triton_utils.backend.settings import RecommendSettings
 from triton_utils.backend.text_cache import CachedEncoder
@@ -40,13 +40,13 @@ class TritonPythonModel:
         version = int(args["model_version"])
         model = load_served(Path(args["model_repository"]) / args["model_version"])
         served = model.served
-        towers = CalledTowers(version, served.text_dim, served.review_texts, served.max_history)
+        graph = CalledGraphEncoder(version, served.text_dim, served.review_texts, served.max_history)
         self.cache: CachedEncoder | None = None
         encoder: TextEncoder = NoTexts()
         if served.text_dim:
             called = CalledEncoder(version, served.text_dim)
             encoder = self.cache = CachedEncoder(called, served.text_dim, self.settings.cached_texts)
-        self.recommender = ReviewRecommender(towers, model.base, model.history, encoder)
+        self.recommender = ReviewRecommender(graph, model.base, model.history, encoder)
         self.fingerprint = served.checkpoint
         self.pool = ThreadPoolExecutor(self.settings.workers, thread_name_prefix="recommend")
         self.open = 0  # calls worked on or waiting
@@ -73,8 +73,6 @@ class TritonPythonModel:
     def _work(self, request: Any, sender: Any) -> None:
         try:
             response = self._answer(request)
-        except DataError as error:
-            response = _error(str(error), pb_utils.TritonError.INVALID_ARG)
         except CallError as error:
             code = pb_utils.TritonError.UNAVAILABLE if error.unavailable else pb_utils.TritonError.INTERNAL
             response = _error(str(error), code)
@@ -93,7 +91,10 @@ class TritonPythonModel:
             tensor.name: pb_utils.get_input_tensor_by_name(request, tensor.name).as_numpy()
             for tensor in SIGNATURE.inputs
         }
-        users, rows, k = users_of(inputs, self.settings)
+        try:
+            users, rows, k = users_of(inputs, self.settings)
+        except DataError as error:  # of the caller; any other is about this server's own files
+            return _error(str(error), pb_utils.TritonError.INVALID_ARG)
         answer = self.recommender.answer(users, k)
         base = self.recommender.base
         outputs = arrays_of(answer, rows, base.products.ids, base.names, self.fingerprint)

@@ -45,7 +45,7 @@ def users_of(arrays: Arrays, limits: RecommendSettings) -> tuple[list[User], lis
     user: Ints = arrays["person"]
     if wrong_rows := np.flatnonzero((user < 0) | (user >= num_users)).tolist():
         row = wrong_rows[0]
-        raise DataError(f"person[{row}]={user[row]}: expected a row of people, 0 to {num_users - 1}")
+        raise DataError(f"person[{row}]={user[row]}: expected a row of people, 0 to {num_people - 1}")
     rating: Floats = arrays["rating"]
     fits = np.isnan(rating) | ((rating >= MIN_RATING) & (rating <= MAX_RATING))
     if not fits.all():
@@ -61,8 +61,8 @@ def users_of(arrays: Arrays, limits: RecommendSettings) -> tuple[list[User], lis
     order = np.argsort(user, kind="stable")
     rows = np.split(order, np.searchsorted(user[order], np.arange(1, num_users))) if num_users else []
     users = [
-        User(user_id, [_review(row, texts, rating, time) for row in mine.tolist()])
-        for user_id, mine in zip(_texts("people", arrays["people"], limits.max_text), rows, strict=True)
+        User(user_id, [_review(row, texts, rating, time) for row in review_rows.tolist()])
+        for user_id, review_rows in zip(_texts("people", arrays["people"], limits.max_text), rows, strict=True)
     ]
     return users, rows, k
 
@@ -79,10 +79,10 @@ def arrays_of(
         names: of all products.
         fingerprint: of the checkpoint.
     """
-    attention = np.zeros(sum(len(mine) for mine in rows), dtype=np.float32)
+    attention = np.zeros(sum(map(len, rows)), dtype=np.float32)
     reviewed = np.full(len(attention), NONE, dtype=np.int64)
-    for mine, weights, numbers in zip(rows, answer.attention, answer.reviewed, strict=True):
-        attention[mine], reviewed[mine] = weights, numbers
+    for review_rows, weights, numbers in zip(rows, answer.attention, answer.reviewed, strict=True):
+        attention[review_rows], reviewed[review_rows] = weights, numbers
     return {
         "product_id": _looked_up(ids, answer.number),
         "name": _looked_up(names, answer.number),

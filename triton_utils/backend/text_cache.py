@@ -16,21 +16,21 @@ DIGEST = 16  # bytes of a text's digest: two texts of one digest are not to be e
 
 
 class CachedEncoder:
-    """An encoder that remembers the texts it was asked for last; several threads may ask at once.
+    """An encoder with a cache of the texts used last; several threads may call it at once.
 
     Vectors are kept in the half precision to which `embed` rounds them anyway, so a text gives the same products
     whether it was seen before or not: 768 bytes a text with 384 dimensions.
 
     Args:
-        encoder: computes what is not remembered.
+        encoder: computes what the cache lacks.
         text_dim: of its vectors.
-        size: texts remembered; 0: none.
+        size: texts in the cache; 0: none.
     """
 
     def __init__(self, encoder: TextEncoder, text_dim: int, size: int) -> None:
         self.encoder, self.text_dim, self.size = encoder, text_dim, size
         self.hits = self.misses = 0
-        self._vectors: OrderedDict[bytes, npt.NDArray[np.float16]] = OrderedDict()  # least recently asked for first
+        self._vectors: OrderedDict[bytes, npt.NDArray[np.float16]] = OrderedDict()  # least recently used first
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -46,12 +46,12 @@ class CachedEncoder:
         unknown = []
         with self._lock:
             for digest, rows in rows_of.items():
-                known = self._vectors.get(digest)
-                if known is None:
+                vector = self._vectors.get(digest)
+                if vector is None:
                     unknown.append(digest)
                 else:
                     self._vectors.move_to_end(digest)
-                    vectors[rows] = known
+                    vectors[rows] = vector
             self.hits += len(rows_of) - len(unknown)
             self.misses += len(unknown)
         if not unknown:

@@ -27,16 +27,16 @@ class TritonPythonModel:
         for place, request in enumerate(requests):
             values = pb_utils.get_input_tensor_by_name(request, "text").as_numpy().reshape(-1).tolist()
             try:
-                mine = [value.decode() for value in values]
+                request_texts = [value.decode() for value in values]
             except UnicodeDecodeError as error:
                 message = f"a text is not UTF-8: {error.reason} at byte {error.start:,}"
                 responses[place] = pb_utils.InferenceResponse(
                     error=pb_utils.TritonError(message, pb_utils.TritonError.INVALID_ARG)
                 )
                 continue
-            slices[place] = slice(len(texts), len(texts) + len(mine))
-            texts += mine
+            slices[place] = slice(len(texts), len(texts) + len(request_texts))
+            texts += request_texts
         vectors = self.encoder.encode(texts)
-        for place, its in slices.items():
-            responses[place] = pb_utils.InferenceResponse([pb_utils.Tensor("vector", vectors[its])])
+        for place, rows in slices.items():
+            responses[place] = pb_utils.InferenceResponse([pb_utils.Tensor("vector", vectors[rows])])
         return responses

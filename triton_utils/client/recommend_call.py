@@ -59,7 +59,7 @@ def served(people: Sequence[User], outputs: Mapping[str, Array]) -> Served:
     """Recommendations from the outputs of the model `recommend`.
 
     Args:
-        people: as asked.
+        people: of the call.
         outputs: see the signature.
 
     Raises:
@@ -75,13 +75,14 @@ def served(people: Sequence[User], outputs: Mapping[str, Array]) -> Served:
         )
     answers, start = [], 0
     for row, person in enumerate(people):
-        found = int(np.count_nonzero(~np.isnan(scores[row])))
-        columns = (column[row, :found].tolist() for column in (ids, names, scores, stars))
+        num_items = int(np.count_nonzero(~np.isnan(scores[row])))
+        columns = (column[row, :num_items].tolist() for column in (ids, names, scores, stars))
         items = [Recommendation(*values) for values in zip(*columns, strict=True)]
-        its = slice(start, start + len(person.reviews))
-        why = reasons(person.reviews, attention[its], outputs["reviewed_id"][its], outputs["reviewed_name"][its])
-        answers.append(Recommendations(person.user_id, items, why, notes[row]))
-        start = its.stop
+        rows = slice(start, start + len(person.reviews))
+        why = reasons(person.reviews, attention[rows], outputs["reviewed_id"][rows], outputs["reviewed_name"][rows])
+        note = "; ".join(part for part in (person.note, notes[row]) if part)
+        answers.append(Recommendations(person.user_id, items, why, note))
+        start = rows.stop
     return Served(answers, outputs["model"][0])
 
 

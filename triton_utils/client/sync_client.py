@@ -59,7 +59,7 @@ class TritonClient:
         self._channel.close()
 
     def ready(self, model: str = RECOMMEND, version: str = "") -> bool:
-        """Whether a model can be asked now; False where nobody answers too."""
+        """Whether a model answers calls now; False where no server answers too."""
         try:
             self.check_ready(model, version)
         except TritonError:

@@ -10,17 +10,18 @@ import orjson
 
 from rec_sys.errors import CheckpointError
 from rec_sys.files import sha256_of
-from rec_sys.inference.onnx_encoder import OnnxTowers
+from rec_sys.inference.local import all_history
+from rec_sys.inference.onnx_encoder import OnnxGraphEncoder
 from rec_sys.inference.recommend import Answer, ReviewRecommender
 from rec_sys.inference.served import Served, load_served, save_served
-from rec_sys.inference.torch_encoder import TorchTowers, all_history
+from rec_sys.inference.torch_encoder import TorchGraphEncoder
 from rec_sys.inference.users import Review, User
 from rec_sys.modules.config_pbtxt import MODEL_FILE, ONNX_MODELS, Target
 from rec_sys.modules.model_export import export_graph_model, export_new_products
 from rec_sys.modules.parity import NEARLY_EQUAL, TOLERANCE
 from rec_sys.modules.signature import GRAPH_MODEL, NEW_PRODUCTS, RECOMMEND, TEXT_ENCODER
 from rec_sys.paths import Paths
-from rec_sys.recommenders.graph.checkpoint import Checkpoint
+from rec_sys.recommenders.graph.checkpoint import TrainedGraph
 from rec_sys.recommenders.graph.trained_encoder import encoder_of
 from rec_sys.text.encoder_export import export_text_encoder, served_fingerprint
 from rec_sys.text.onnx_text_encoder import ABOUT_FILE, OnnxTextEncoder
@@ -28,12 +29,12 @@ from rec_sys.text.text_encoder import NoTexts, TextEncoder
 from rec_sys.vector_database.index import NONE, VectorBase
 from triton_utils.repository.versions import Shape, write_model_py
 
-SAMPLE_USERS = 20  # of the whole way that is compared with torch
+SAMPLE_PEOPLE = 20  # of the whole way that is compared with torch
 SAMPLE_K = 10  # ranks that are compared
 SAMPLE_MORE = 16  # ranks below them from which a product of nearly the same score may come up
 
 
-def shape_of(checkpoint: Checkpoint) -> Shape:
+def shape_of(checkpoint: TrainedGraph) -> Shape:
     """The lengths from which the signatures of a checkpoint follow."""
     model, states = checkpoint.model, checkpoint.states
     return Shape(
@@ -45,7 +46,7 @@ def shape_of(checkpoint: Checkpoint) -> Shape:
 
 
 def build(
-    folder: Path, version: int, checkpoint: Checkpoint, base: VectorBase, paths: Paths, target: Target = "embedded"
+    folder: Path, version: int, checkpoint: TrainedGraph, base: VectorBase, paths: Paths, target: Target = "embedded"
 ) -> None:
     """Write the folders of one version, and compare what they answer with torch.
 
@@ -61,12 +62,12 @@ def build(
         CheckpointError: what was exported does not answer as torch does.
         EncoderError: the text encoder cannot be had or exported.
     """
-    towers = TorchTowers(checkpoint)
+    graph = TorchGraphEncoder(checkpoint)
     number = str(version)
     files = [folder / GRAPH_MODEL / number / MODEL_FILE]
     export_graph_model(checkpoint, files[0])
     encoder_fingerprint = ""
-    if towers.text_dim:
+    if graph.text_dim:
         files.append(folder / NEW_PRODUCTS / number / MODEL_FILE)
         export_new_products(checkpoint, files[-1])
         encoder_folder = folder / TEXT_ENCODER / number
@@ -77,18 +78,18 @@ def build(
         checkpoint=checkpoint.fingerprint,
         checkpoint_name=checkpoint.path.name,
         encoder=encoder_fingerprint,
-        text_dim=towers.text_dim,
-        review_texts=towers.review_texts,
-        max_history=towers.max_history,
+        text_dim=graph.text_dim,
+        review_texts=graph.review_texts,
+        max_history=graph.max_history,
     )
-    save_served(folder / RECOMMEND / number, served, base, all_history(checkpoint, base, towers), files)
+    save_served(folder / RECOMMEND / number, served, base, all_history(checkpoint.stored().history, base, graph), files)
     for model in folder.iterdir():
         if target == "embedded" or model.name not in ONNX_MODELS:
             write_model_py(model / number, model.name)
     verify(folder, version, checkpoint)
 
 
-def place_encoder(checkpoint: Checkpoint, paths: Paths, folder: Path) -> str:
+def place_encoder(checkpoint: TrainedGraph, paths: Paths, folder: Path) -> str:
     """Link the exported text encoder of a checkpoint into a folder; it is exported once and kept beside the cache.
 
     Returns:
@@ -97,7 +98,7 @@ def place_encoder(checkpoint: Checkpoint, paths: Paths, folder: Path) -> str:
     Raises:
         EncoderError: it cannot be had, is not that of the training, or cannot be exported.
     """
-    encoder = encoder_of(checkpoint, paths)
+    encoder = encoder_of(checkpoint.stored(), paths)
     if isinstance(encoder, NoTexts):
         return ""
     fingerprint = served_fingerprint(encoder)
@@ -122,7 +123,7 @@ def _intact(exported: Path) -> bool:
         return False
 
 
-def verify(folder: Path, version: int, checkpoint: Checkpoint) -> None:
+def verify(folder: Path, version: int, checkpoint: TrainedGraph) -> None:
     """Read a version back as a server does, and compare whole answers with torch.
 
     Raises:
@@ -134,48 +135,53 @@ def verify(folder: Path, version: int, checkpoint: Checkpoint) -> None:
     served = whole.served
     encoder: TextEncoder = OnnxTextEncoder(folder / TEXT_ENCODER / number) if served.text_dim else NoTexts()
     product_tower = folder / NEW_PRODUCTS / number / MODEL_FILE if served.text_dim else None
-    onnx = OnnxTowers(folder / GRAPH_MODEL / number / MODEL_FILE, product_tower, served.max_history, threads=1)
+    onnx = OnnxGraphEncoder(folder / GRAPH_MODEL / number / MODEL_FILE, product_tower, served.max_history, threads=1)
     if onnx.checkpoint != checkpoint.fingerprint:
         raise CheckpointError(f"{folder / GRAPH_MODEL} was exported from {onnx.checkpoint[:12]}; deploy again")
     users = sample_users(whole.base, served.max_history)
-    ours, torchs = (
-        ReviewRecommender(towers, whole.base, whole.history, encoder).answer(users, SAMPLE_K + SAMPLE_MORE)
-        for towers in (onnx, TorchTowers(checkpoint))
+    exported, expected = (
+        ReviewRecommender(graph, whole.base, whole.history, encoder).answer(users, SAMPLE_K + SAMPLE_MORE)
+        for graph in (onnx, TorchGraphEncoder(checkpoint))
     )
     for row, user in enumerate(users):
-        if wrong := difference(ours, torchs, row):
+        if wrong := difference(exported, expected, row):
             raise CheckpointError(
                 f"what was exported from checkpoint {checkpoint.path.name} recommends otherwise than torch does to "
                 f"{user.user_id!r}: {wrong}. Nothing was deployed"
             )
 
 
-def difference(ours: Answer, torchs: Answer, row: int) -> str:
-    """What tells one person's first SAMPLE_K products, reasons and note apart, in words; "" where nothing does.
+def difference(exported: Answer, expected: Answer, row: int) -> str:
+    """How one person's first SAMPLE_K products, reasons or note differ, in words; "" where they are equal.
+
+    Args:
+        exported: what the exported models answer.
+        expected: what torch answers.
+        row: of the person.
 
     Products whose scores in torch are closer than NEARLY_EQUAL may change places.
     """
-    if ours.note[row] != torchs.note[row]:
-        return f"the note is {ours.note[row]!r}; expected {torchs.note[row]!r}"
-    if not np.array_equal(ours.reviewed[row], torchs.reviewed[row]):
+    if exported.note[row] != expected.note[row]:
+        return f"the note is {exported.note[row]!r}; expected {expected.note[row]!r}"
+    if not np.array_equal(exported.reviewed[row], expected.reviewed[row]):
         return "other products are taken for the reviewed ones"
-    rank_of = {number: rank for rank, number in enumerate(torchs.number[row].tolist()) if number != NONE}
-    ranks = []  # in torch, of what we recommend
-    for rank, number in enumerate(ours.number[row, :SAMPLE_K].tolist()):
+    rank_of = {number: rank for rank, number in enumerate(expected.number[row].tolist()) if number != NONE}
+    ranks = []  # in torch's answer, of the exported model's products
+    for rank, number in enumerate(exported.number[row, :SAMPLE_K].tolist()):
         place = rank if number == NONE else rank_of.get(number)
-        near = place is not None and abs(torchs.score[row, place] - torchs.score[row, rank]) <= NEARLY_EQUAL
+        near = place is not None and abs(expected.score[row, place] - expected.score[row, rank]) <= NEARLY_EQUAL
         if place is None or not (place == rank or near):
-            return f"rank {rank + 1} is product {number}; expected {torchs.number[row, rank]}"
+            return f"rank {rank + 1} is product {number}; expected {expected.number[row, rank]}"
         ranks.append(place)
-    its = slice(len(ranks))
-    for name, mine, expected in (
-        ("scores", ours.score[row, its], torchs.score[row, ranks]),
-        ("stars", ours.stars[row, its], torchs.stars[row, ranks]),
-        ("attention", ours.attention[row], torchs.attention[row]),
+    first = slice(len(ranks))
+    for name, values, references in (
+        ("scores", exported.score[row, first], expected.score[row, ranks]),
+        ("stars", exported.stars[row, first], expected.stars[row, ranks]),
+        ("attention", exported.attention[row], expected.attention[row]),
     ):
-        if not np.array_equal(np.isnan(mine), np.isnan(expected)):
+        if not np.array_equal(np.isnan(values), np.isnan(references)):
             return f"{name} are no numbers at other places"
-        error = float(np.abs(mine - expected)[~np.isnan(expected)].max(initial=0))
+        error = float(np.abs(values - references)[~np.isnan(references)].max(initial=0))
         if not error <= TOLERANCE:
             return f"{name} differ by {error:.1e}; expected at most {TOLERANCE:.0e}"
     return ""
@@ -185,7 +191,7 @@ def sample_users(base: VectorBase, max_history: int) -> list[User]:
     """People with everything that can be known or not: products, texts, ratings, times, nothing at all."""
     generator = np.random.default_rng(0)
     users = [User("nothing known")]
-    for row in range(SAMPLE_USERS):
+    for row in range(SAMPLE_PEOPLE):
         reviews = []
         for number in generator.integers(0, len(base), int(generator.integers(1, max_history + 3))).tolist():
             known, rated, dated, said = (generator.random(4) < 0.8).tolist()

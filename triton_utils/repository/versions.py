@@ -26,12 +26,12 @@ from pydantic import Field
 
 from rec_sys.errors import RepositoryError
 from rec_sys.files import atomic_file, write_json
+from rec_sys.locks import exclusive
 from rec_sys.modules import signature
 from rec_sys.modules.config_pbtxt import CONFIG_FILE, PYTHON_FILE, Queue, Serving, Target, config_pbtxt, model_py
 from rec_sys.modules.signature import MODELS, RECOMMEND, TEXT_ENCODER, Signature
 from rec_sys.settings import Settings
 from triton_utils.backend.settings import RecommendSettings
-from triton_utils.file_lock import exclusive
 
 FORMAT = "rec_sys model repository 1"
 STATE_FILE = "deployed.json"
@@ -51,16 +51,16 @@ class Shape(Settings):
 
     def signatures(self) -> list[Signature]:
         """Of all models of such a version, in the order in which they are loaded."""
-        known = {
+        signatures = {
             signature.GRAPH_MODEL: signature.graph_model(
                 self.history_dim, self.text_dim if self.review_texts else 0, self.dim
             ),
             signature.RECOMMEND: signature.recommend(),
         }
         if self.text_dim:
-            known[signature.TEXT_ENCODER] = signature.text_encoder(self.text_dim)
-            known[signature.NEW_PRODUCTS] = signature.new_products(self.text_dim, self.history_dim, self.dim)
-        return [known[name] for name in MODELS if name in known]
+            signatures[signature.TEXT_ENCODER] = signature.text_encoder(self.text_dim)
+            signatures[signature.NEW_PRODUCTS] = signature.new_products(self.text_dim, self.history_dim, self.dim)
+        return [signatures[name] for name in MODELS if name in signatures]
 
 
 class Version(Settings):
@@ -169,9 +169,9 @@ class Repository:
     def next_version(self) -> int:
         """A number that no version has or had."""
         state = self.state()
-        known = [state.last if state else 0]
-        known += [int(path.name) for path in self.folder.glob("[!.]*/*") if path.name.isdecimal()]
-        return max(known) + 1
+        numbers = [state.last if state else 0]
+        numbers += [int(path.name) for path in self.folder.glob("[!.]*/*") if path.name.isdecimal()]
+        return max(numbers) + 1
 
     @contextmanager
     def staging(self) -> Iterator[Path]:
@@ -216,8 +216,8 @@ class Repository:
         served = [version for version in sorted(served) if self._fits(state, version)]
         signatures: dict[str, list[Signature]] = {}
         for version in served:
-            for its in state.versions[version].shape.signatures():
-                signatures.setdefault(its.name, []).append(its)
+            for model in state.versions[version].shape.signatures():
+                signatures.setdefault(model.name, []).append(model)
         for name in MODELS:
             path = self.folder / name / CONFIG_FILE
             if name not in signatures:
@@ -232,8 +232,8 @@ class Repository:
         with self.changing():
             self.write_state(self.deployed().model_copy(update={"run": run}))
 
-    def tidy(self) -> None:
-        """Remove what a deployment that was cut off left behind; only for who holds the lock of deployments."""
+    def prune(self) -> None:
+        """Remove what an interrupted deployment left behind; only for the holder of the deployment lock."""
         for folder in self.folder.glob(f"{STAGING}*"):
             shutil.rmtree(folder, ignore_errors=True)
         state = self.state()
@@ -244,7 +244,7 @@ class Repository:
                 shutil.rmtree(path, ignore_errors=True)
 
     def _names(self, state: State, version: int) -> list[str]:
-        return [its.name for its in state.versions[version].shape.signatures()]
+        return [model.name for model in state.versions[version].shape.signatures()]
 
     def _fits(self, state: State, version: int) -> bool:
         """Whether one config can describe a version and the current one: the same inputs, in lengths that may differ.
@@ -284,7 +284,7 @@ def _widened(signatures: Sequence[Signature]) -> Signature:
         return first
 
     def widened(side: str) -> tuple[signature.Tensor, ...]:
-        columns = zip(*(getattr(its, side) for its in signatures), strict=True)
+        columns = zip(*(getattr(each, side) for each in signatures), strict=True)
         return tuple(
             replace(
                 tensors[0],

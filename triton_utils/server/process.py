@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,8 @@ from pydantic import Field
 
 from rec_sys.errors import ServeError
 from rec_sys.files import write_json
+from rec_sys.locks import exclusive, is_held
 from rec_sys.settings import Settings
-from triton_utils.file_lock import exclusive, is_held
 from triton_utils.repository.versions import Instances, Repository, Run
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -183,7 +183,7 @@ class TritonServer:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(self.settings.stop_timeout + 2)
         self.kill()
-        if self._ports:  # else the repository was never ours, and the addresses are those of whoever serves it
+        if self._ports:  # else another server holds the repository, and the addresses are its own
             (self.repository / ADDRESSES).unlink(missing_ok=True)
         self._ports = ()
         self._held.close()
@@ -210,16 +210,16 @@ class TritonServer:
         try:
             self._held.enter_context(exclusive(self.repository / SERVED_LOCK, wait=1.0))
         except BlockingIOError:
-            found = addresses_of(self.repository)
-            where = f" at {found.http} (HTTP), {found.grpc} (gRPC)" if found else ""
+            served_at = addresses_of(self.repository)
+            where = f" at {served_at.http} (HTTP), {served_at.grpc} (gRPC)" if served_at else ""
             raise ServeError(f"{self.repository} is served already{where}; stop that server or use it") from None
 
     def _free_ports(self) -> tuple[int, ...]:
         """The three ports, each bound once to see that it is free."""
-        wanted = (self.settings.http_port, self.settings.grpc_port, self.settings.metrics_port)
+        requested = (self.settings.http_port, self.settings.grpc_port, self.settings.metrics_port)
         with ExitStack() as stack:
             ports = []
-            for port in wanted:
+            for port in requested:
                 probe = stack.enter_context(socket.socket())
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 try:
@@ -299,8 +299,8 @@ def tritonserver_environment() -> dict[str, Any]:
     if result.returncode:
         reason = " / ".join(line.strip() for line in result.stderr.splitlines() if line.strip())
         raise ServeError(f"the environment of tritonserver cannot be made ({reason[-1000:]})")
-    found: dict[str, Any] = orjson.loads(result.stdout.splitlines()[-1])
-    return found
+    environment: dict[str, Any] = orjson.loads(result.stdout.splitlines()[-1])
+    return environment
 
 
 def models_in(repository: Path) -> list[str]:
@@ -313,8 +313,8 @@ def addresses_of(repository: Path) -> Addresses | None:
     if not is_held(repository / SERVED_LOCK):
         return None
     try:
-        found = orjson.loads((repository / ADDRESSES).read_bytes())
-        return replace(Addresses("", "", ""), **{key: found[key] for key in ("http", "grpc", "metrics")})
+        written = orjson.loads((repository / ADDRESSES).read_bytes())
+        return Addresses(http=written["http"], grpc=written["grpc"], metrics=written["metrics"])
     except (OSError, orjson.JSONDecodeError, KeyError):
         return None  # held, but not started yet
 

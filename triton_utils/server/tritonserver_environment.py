@@ -72,7 +72,7 @@ def main() -> None:
             f"{sys.base_prefix} has no shared libpython, which tritonserver's Python backend needs; "
             f"take one that has: uv python install 3.11, then UV_PYTHON_PREFERENCE=only-managed"
         )
-    found = {
+    environment = {
         "tritonserver": str(program),
         "backends": str(backends),
         "python": sys.executable,
@@ -80,7 +80,7 @@ def main() -> None:
         "libraries": [str(site / "nvidia_pytriton.libs"), str(libraries)],
         "versions": {name: version(name) for name in SHOWN},
     }
-    print(json.dumps(found))
+    print(json.dumps(environment))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,16 @@ import orjson
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from rec_sys.errors import DataError, RecSysError, UnknownIdError, VectorBaseError
+from rec_sys.errors import (
+    CheckpointError,
+    DataError,
+    DownloadError,
+    EncoderError,
+    RecSysError,
+    RepositoryError,
+    UnknownIdError,
+    VectorBaseError,
+)
 from triton_utils.errors import (
     BadInput,
     DeadlineExceeded,
@@ -32,7 +41,7 @@ class Cause(NamedTuple):
     name: str
     status: int
     what_to_do: str
-    message: str = ""  # told instead of the error's own words, which speak to whoever runs the server
+    message: str = ""  # sent instead of the error's own words, which speak to whoever runs the server
     retry_after: int = 0  # seconds; 0: coming again changes nothing
 
 
@@ -52,11 +61,25 @@ NO_MODEL = Cause("unknown_model", 503, "deploy a model: uv run -m triton_utils.d
 NO_PRODUCTS = Cause("no_vector_base", 503, LATER, "the vectors of the products are not loaded", 10)
 TOO_LATE = Cause("deadline", 504, "send fewer reviews at once, or come again later", "no answer in time", 2)
 MODEL_FAILED = Cause("model_failed", 502, "tell whoever runs this server; its log says more", "the model failed")
+NOT_FETCHED = Cause(
+    "download_failed",
+    503,
+    "send the request again later; whoever runs this server finds the address in its log, and mends the network or "
+    "puts the file in its place",
+    "this server could not fetch a file that it needs",
+    30,
+)
+BAD_FILES = Cause(
+    "server_files",
+    500,
+    "tell whoever runs this server: its log names the file and says what to do",
+    "a file of this server is missing or cannot be read",
+)
 BUG = Cause("internal", 500, "tell whoever runs this server; its log says more", "something went wrong in here")
 
+# A request is at fault only where its reader or Triton says so; every other error is about this server's own files.
 OF_ERROR: tuple[tuple[type[RecSysError], Cause], ...] = (
     (BadInput, BAD_REQUEST),
-    (DataError, BAD_REQUEST),
     (UnknownIdError, NO_SUCH_PRODUCT),
     (Unreachable, UNREACHABLE),
     (NotReady, NOT_READY),
@@ -65,12 +88,17 @@ OF_ERROR: tuple[tuple[type[RecSysError], Cause], ...] = (
     (DeadlineExceeded, TOO_LATE),
     (ServerError, MODEL_FAILED),
     (VectorBaseError, NO_PRODUCTS),
+    (DownloadError, NOT_FETCHED),  # before DataError, of which it is a kind
+    (DataError, BAD_FILES),
+    (EncoderError, BAD_FILES),
+    (CheckpointError, BAD_FILES),
+    (RepositoryError, BAD_FILES),
 )
 CAUSES = tuple(value for value in list(globals().values()) if isinstance(value, Cause))
 
 
-class Refused(Exception):  # noqa: N818  not an error of this program
-    """A request that is turned away."""
+class RequestRejected(Exception):  # noqa: N818  not an error of this program
+    """A request that is answered with an error instead of being worked on."""
 
     def __init__(self, cause: Cause, message: str) -> None:
         super().__init__(message)
@@ -92,8 +120,8 @@ class ErrorBody(BaseModel):
 
 
 def cause_of(error: Exception) -> tuple[Cause, str]:
-    """The cause of an error, and what the sender of the request is told."""
-    if isinstance(error, Refused):
+    """The cause of an error, and the message for the sender of the request."""
+    if isinstance(error, RequestRejected):
         return error.cause, str(error)
     for kind, cause in OF_ERROR:
         if isinstance(error, kind):

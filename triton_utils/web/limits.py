@@ -1,4 +1,4 @@
-"""What keeps the web app small under any load: bodies end, clients take turns, queues are bounded."""
+"""What keeps the web app small under any load: bodies, rates and queues are bounded."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from contextlib import asynccontextmanager
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from triton_utils.web.errors import BODY_TOO_LARGE, QUEUE_FULL, RATE, SLOW_BODY, Cause, Refused, error_response
+from triton_utils.web.errors import BODY_TOO_LARGE, QUEUE_FULL, RATE, SLOW_BODY, Cause, RequestRejected, error_response
 from triton_utils.web.settings import WebSettings
 
 CLIENTS = 10_000  # addresses remembered for their rate
 FREE_OF_RATE = ("/health/", "/metrics")
 
 
-class Guard:
-    """ASGI middleware: refuses what comes too often, is too large or too slow, before any of it is read by the app.
+class RequestLimits:
+    """ASGI middleware: rejects requests that come too often, are too large or too slow, before the app reads them.
 
-    The body is read here, whole and bounded, so a slow sender holds a few bytes and no turn.
+    The body is read here, whole and bounded, so a slow sender holds a few bytes and no slot.
 
     Args:
         app: the app behind.
         settings: limits.
-        refused: told about each refusal.
+        on_rejected: called with the cause of each rejection.
     """
 
-    def __init__(self, app: ASGIApp, settings: WebSettings, refused: Callable[[Cause], None]) -> None:
-        self.app, self.settings, self.refused = app, settings, refused
+    def __init__(self, app: ASGIApp, settings: WebSettings, on_rejected: Callable[[Cause], None]) -> None:
+        self.app, self.settings, self.on_rejected = app, settings, on_rejected
         self.rate = Rate(settings.rate)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -41,11 +41,11 @@ class Guard:
         try:
             client = scope["client"][0] if scope.get("client") else ""
             if not scope["path"].startswith(FREE_OF_RATE) and not self.rate.allows(client):
-                raise Refused(RATE, f"more than {self.settings.rate:g} requests a second from {client}")
+                raise RequestRejected(RATE, f"more than {self.settings.rate:g} requests a second from {client}")
             body = await self._body(scope, receive)
-        except Refused as refusal:
-            self.refused(refusal.cause)
-            response = error_response(refusal.cause, str(refusal))
+        except RequestRejected as rejected:
+            self.on_rejected(rejected.cause)
+            response = error_response(rejected.cause, str(rejected))
             response.headers["Connection"] = "close"  # what is left of the body is not read
             await response(scope, receive, send)
         except ClientDisconnect:
@@ -59,7 +59,7 @@ class Guard:
         declared = headers.get(b"content-length", b"")
         length = int(declared) if declared.isdigit() else 0
         if length > limit:
-            raise Refused(BODY_TOO_LARGE, f"a body of {length:,} bytes; at most {limit:,} are read")
+            raise RequestRejected(BODY_TOO_LARGE, f"a body of {length:,} bytes; at most {limit:,} are read")
         if not length and b"transfer-encoding" not in headers:
             return b""
         parts, size = [], 0
@@ -72,13 +72,13 @@ class Guard:
                     part = message.get("body", b"")
                     size += len(part)
                     if size > limit:
-                        raise Refused(BODY_TOO_LARGE, f"a body of more than {limit:,} bytes")
+                        raise RequestRejected(BODY_TOO_LARGE, f"a body of more than {limit:,} bytes")
                     parts.append(part)
                     if not message.get("more_body", False):
                         return b"".join(parts)
         except TimeoutError:
             seconds = self.settings.body_seconds
-            raise Refused(SLOW_BODY, f"{size:,} bytes came within {seconds:g} s, and no end") from None
+            raise RequestRejected(SLOW_BODY, f"{size:,} bytes came within {seconds:g} s, and no end") from None
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
@@ -122,31 +122,33 @@ class Rate:
         return allowed
 
 
-class Turns:
-    """So many requests at once, so many waiting; one more is refused at once, as is one that waited too long.
+class ConcurrencyLimiter:
+    """Lets `settings.running` requests run and `settings.waiting` wait; one more is rejected at once.
+
+    A request that has waited `settings.wait_seconds` is rejected too.
 
     Args:
         settings: how many, how long.
-        waited: told how many seconds each request waited.
+        on_wait: called with the seconds that each request waited.
     """
 
-    def __init__(self, settings: WebSettings, waited: Callable[[float], None] = lambda _: None) -> None:
-        self.settings, self.waited = settings, waited
+    def __init__(self, settings: WebSettings, on_wait: Callable[[float], None] = lambda _: None) -> None:
+        self.settings, self.on_wait = settings, on_wait
         self.running = self.waiting = 0
         self._free = asyncio.Semaphore(settings.running)
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait for a turn and hold it while the block runs.
+    async def slot(self) -> AsyncIterator[None]:
+        """Wait for a free slot and hold it while the block runs.
 
         Raises:
-            Refused: there is no place to wait, or it took too long.
+            RequestRejected: there is no place to wait, or it took too long.
         """
         start = time.perf_counter()
         try:
             await self._acquire()
         finally:
-            self.waited(time.perf_counter() - start)
+            self.on_wait(time.perf_counter() - start)
         self.running += 1
         try:
             yield
@@ -159,12 +161,12 @@ class Turns:
             await self._free.acquire()
             return
         if self.waiting >= self.settings.waiting:
-            raise Refused(QUEUE_FULL, f"{self.waiting:,} requests are waiting already")
+            raise RequestRejected(QUEUE_FULL, f"{self.waiting:,} requests are waiting already")
         self.waiting += 1
         try:
             async with asyncio.timeout(self.settings.wait_seconds):
                 await self._free.acquire()
         except TimeoutError:
-            raise Refused(QUEUE_FULL, f"no turn within {self.settings.wait_seconds:g} s") from None
+            raise RequestRejected(QUEUE_FULL, f"no slot was free within {self.settings.wait_seconds:g} s") from None
         finally:
             self.waiting -= 1

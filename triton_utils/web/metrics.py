@@ -1,4 +1,4 @@
-"""Figures for Prometheus: ours, and of Triton's the ones that belong to us."""
+"""Figures for Prometheus: those of the web app, and those of Triton that are about this project's models."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from triton_utils.web.errors import CAUSES, Cause
-from triton_utils.web.limits import Turns
+from triton_utils.web.limits import ConcurrencyLimiter
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"  # what every Prometheus reads
 STAGES = ("read", "wait", "triton", "write", "similar", "all")
@@ -42,7 +42,7 @@ class Metrics:
         self.people = Counter("rec_sys_people", "People who were recommended something", registry=self.registry)
         self.reviews = Counter("rec_sys_reviews", "Reviews that were sent", registry=self.registry)
         self.running = Gauge("rec_sys_requests_running", "Requests worked on now", registry=self.registry)
-        self.waiting = Gauge("rec_sys_requests_waiting", "Requests waiting for their turn", registry=self.registry)
+        self.waiting = Gauge("rec_sys_requests_waiting", "Requests waiting for a slot", registry=self.registry)
         self.version = Gauge("rec_sys_model_version", "Version now deployed; 0: none", registry=self.registry)
         self.model = Gauge(
             "rec_sys_model_info",
@@ -55,10 +55,10 @@ class Metrics:
         for stage in STAGES:
             self.stage.labels(stage)
 
-    def watch(self, turns: Turns) -> None:
+    def watch(self, limiter: ConcurrencyLimiter) -> None:
         """Show how full a queue is."""
-        self.running.set_function(lambda: turns.running)
-        self.waiting.set_function(lambda: turns.waiting)
+        self.running.set_function(lambda: limiter.running)
+        self.waiting.set_function(lambda: limiter.waiting)
 
     def deployed(self, version: int, checkpoint: str, products: int) -> None:
         """Show the model that is deployed now."""

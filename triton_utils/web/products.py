@@ -62,11 +62,11 @@ def similar(base: VectorBase, product_id: str, k: int) -> list[Similar]:
     """
     number = base.products.number(product_id)
     first, last = 1, 1 + (base.origin.likeness or base.dim - 1)  # neither the level nor what keeps from owned products
-    asked = np.zeros((1, base.dim), dtype=np.float32)
-    asked[:, first:last] = _unit(base.vectors(np.array([number]))[:, first:last])
-    numbers, _ = base.search(asked, CANDIDATES * k, [np.array([number])])
+    query = np.zeros((1, base.dim), dtype=np.float32)
+    query[:, first:last] = _unit(base.vectors(np.array([number]))[:, first:last])
+    numbers, _ = base.search(query, CANDIDATES * k, [np.array([number])])
     near = numbers[0, numbers[0] != NONE]
-    cosine = _unit(base.vectors(near)[:, first:last]) @ asked[0, first:last]
+    cosine = _unit(base.vectors(near)[:, first:last]) @ query[0, first:last]
     best = np.lexsort((near, -cosine))[:k]
     return [
         Similar(base.products.id(other), base.names[other], score)
@@ -85,11 +85,11 @@ class Products:
 
     Args:
         repository: of the models.
-        changed: told about each version that was read.
+        on_change: called with each version that was read.
     """
 
-    def __init__(self, repository: Path, changed: Callable[[Deployed], None]) -> None:
-        self.repository, self.changed = repository, changed
+    def __init__(self, repository: Path, on_change: Callable[[Deployed], None]) -> None:
+        self.repository, self.on_change = repository, on_change
         self.problem = "not read yet"
         self._deployed: Deployed | None = None
 
@@ -119,7 +119,7 @@ class Products:
             return
         self._deployed, self.problem = deployed, ""
         logger.info("products of version %d: %d", deployed.version, len(deployed.base))
-        self.changed(deployed)
+        self.on_change(deployed)
 
     async def watch(self, seconds: float) -> None:
         """Refresh for ever."""

@@ -1,6 +1,6 @@
 """What the web app reads and writes, as its documentation shows it.
 
-Reviews are read by `rec_sys.inference.read_reviews`, which knows more names for each field; answers are the
+Reviews are read by `rec_sys.inference.read_reviews` under all names of `readers/column_aliases.py`; answers are the
 dataclasses of `rec_sys.inference.recommend`. Tests hold these classes to both.
 """
 
@@ -10,13 +10,15 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rec_sys.dataset.readers.formats import DATES
-from rec_sys.inference import read_reviews
+from rec_sys.dataset.readers.column_aliases import ALIASES, plain
 from triton_utils.web.errors import CAUSES, ErrorBody
 
+SHOWN = 12  # other names of a field that are listed
 
-def _also(names: tuple[str, ...], *shown: str) -> str:
-    return f"also: {', '.join(name for name in names if name not in shown)}"
+
+def _also(field: str, shown: str) -> str:
+    names = [name for name in ALIASES[field] if plain(name) != plain(shown)]
+    return f"also, whatever the case and punctuation: {', '.join(names[:SHOWN])}" + ", ..." * (len(names) > SHOWN)
 
 
 class ReviewIn(BaseModel):
@@ -25,21 +27,21 @@ class ReviewIn(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     reviewerID: str | int | None = Field(  # noqa: N815  the name in the data
-        None, description=f"who wrote it; reviews without it are one person's; {_also(read_reviews.USER, 'reviewerID')}"
+        None, description=f"who wrote it; reviews without it are one person's; {_also('user', 'reviewerID')}"
     )
-    asin: str | int | None = Field(None, description=f"the product's id; {_also(read_reviews.PRODUCT, 'asin')}")
+    asin: str | int | None = Field(None, description=f"the product's id; {_also('product', 'asin')}")
     verified: bool | None = Field(None, description="whether the product was bought; not used")
-    score: float | None = Field(None, ge=1, le=5, description=f"stars; {_also(read_reviews.RATING, 'score')}")
+    score: float | None = Field(None, ge=1, le=5, description=f"stars; {_also('rating', 'score')}")
     product_name: str | None = Field(
         None,
-        description=f"for an unknown id; {_also(read_reviews.PRODUCT_NAME, 'product_name')}",
+        description=f"for an unknown id; {_also('product_name', 'product_name')}",
     )
     product_info: str | None = Field(
-        None, description=f"a description, likewise; {_also(read_reviews.PRODUCT_INFO, 'product_info')}"
+        None, description=f"a description, likewise; {_also('product_info', 'product_info')}"
     )
-    comment: str | None = Field(None, description=f"the review; {_also(read_reviews.TEXT, 'comment')}")
-    title: str | None = Field(None, description=f"its title; {_also(read_reviews.TITLE, 'title')}")
-    date: str | int | None = Field(None, description=f"seconds since 1970 or ISO 8601; {_also(DATES, 'date')}")
+    comment: str | None = Field(None, description=f"the review; {_also('text', 'comment')}")
+    title: str | None = Field(None, description=f"its title; {_also('title', 'title')}")
+    date: str | int | None = Field(None, description=f"seconds since 1970 or ISO 8601; {_also('timestamp', 'date')}")
 
 
 class Item(BaseModel):

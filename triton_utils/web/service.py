@@ -6,14 +6,14 @@ import asyncio
 import logging
 from contextlib import suppress
 
-from rec_sys.errors import VectorBaseError
+from rec_sys.errors import DataError, VectorBaseError
 from rec_sys.inference.read_reviews import parse_users
 from rec_sys.inference.users import User
 from triton_utils.client.async_client import AsyncTritonClient
 from triton_utils.client.attempts import CallSettings
 from triton_utils.errors import TritonError
-from triton_utils.web.errors import BAD_REQUEST, Refused, cause_of
-from triton_utils.web.limits import Turns
+from triton_utils.web.errors import BAD_REQUEST, RequestRejected, cause_of
+from triton_utils.web.limits import ConcurrencyLimiter
 from triton_utils.web.metrics import Metrics
 from triton_utils.web.products import Deployed, Products
 from triton_utils.web.settings import WebSettings
@@ -35,13 +35,13 @@ class Service:
     client: AsyncTritonClient  # there while the app runs
 
     def __init__(self, settings: WebSettings, metrics: Metrics) -> None:
-        def changed(deployed: Deployed) -> None:
+        def show(deployed: Deployed) -> None:
             metrics.deployed(deployed.version, deployed.base.origin.fingerprint, len(deployed.base))
 
         self.settings = settings
-        self.turns = Turns(settings, metrics.stage.labels("wait").observe)
-        self.products = Products(settings.model_repository, changed)
-        metrics.watch(self.turns)
+        self.limiter = ConcurrencyLimiter(settings, metrics.stage.labels("wait").observe)
+        self.products = Products(settings.model_repository, show)
+        metrics.watch(self.limiter)
 
     async def start(self) -> None:
         """Connect; inside the event loop that will use it."""
@@ -62,24 +62,26 @@ class Service:
         """The people of a request.
 
         Raises:
-            RecSysError: it makes no sense.
-            Refused: it asks for too much.
+            RequestRejected: it makes no sense, or asks for too much.
         """
         people = await asyncio.to_thread(self._read, body) if len(body) > LARGE else self._read(body)
         self.check_k(k, len(people))
         return people
 
     def _read(self, body: bytes) -> list[User]:
-        people = parse_users(body, "the body")
+        try:
+            people = parse_users(body, "the body")
+        except DataError as error:
+            raise RequestRejected(BAD_REQUEST, str(error)) from error
         count = sum(len(person.reviews) for person in people)
         if count > self.settings.max_reviews:
-            raise Refused(
+            raise RequestRejected(
                 BAD_REQUEST,
                 f"{count:,} reviews; at most {self.settings.max_reviews:,} are read: leave out a person's oldest ones, "
                 f"or send people in several requests",
             )
-        if len(people) > self.settings.max_people:
-            raise Refused(
+        if len(people) > self.settings.max_users:
+            raise RequestRejected(
                 BAD_REQUEST,
                 f"{len(people):,} people; at most {self.settings.max_people:,} are answered: send them in several "
                 f"requests",
@@ -89,7 +91,7 @@ class Service:
                 values = (person.user_id, review.product_id, review.text, review.product_name, review.product_info)
                 longest = max(map(len, values))
                 if longest > self.settings.max_text:
-                    raise Refused(
+                    raise RequestRejected(
                         BAD_REQUEST,
                         f"a review of {person.user_id[:60]!r} has a field of {longest:,} characters; at most "
                         f"{self.settings.max_text:,} are read: cut it, its beginning is enough",
@@ -97,15 +99,15 @@ class Service:
         return people
 
     def check_k(self, k: int, people: int) -> None:
-        """Refuse an answer that would be too large.
+        """Reject an answer that would be too large.
 
         Raises:
-            Refused: it would.
+            RequestRejected: it would.
         """
         if k > self.settings.max_k:
-            raise Refused(BAD_REQUEST, f"k={k:,}; at most {self.settings.max_k:,} products are given")
+            raise RequestRejected(BAD_REQUEST, f"k={k:,}; at most {self.settings.max_k:,} products are given")
         if k * people > self.settings.max_answers:
-            raise Refused(
+            raise RequestRejected(
                 BAD_REQUEST,
                 f"{people:,} people times k={k:,} products; at most {self.settings.max_answers:,} are given in one "
                 f"answer: give a smaller k, or send people in several requests",

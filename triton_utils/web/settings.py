@@ -33,14 +33,14 @@ class WebSettings(Settings):
     max_body: int = Field(4_194_304, ge=1_000, description="bytes of a request")
     body_seconds: float = Field(10, gt=0, description="that a request may take to arrive")
     max_reviews: int = Field(2_000, ge=1, le=20_000, description="reviews in one request")
-    max_people: int = Field(500, ge=1, le=1_000, description="people in one request")
+    max_users: int = Field(500, ge=1, le=1_000, description="people in one request")
     max_text: int = Field(50_000, ge=100, le=100_000, description="characters of one field of a review")
     max_k: int = Field(1_000, ge=1, description="products per person")
     max_answers: int = Field(20_000, ge=1, description="people times products in one answer")
 
     running: int = Field(16, ge=1, description="requests worked on at once")
-    waiting: int = Field(64, ge=0, description="requests that may wait for their turn; the next one is refused")
-    wait_seconds: float = Field(15, gt=0, description="that a request may wait for its turn")
+    waiting: int = Field(64, ge=0, description="requests that may wait for a slot; the next one is rejected")
+    wait_seconds: float = Field(15, gt=0, description="that a request may wait for a slot")
     rate: float = Field(1_000, ge=0, description="requests per second of one client address; 0: no limit")
 
     check_seconds: float = Field(1, gt=0, description="between two looks for a newly deployed version")

@@ -7,11 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rec_sys.dataset.readers.column_aliases import ALIASES, find_columns
-from rec_sys.dataset.readers.formats import FORMATS, NONE, ColumnNames, Names, ReviewFormat, read_number
+from rec_sys.dataset.readers.column_aliases import ALIASES, all_columns, plain
+from rec_sys.dataset.readers.formats import (
+    FIELDS,
+    FORMATS,
+    GENERIC,
+    NONE,
+    ColumnNames,
+    Names,
+    ReviewFormat,
+    read_number,
+)
 from rec_sys.errors import DataError
-
-INTERACTIONS = "interactions"  # the format of last resort: columns with usual names
 
 
 def choose_format(
@@ -34,19 +41,21 @@ def choose_format(
     if mapped.get("order"):
         mapped.setdefault("timestamp", ())  # who names the order means it
     spared = {field for field in ("rating", "text") if mapping.get(field) == NONE}
+    present = {plain(name) for name in header}
     known = [
         replace(format_, **mapped, required=tuple(field for field in format_.required if field not in spared))
         for format_ in FORMATS
-        if not format_.one_of or any(mark in header for mark in format_.one_of)
+        if not format_.one_of or any(plain(mark) in present for mark in format_.one_of)
     ]
-    generic = _by_aliases(header, mapped)
+    needed = ("user", "product") if interactions else GENERIC.required
+    generic = _fitted(replace(GENERIC, **mapped, required=needed), header, mapped)
     if interactions:
-        known = [generic] = [replace(generic, required=("user", "product"))]
-    elif len(known) == 1 and not known[0].one_of:  # it looks like nothing in particular
-        known.append(generic)
-    chosen = next((format_ for format_ in known if not format_.missing(header)), None)
+        known = [generic]
+    chosen = next((_fitted(one, header, mapped) for one in known if not _as_written(one, header).missing(header)), None)
+    if chosen is None and not generic.missing(header) and _has_what_its_kind_has(generic, known, header, mapped):
+        chosen = generic
     if chosen is None:
-        raise DataError(_what_is_missing(header, known, path, interactions))
+        raise DataError(_what_is_missing(header, known if known[0].one_of else [*known, generic], path, interactions))
     if mapping:
         chosen = replace(chosen, name=f"{chosen.name}, mapped columns")
     # A column that is nowhere in the file means "no ratings"; one that is empty in a row means a bad row.
@@ -60,18 +69,50 @@ def given_columns(header: Collection[str], columns: ColumnNames, path: Path) -> 
         DataError: the file does not have one of them.
     """
     given: dict[str, str] = columns.model_dump(exclude_none=True)
+    written = {plain(name): name for name in header}
     for field, name in given.items():
         if name not in header and name != NONE:
-            raise DataError(f"{path} has no column {name!r} (data.columns.{field}={name}); it has {_listed(header)}")
+            if plain(name) not in written:
+                raise DataError(
+                    f"{path} has no column {name!r} (data.columns.{field}={name}); it has {_listed(header)}"
+                )
+            given[field] = written[plain(name)]
     return given
 
 
-def _by_aliases(header: Collection[str], mapped: Mapping[str, Names]) -> ReviewFormat:
-    """The format of a file whose columns bear usual names; what is settled by the settings is not looked for."""
-    taken = {name for names in mapped.values() for name in names}
-    found = find_columns([name for name in header if name not in taken])
-    names: dict[str, Any] = {field: (found[field],) if field in found else () for field in ALIASES} | dict(mapped)
-    return ReviewFormat(name=INTERACTIONS, one_of=(), **names, may_be_unrated=True)
+def _as_written(format_: ReviewFormat, header: Collection[str]) -> ReviewFormat:
+    """The format with the names of its columns as the file writes them; those it lacks are left out."""
+    written: dict[str, str] = {}
+    for name in header:
+        written.setdefault(plain(name), name)
+
+    def own(field: str) -> Names:
+        names = getattr(format_, field)
+        found = (name if name in header else written.get(plain(name)) for name in names)
+        return tuple(dict.fromkeys(name for name in found if name is not None))
+
+    return replace(format_, **dict[str, Any]({field: own(field) for field in FIELDS}))
+
+
+def _fitted(format_: ReviewFormat, header: Collection[str], mapped: Mapping[str, Names]) -> ReviewFormat:
+    """The format as the file writes it, each field that it leaves empty filled with a column of a usual name."""
+    own = _as_written(format_, header)
+    given = {field: getattr(own, field)[0] for field in FIELDS if getattr(own, field)}
+    taken = {name for field in FIELDS for name in getattr(own, field)}
+    usual = all_columns([name for name in header if name not in taken or name in given.values()], given)
+    left = [field for field in FIELDS if field in usual and field not in given and field not in mapped]
+    filled: dict[str, Any] = {field: usual[field][:1] for field in left}
+    if "timestamp" in given or "timestamp" in filled:
+        filled.pop("order", None)
+    return replace(own, **filled)
+
+
+def _has_what_its_kind_has(
+    generic: ReviewFormat, known: list[ReviewFormat], header: Collection[str], mapped: Mapping[str, Names]
+) -> bool:
+    """Whether a file that looks like a known format has, by usual names, all that this format needs."""
+    needed = set(known[0].required) - mapped.keys() if known[0].one_of else set()
+    return all(any(name in header for name in getattr(generic, field)) for field in needed)
 
 
 def _what_is_missing(header: Collection[str], known: list[ReviewFormat], path: Path, interactions: bool) -> str:
@@ -85,7 +126,7 @@ def _what_is_missing(header: Collection[str], known: list[ReviewFormat], path: P
             f"{_listed(header)}: name the right one with data.columns.{field}=...{other}"
         )
     formats = [f"{format_.name} ({', '.join(_required_names(format_))})" for format_ in FORMATS]
-    usual = f"{INTERACTIONS} ({', '.join(ALIASES[field][0] for field in ('user', 'product', 'timestamp'))})"
+    usual = f"{GENERIC.name} ({', '.join(ALIASES[field][0] for field in ('user', 'product', 'timestamp'))})"
     first = " (is this a row, and the header missing?)" if all(map(_is_number, header)) else ""
     return (
         f"{path} is of no known format: it has the columns {_listed(header)}{first}; known formats: "

@@ -28,6 +28,8 @@ DATES = ("unixReviewTime", "timestamp", "reviewTime", "ReviewTime", "date", "Dat
 NONE = "none"  # in place of a column's name: the field is not read though the file may have a column for it
 MAX_PLACE = 2**53  # whole numbers beyond are not exact in a file of floats
 
+FIELDS = ("user", "product", "rating", "timestamp", "order", "text", "title", "product_name")
+
 Names = tuple[str, ...]
 Order = Literal["time", "column", "list", "file"]  # what a person's reviews are ordered by
 
@@ -83,8 +85,7 @@ class ReviewFormat:
 
     def unread(self, header: Collection[str]) -> list[str]:
         """The columns that are not looked at."""
-        fields = ("user", "product", "rating", "timestamp", "order", "text", "title", "product_name")
-        read = {name for field in fields for name in getattr(self, field)}
+        read = {name for field in FIELDS for name in getattr(self, field)}
         return [name for name in header if name not in read]
 
     def missing(self, header: Collection[str]) -> list[str]:
@@ -194,6 +195,9 @@ FORMATS = (  # the first that fits is taken
     ),
 )
 
+GENERIC = ReviewFormat(  # of last resort: columns with usual names, see `column_aliases`
+    name="interactions", one_of=(), user=(), product=(), rating=(), timestamp=(), may_be_unrated=True
+)
 
 LISTS = ReviewFormat(
     name="lists",

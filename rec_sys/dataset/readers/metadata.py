@@ -12,16 +12,10 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rec_sys.dataset.readers.column_aliases import ALIASES, plain
+from rec_sys.dataset.readers.column_aliases import PRODUCT_ALIASES, Columns, all_columns
 from rec_sys.dataset.readers.formats import read_id, read_text
 from rec_sys.dataset.readers.rows import RawFile, peek
 from rec_sys.errors import DataError
-
-ID = ("parent_asin", "asin", "product_id", "item_id", "id")
-NAME = ("title", "name", "product_name", "ProductName")
-CATEGORIES = ("categories", "category", "main_category")
-BRAND = ("brand", "store", "manufacturer")
-DESCRIPTION = ("description", "features", "feature", "text")
 
 MAX_NAME = 300  # characters
 MAX_DESCRIPTION = 1_000  # characters; the encoder reads about as many
@@ -54,12 +48,13 @@ def read_products(path: Path, counts: Counter[str] | None = None) -> Iterator[Pr
     """
     counts = Counter() if counts is None else counts
     header, rows = peek(RawFile(path))
-    ids = (*ID, *(name for name in header if plain(name) in ALIASES["product"]))
-    for what, names in (("id", ids), ("name or text", NAME + DESCRIPTION)):
-        if not any(name in header for name in names):
+    columns = all_columns(header, aliases=PRODUCT_ALIASES)
+    for what, fields in (("id", ("id",)), ("name or text", ("name", "description"))):
+        if not any(field in columns for field in fields):
+            names = [alias for field in fields for alias in PRODUCT_ALIASES[field][:6]]
             raise DataError(
                 f"{path} has no column for the {what} of a product; it has {', '.join(map(repr, header[:20]))}; "
-                f"expected one of {', '.join(names)}: rename the column"
+                f"expected one of {', '.join(names)}, ...: rename the column"
             )
     seen: set[str] = set()
     for _, row in rows:
@@ -67,13 +62,13 @@ def read_products(path: Path, counts: Counter[str] | None = None) -> Iterator[Pr
         if isinstance(row, str):
             counts["broken"] += 1
             continue
-        product_id = read_id(row, ids)
+        product_id = read_id(row, columns["id"])
         if not product_id:
             counts["no id"] += 1
         elif product_id in seen:
             counts["repeated"] += 1
         else:
-            product = product_of(product_id, row)
+            product = product_of(product_id, row, columns)
             if product.text:
                 seen.add(product_id)
                 yield product
@@ -84,15 +79,22 @@ def read_products(path: Path, counts: Counter[str] | None = None) -> Iterator[Pr
         raise DataError(f"{path} holds no usable product ({found}); expected rows with an id and a name or text")
 
 
-def product_of(product_id: str, row: Mapping[str, Any]) -> Product:
-    """The product of a raw row."""
-    name = _cut(_clean(next(_parts(row, NAME), "")), MAX_NAME)
+def product_of(product_id: str, row: Mapping[str, Any], columns: Mapping[str, Columns] | None = None) -> Product:
+    """The product of a raw row.
+
+    Args:
+        product_id: its id.
+        row: the fields.
+        columns: by field, the columns that may hold it; None: found by their names.
+    """
+    columns = all_columns(row, aliases=PRODUCT_ALIASES) if columns is None else columns
+    name = _cut(_clean(next(_parts(row, columns.get("name", ())), "")), MAX_NAME)
     if "getTime(" in name:  # scripts of 2018's pages that were taken for titles
         name = ""
-    categories = ", ".join(dict.fromkeys(filter(None, map(_clean, _parts(row, CATEGORIES)))))
-    brand = _clean(next(_parts(row, BRAND), ""))
-    description = _cut(" ".join(filter(None, map(_clean, _parts(row, DESCRIPTION)))), MAX_DESCRIPTION)
-    known = (name, _cut(categories, MAX_NAME), brand, description)
+    categories = ", ".join(dict.fromkeys(filter(None, map(_clean, _parts(row, columns.get("categories", ()))))))
+    brand = _clean(next(_parts(row, columns.get("brand", ())), ""))
+    about = " ".join(filter(None, map(_clean, _parts(row, columns.get("description", ())))))
+    known = (name, _cut(categories, MAX_NAME), brand, _cut(about, MAX_DESCRIPTION))
     return Product(product_id, name, ". ".join(part.rstrip(".") for part in known if part))
 
 

@@ -1,4 +1,4 @@
-"""Training batches: some people, one history per review that can be predicted from the other ones of its user."""
+"""Training batches: some users, one history per review that can be predicted from the other ones of its user."""
 
 from __future__ import annotations
 
@@ -11,43 +11,40 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from rec_sys.arrays import Ints, Vectors
+from rec_sys.arrays import Ints
 from rec_sys.dataset.splits import histories_around, histories_before
 from rec_sys.dataset.table import ReviewTable
 from rec_sys.recommenders.graph.history_batch import HistoryBatch, make_history_batch
+from rec_sys.recommenders.graph.settings import TrainSettings
 
 Context = Literal["around", "before"]
-STEPS_PER_EPOCH = 50  # at least, where there are that many people
 
 
 @dataclass(frozen=True)
 class Batch:
     """The histories of some users and the product each is to predict."""
 
-    users: Tensor  # (num_people,) user numbers, ascending; their reviews must not be seen by the product tower
+    users: Tensor  # (num_batch_users,) user numbers, ascending; their reviews must not be seen by the product tower
     histories: HistoryBatch
-    target: Tensor  # (num_users,) product numbers
-    rating: Tensor  # (num_users,) stars, nan where unknown
+    target: Tensor  # (num_histories,) product numbers
+    rating: Tensor  # (num_histories,) nan where unknown
 
     def to(self, device: torch.device) -> Batch:
         return Batch(self.users.to(device), self.histories.to(device), self.target.to(device), self.rating.to(device))
 
 
 class UserDataset(Dataset[int]):
-    """People with at least two training reviews; `collate` turns some of them into a batch.
+    """Users with at least two training reviews; `collate` turns some of them into a batch.
 
     Args:
-        table: the reviews.
+        table: the reviews, with the vectors of their texts.
         train: (n,) ascending review numbers to learn from.
-        review_text: (num_reviews, text_dim) embeddings.
         max_history: reviews of a history, at most.
         context: a review is predicted from all others of its author ("around") or from the ones before it.
     """
 
-    def __init__(
-        self, table: ReviewTable, train: Ints, review_text: Vectors, max_history: int, context: Context = "around"
-    ) -> None:
-        self.table, self.train, self.review_text = table, train, review_text
+    def __init__(self, table: ReviewTable, train: Ints, max_history: int, context: Context = "around") -> None:
+        self.table, self.train = table, train
         self.max_history, self.context = max_history, context
         user = table.user[train]
         follows = np.concatenate([[False], user[1:] == user[:-1]])  # not the first review of its author
@@ -68,7 +65,7 @@ class UserDataset(Dataset[int]):
         histories = find(self.table, targets, among=self.train, limit=self.max_history)
         return Batch(
             users=torch.from_numpy(chosen),
-            histories=make_history_batch(histories, self.review_text, self.table.rating, self.table.timestamp),
+            histories=make_history_batch(histories, self.table.text, self.table.rating, self.table.timestamp),
             target=torch.from_numpy(self.table.product[targets]),
             rating=torch.from_numpy(self.table.rating[targets]),
         )
@@ -93,19 +90,17 @@ class EpochSampler(Sampler[int]):
         yield from np.random.default_rng([self.seed, self.epoch()]).permutation(self.length).tolist()
 
 
-def users_at_once(dataset: UserDataset, users_per_batch: int) -> int:
-    """People in a batch: at most a fiftieth of all."""
-    return max(1, min(users_per_batch, len(dataset) // STEPS_PER_EPOCH))
+def users_at_once(dataset: UserDataset, settings: TrainSettings) -> int:
+    """Users in a batch: so few that an epoch has `min_steps` steps."""
+    return max(1, min(settings.users_per_batch, len(dataset) // settings.min_steps))
 
 
-def batches(
-    dataset: UserDataset, users_per_batch: int, seed: int, epoch: Callable[[], int] = lambda: 0
-) -> DataLoader[Batch]:
-    """A loader of batches of at most a fiftieth of all people.
+def batches(dataset: UserDataset, settings: TrainSettings, epoch: Callable[[], int] = lambda: 0) -> DataLoader[Batch]:
+    """A loader of batches of at most a fiftieth (`min_steps`) of all users.
 
     Whoever is in the batch is missing from the product side of the graph, which must not become thin; and a small data
     set needs its steps: with ten an epoch it takes many epochs to leave plain popularity behind.
     """
-    size = users_at_once(dataset, users_per_batch)
-    sampler = EpochSampler(len(dataset), seed, epoch)
+    size = users_at_once(dataset, settings)
+    sampler = EpochSampler(len(dataset), settings.seed, epoch)
     return DataLoader(dataset, batch_size=size, sampler=sampler, collate_fn=dataset.collate)  # type: ignore[arg-type]

@@ -1,41 +1,48 @@
-"""What happens around the epochs: the best model is published, a line is printed, a bar moves."""
+"""What happens around the epochs: the best network is kept, figures are logged, progress is told."""
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import lightning
-from lightning.pytorch.callbacks import Callback, Checkpoint
-from tqdm import tqdm
+import torch
+from lightning.pytorch.callbacks import Callback, TrainedGraph
 
+from rec_sys.progress import Progress, ProgressCallback
+from rec_sys.recommenders.graph.product_tower import ProductStates
 from rec_sys.recommenders.graph.task import GraphTask
 
-History = list[dict[str, float]]
+logger = logging.getLogger(__name__)
+
+Figures = dict[str, float]
 
 
-class PublishBest(Checkpoint):
-    """Hands the model over whenever its validation figure is the best so far, so that a stopped run leaves a good one.
+class KeepBest(TrainedGraph):
+    """Keeps weights and product states of the epoch with the best validation figure in memory.
 
     A `Checkpoint` to Lightning, which calls those after the task has logged its validation figures.
 
     Args:
         monitor: the figure.
         mode: "max" or "min".
-        checkpoint: where `publish` writes; a resumed run whose checkpoint is gone begins a new best.
-        publish: called with the task and the figures of the epoch.
+        on_best: given the product states of each better epoch, so that a stopped run leaves its best network.
+        has_best: whether what `on_best` wrote before a resume is still there; otherwise the resumed run starts a new
+            best.
     """
 
     def __init__(
-        self, monitor: str, mode: str, checkpoint: Path, publish: Callable[[GraphTask, dict[str, float]], None]
+        self, monitor: str, mode: str, on_best: Callable[[ProductStates], None] | None = None, has_best: bool = False
     ) -> None:
-        self.monitor, self.mode, self.checkpoint, self.publish = monitor, mode, checkpoint, publish
+        self.monitor, self.mode, self.on_best, self.has_best = monitor, mode, on_best, has_best
         self.epochs_now = 0  # of this process, without the ones before a resume
         self.best: float | None = None
         self.best_epoch = -1
-        self.history: History = []  # figures of every epoch
+        self.history: list[Figures] = []  # figures of every epoch
+        self.weights: dict[str, torch.Tensor] = {}  # of the best epoch of this process; empty where none was better
+        self.states: ProductStates | None = None  # of that epoch
         self.started = 0.0
 
     def on_train_batch_start(
@@ -54,10 +61,14 @@ class PublishBest(Checkpoint):
         value = figures[self.monitor]
         if self.best is None or (value > self.best if self.mode == "max" else value < self.best):
             self.best, self.best_epoch = value, trainer.current_epoch
-            self.publish(pl_module, figures)
-        tqdm.write(self._line(figures, trainer.max_epochs))
+            self.weights = {name: tensor.cpu().clone() for name, tensor in pl_module.model.state_dict().items()}
+            states = pl_module.product_states()
+            self.states = ProductStates(states.history.cpu(), states.target.cpu())
+            if self.on_best is not None:
+                self.on_best(self.states)
+        logger.info("%s", self._line(figures, trainer.max_epochs))
 
-    def _line(self, figures: dict[str, float], max_epochs: int | None) -> str:
+    def _line(self, figures: Figures, max_epochs: int | None) -> str:
         epoch = int(figures["epoch"])
         shown = [f"epoch {epoch + 1:>3}/{max_epochs}", f"loss {figures['train/loss']:.4f}"]
         for name, label in (("recall_at_10", "R@10"), ("ndcg_at_10", "N@10"), ("rating_mae", "rating MAE")):
@@ -72,30 +83,33 @@ class PublishBest(Checkpoint):
         return {"best": self.best, "best_epoch": self.best_epoch, "history": self.history}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        if self.checkpoint.is_file():
+        if self.has_best:
             self.best, self.best_epoch = state_dict["best"], state_dict["best_epoch"]
         self.history = state_dict["history"]
 
 
-class EpochBar(Callback):
-    """A bar within each epoch, gone when it ends; none where the output is no terminal."""
+class TellProgress(Callback):
+    """Tells how far each epoch is.
 
-    bar: tqdm[Any] | None = None
+    Args:
+        progress: is told.
+    """
+
+    def __init__(self, progress: ProgressCallback) -> None:
+        self.progress = progress
 
     def on_train_batch_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         if batch_idx == 0:
-            name = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
-            total = int(trainer.num_training_batches)
-            self.bar = tqdm(total=total, desc=name, unit="batch", leave=False, dynamic_ncols=True, disable=None)
+            self.progress(self._at(trainer, 0))
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if self.bar is not None:
-            self.bar.update()
+        self.progress(self._at(trainer, batch_idx + 1))
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        if self.bar is not None:
-            self.bar.close()
+    @staticmethod
+    def _at(trainer: lightning.Trainer, done: int) -> Progress:
+        stage = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+        return Progress(stage, done, int(trainer.num_training_batches), "batches")

@@ -1,218 +1,166 @@
-"""A checkpoint: weights together with everything that made them and that serving needs.
-
-The file is in the safetensors format, so nothing in it can run code. It holds the network's weights, the states of
-all products as computed on the training graph, the products' ids and names, and as JSON the settings, the encoder, the
-data's fingerprint and the metrics.
-"""
+"""A trained graph model in memory, ready to recommend; saved and loaded whole."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.numpy import save_file
 from torch import Tensor
 
-from rec_sys.errors import CheckpointError, ConfigError
-from rec_sys.files import atomic_file, sha256_of
+from rec_sys.files import write_json
 from rec_sys.ids import IdMap
-from rec_sys.paths import Paths, typed
-from rec_sys.recommenders.graph.cold_start import Calibration, ColdItemEncoder, TextNeighbourBank
-from rec_sys.recommenders.graph.item_factors import Blend
-from rec_sys.recommenders.graph.network import GraphModel
+from rec_sys.recommenders.artifact import OLD_SUFFIX, Manifest, writing_artifact
+from rec_sys.recommenders.graph.cold_start import ColdItemEncoder, TextNeighbourBank
+from rec_sys.recommenders.graph.network import GraphNetwork
 from rec_sys.recommenders.graph.product_tower import ProductStates
-from rec_sys.recommenders.graph.settings import GraphModelSettings
+from rec_sys.recommenders.graph.settings import Blend, Calibration, layout_of
+from rec_sys.recommenders.graph.stored import (
+    KIND,
+    PRODUCTS_FILE,
+    WEIGHTS_FILE,
+    Arrays,
+    StoredGraph,
+    header_of,
+    read_stored,
+    unfit,
+)
+from rec_sys.recommenders.graph.vector_layout import VectorLayout
 
-logger = logging.getLogger(__name__)
-
-FORMAT = "rec_sys graph model 3"
-SUFFIX = ".ckpt"
-UNWRITTEN_FACTOR_WEIGHT = 0.1  # `Welcome.memory_share` of files that do not tell it
-TORCH_FILE = b"PK\x03\x04"  # how the files of torch.save begin
+UNSAVED = Path("model")
 
 
 @dataclass(frozen=True)
-class Checkpoint:
-    """A trained model, ready to recommend."""
+class TrainedGraph:
+    """A trained graph model."""
 
-    model: GraphModel  # in eval mode
-    states: ProductStates  # of the products below
+    network: GraphNetwork  # in eval mode
+    states: ProductStates  # of the products below, with item factors and exclusion codes where there are any
     products: IdMap
     names: list[str]  # one per product; empty where none is known
     info: dict[str, Any]  # "settings", "encoder", "data", "metrics", ...: plain JSON
-    fingerprint: str  # sha256 of the file
-    path: Path
-    bank: TextNeighbourBank | None = None  # what new products are compared with
+    blend: Blend | None = None  # what stands beside the network's vectors
+    bank: TextNeighbourBank | None = None  # what cold items are compared with
+    fingerprint: str = ""  # of its files; "" before it is saved
+    path: Path = UNSAVED
+    complete: bool = True  # false: training did not end
+
+    @property
+    def name(self) -> str:
+        """Of the model."""
+        return self.path.name.removesuffix(OLD_SUFFIX)
+
+    @property
+    def text_dim(self) -> int:
+        """Of a text's vector; 0: the model reads no texts."""
+        return self.network.text_dim
+
+    @property
+    def layout(self) -> VectorLayout:
+        """Of the vectors of this model."""
+        return layout_of(self.network.settings.dim, self.blend)
 
     @cached_property
-    def new_products(self) -> ColdItemEncoder:
+    def cold_items(self) -> ColdItemEncoder:
         """What turns texts into states of products that nobody has reviewed."""
-        return ColdItemEncoder(self.model.product_tower, self.states, self.bank).eval()
+        return ColdItemEncoder(self.network.product_tower, self.states, self.bank, self.blend).eval()
 
-    def graph_alone(self) -> ProductStates:
-        """What the network says of all products, without memory, colours, and what new ones take after others."""
-        dim = self.model.settings.dim
-        plain = self.states.graph_alone(dim)
-        if self.bank is None or not len(self.bank.cold_items):
-            return plain
-        cold_items = self.bank.cold_items
-        history, target = plain.history.clone(), plain.target.clone()
-        with torch.no_grad():
-            own = self.model.product_tower.of_text(self.bank.text[cold_items].float()).graph_alone(dim)
-        history[cold_items], target[cold_items] = own.history, own.target
-        return ProductStates(history, target)
+    def network_alone(self) -> TrainedGraph:
+        """The network without item factors, exclusion codes, and what cold items take after others."""
+        states = self.states.network_alone(self.layout)
+        if self.bank is not None and len(self.bank.cold_items):
+            cold = self.bank.cold_items
+            history, target = states.history.clone(), states.target.clone()
+            with torch.no_grad():
+                own = self.network.product_tower.of_text(self.bank.text[cold].float())
+            history[cold], target[cold] = own.history, own.target
+            states = ProductStates(history, target)
+        return replace(self, states=states, blend=None)
 
-    def describe_new(self, text: Tensor) -> ProductStates:
+    def describe_cold_items(self, text: Tensor) -> ProductStates:
         """States of products that nobody has reviewed, from their texts, (n, text_dim)."""
-        return self.new_products.describe(text)
+        return self.cold_items.describe(text)
+
+    def stored(self) -> StoredGraph:
+        """The same as plain values and arrays; memory is shared where it can be."""
+        arrays: Arrays = {f"model.{name}": _array(value) for name, value in self.network.state_dict().items()}
+        arrays["states.history"], arrays["states.target"] = _array(self.states.history), _array(self.states.target)
+        calibration: Calibration | None = None
+        if self.bank is not None:
+            arrays["bank.text"], arrays["bank.known"] = _array(self.bank.text), _array(self.bank.known)
+            calibration = self.bank.calibration
+        return StoredGraph(
+            settings=self.network.settings,
+            text_dim=self.network.text_dim,
+            review_texts=self.network.review_texts,
+            blend=self.blend,
+            calibration=calibration,
+            arrays=arrays,
+            products=self.products,
+            names=self.names,
+            info=self.info,
+            fingerprint=self.fingerprint,
+            path=self.path,
+            complete=self.complete,
+        )
 
 
-def save_checkpoint(
-    path: Path,
-    model: GraphModel,
-    states: ProductStates,
-    products: IdMap,
-    names: list[str],
-    info: Mapping[str, Any],
-    bank: TextNeighbourBank | None = None,
-) -> None:
-    """Write a checkpoint, atomically."""
-    tensors = {f"model.{name}": value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    tensors["states.history"] = states.history.detach().cpu().contiguous()
-    tensors["states.target"] = states.target.detach().cpu().contiguous()
-    if bank is not None:
-        tensors["readable.text"] = bank.text.detach().cpu().contiguous()
-        tensors["readable.known"] = bank.known.detach().cpu().contiguous()
-    tensors["products"] = _text_tensor({"ids": products.ids, "names": names})
-    header = {
-        "format": FORMAT,
-        "model": model.settings.model_dump_json(),
-        "num_products": str(model.num_products),
-        "text_dim": str(model.text_dim),
-        "review_texts": str(int(model.review_texts)),
-        "memory": model.blend.model_dump_json() if model.blend else "",
-        "welcome": bank.calibration.model_dump_json() if bank else "",
-        "info": orjson.dumps(dict(info), option=orjson.OPT_SERIALIZE_NUMPY).decode(),
-    }
-    with atomic_file(path) as temporary:
-        save_file(tensors, temporary, metadata=header)
+def save_checkpoint(folder: Path, trained: TrainedGraph) -> None:
+    """Write a model as a folder, whole or not at all; `trained.complete` goes into its manifest."""
+    stored = trained.stored()
+    manifest = Manifest(
+        kind=KIND, complete=trained.complete, settings=stored.settings.model_dump(mode="json"), info=trained.info
+    )
+    with writing_artifact(folder, manifest) as temporary:
+        save_file(stored.arrays, temporary / WEIGHTS_FILE, metadata=header_of(stored))
+        write_json(temporary / PRODUCTS_FILE, {"ids": stored.products.ids, "names": stored.names})
 
 
-def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint.
+def load_checkpoint(path: Path) -> TrainedGraph:
+    """Read a trained graph model.
+
+    Args:
+        path: its folder, or a file of before there were folders.
 
     Raises:
-        CheckpointError: it is missing, damaged, or not a checkpoint of this package.
+        CheckpointError: it is missing, damaged, or not a graph model.
     """
-    if not path.is_file():
-        raise CheckpointError(f"no checkpoint at {path}; {_train_first(path.parent)}")
-    header = read_header(path)
+    return from_stored(read_stored(path))
+
+
+def from_stored(stored: StoredGraph) -> TrainedGraph:
+    """The network and tensors of a stored model.
+
+    Raises:
+        CheckpointError: a weight does not fit.
+    """
+    tensors = {name: torch.from_numpy(value) for name, value in stored.arrays.items()}
+    network = GraphNetwork(stored.settings, len(stored.products), stored.text_dim, stored.review_texts)
     try:
-        settings = GraphModelSettings.read(orjson.loads(header["model"]), "model")
-        num_products, text_dim = int(header["num_products"]), int(header["text_dim"])
-        model = GraphModel(settings, num_products, text_dim, header["review_texts"] == "1")
-        if header["item_factors"]:
-            model.blend = Blend.read(orjson.loads(header["item_factors"]), "memory")
-        with safe_open(path, framework="pt") as file:
-            tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        model.load_state_dict({name[6:]: value for name, value in tensors.items() if name.startswith("model.")})
-        products = orjson.loads(tensors["products"].numpy().tobytes())
+        network.load_state_dict({name[6:]: value for name, value in tensors.items() if name.startswith("model.")})
         states = ProductStates(tensors["states.history"], tensors["states.target"])
         bank = None
-        if header["welcome"]:
-            kept = orjson.loads(header["welcome"])
-            calibration = Calibration.read({"memory_share": UNWRITTEN_FACTOR_WEIGHT, **kept}, "welcome")
-            bank = TextNeighbourBank(tensors["readable.text"], tensors["readable.known"], calibration)
-    except (ConfigError, SafetensorError, RuntimeError, KeyError, ValueError) as error:
-        raise CheckpointError(
-            f"{path} does not fit this version of rec_sys ({_first_reason(error)}); train again or name another"
-        ) from error
-    return Checkpoint(
-        model=model.eval(),
+        if stored.calibration is not None:
+            bank = TextNeighbourBank(tensors["bank.text"], tensors["bank.known"], stored.calibration)
+    except (RuntimeError, KeyError) as error:
+        raise unfit(stored.path, error) from error
+    return TrainedGraph(
+        network=network.eval(),
         states=states,
-        products=IdMap(products["ids"], "product"),
-        names=products["names"],
-        info=orjson.loads(header["info"]),
-        fingerprint=sha256_of(path),
-        path=path,
+        products=stored.products,
+        names=stored.names,
+        info=stored.info,
+        blend=stored.blend,
         bank=bank,
+        fingerprint=stored.fingerprint,
+        path=stored.path,
+        complete=stored.complete,
     )
 
 
-def read_header(path: Path) -> dict[str, str]:
-    """The checkpoint's metadata, without reading its weights.
-
-    Raises:
-        CheckpointError: damaged, or not a checkpoint of this package.
-    """
-    try:
-        with safe_open(path, framework="pt") as file:
-            header: dict[str, str] = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        if _is_torch_file(path):
-            raise CheckpointError(
-                f"{path} is a file of PyTorch, such as a state to resume training from; name a checkpoint, or go on "
-                f"training with {typed('train.resume', path)}"
-            ) from error
-        raise CheckpointError(
-            f"{path} is damaged or not a checkpoint ({error}); name another or train again"
-        ) from error
-    if header.get("format") != FORMAT:
-        raise CheckpointError(f"{path} holds {header.get('format', 'something else')!r}; expected {FORMAT!r}")
-    return header
-
-
-def find_checkpoint(name: str, folder: Path) -> Path:
-    """The checkpoint a command should use.
-
-    Args:
-        name: a path, a name in `folder` with or without the suffix, or "" for the newest good one there.
-        folder: where checkpoints are kept.
-
-    Raises:
-        CheckpointError: there is none.
-    """
-    if name:
-        for path in (Path(name), folder / name, folder / f"{name}{SUFFIX}"):
-            if path.is_file():
-                return path
-        raise CheckpointError(f"no checkpoint {name!r}, neither as a path nor in {folder}; {_train_first(folder)}")
-    for path in sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: path.stat().st_mtime_ns, reverse=True):
-        try:
-            read_header(path)
-        except CheckpointError as error:
-            logger.warning("passed over: %s", error)
-            continue
-        return path
-    raise CheckpointError(f"no checkpoint in {folder}; {_train_first(folder)}")
-
-
-def _train_first(folder: Path) -> str:
-    """The advice to train, with the work folder to which a folder of checkpoints belongs."""
-    return f"train one first: uv run -m rec_sys.train.train{Paths(work_dir=folder.parent).option}"
-
-
-def _first_reason(error: Exception) -> str:
-    """The first line that says something: torch lists the weights that do not fit below a headline."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return next((line for line in lines if not line.endswith(":")), type(error).__name__)
-
-
-def _is_torch_file(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(len(TORCH_FILE)) == TORCH_FILE
-    except OSError:
-        return False
-
-
-def _text_tensor(value: Any) -> Tensor:
-    return torch.from_numpy(np.frombuffer(orjson.dumps(value), dtype=np.uint8).copy())
+def _array(tensor: Tensor) -> Any:
+    return np.ascontiguousarray(tensor.detach().cpu().numpy())

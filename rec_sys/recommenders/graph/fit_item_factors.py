@@ -1,175 +1,278 @@
-"""After the network: memory and colours are made, and validation says how much they count."""
+"""Fit item factors and exclusion codes to a trained network; validation says how much they weigh.
+
+The item-item model is EASE, to which consecutive products of a user and the product texts count as further users
+(collective EASE: Jeunen, Van Balen and Goethals 2020). All candidates are scored in one pass over the validation users:
+a score is a weighted sum of two inner products, so each is computed once and the weights are tried on it.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch.nn import functional
 
-from rec_sys.arrays import Ints, Vectors
-from rec_sys.dataset.dataset import Data
-from rec_sys.dataset.splits import Split
+from rec_sys.arrays import Floats, Ints, Vectors
+from rec_sys.dataset.dataset import Dataset
 from rec_sys.errors import ConfigError
-from rec_sys.metrics.protocol import RankingReport, evaluate
+from rec_sys.metrics.grid_search import grid_search
+from rec_sys.metrics.ranking import Ranks, rank_targets
+from rec_sys.metrics.validation import Block, blocks_of, mean_value, validation_score
 from rec_sys.recommenders.ease import EASE, EASESettings
-from rec_sys.recommenders.graph.checkpoint import load_checkpoint, save_checkpoint
+from rec_sys.recommenders.graph.checkpoint import TrainedGraph
 from rec_sys.recommenders.graph.exclusion_codes import assign_codes
-from rec_sys.recommenders.graph.item_factors import Blend, ItemFactors, low_rank_factors
+from rec_sys.recommenders.graph.item_factors import ItemFactors, factor_sums, low_rank_factors, seen_codes
 from rec_sys.recommenders.graph.product_tower import ProductStates
-from rec_sys.recommenders.graph.recommender import GraphRecommender
+from rec_sys.recommenders.graph.scorer import GraphScorer
+from rec_sys.recommenders.graph.settings import Blend, GraphModelSettings
 from rec_sys.recommenders.text_ease import TextEASE, TextEASESettings
 
-REGULARISATION = 100.0
-PAIRS = 1.0  # people that a product and the next one of its person count as besides
-TEXT_WEIGHTS = (1.0, 3.0, 10.0, 30.0, 100.0)
-BLEND_WEIGHTS = (0.2, 0.5, 0.8, 0.9, 0.94, 0.98, 0.995)
-FACTORS_NEARLY_ALONE = 0.999  # a share that is looked at, and not chosen: what the memory is without the graph
-DECAYS = (0.9, 0.8)
-PER_PRODUCT = 8  # a dimension of the memory for so many products, from `rank` to twice as many
-PENALTIES = (0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4)
+logger = logging.getLogger(__name__)
+
+FACTORS_NEARLY_ALONE = 0.999  # a weight that is tried and never chosen: what the factors are without the network
 
 
 @dataclass(frozen=True)
-class FittedItemFactors:
-    """What stands beside the graph now."""
+class ItemFactorReport:
+    """What validation said."""
 
-    blend: Blend | None  # None: nothing
-    text_weight: float  # of the texts in the memory
-    ndcg: dict[float, float]  # filtered ndcg@10 on validation by weight of the memory, best decay; empty: no memory
-    unfiltered: dict[float, float]  # unfiltered ndcg@10 on validation by penalty of the colours
-    note: str  # a line for a person
+    blend: Blend | None = None  # None: neither item factors nor exclusion codes help
+    text_weight: float = 0.0  # of the texts in the item factors
+    ndcg: dict[float, float] = field(default_factory=dict)  # by blend weight, the best decay, seen items filtered
+    unfiltered_ndcg: dict[float, float] = field(default_factory=dict)  # by penalty, seen items not filtered
+    left_out: str = ""  # why there are no item factors
 
     @property
     def facts(self) -> dict[str, Any]:
-        """For a report."""
+        """Plain JSON for a report."""
+        blend = self.blend or Blend(rank=0, weight=0.0, decay=1.0)
         return {
-            "text_weight": self.text_weight if self.blend and self.blend.rank else 0.0,
-            "rank": self.blend.rank if self.blend else 0,
-            "weight": self.blend.weight if self.blend else 0.0,
-            "decay": self.blend.decay if self.blend else 1.0,
-            "penalty": self.blend.penalty if self.blend else 0.0,
-            "ndcg@10": _texts(self.ndcg),
-            "unfiltered_ndcg@10": _texts(self.unfiltered),
+            "text_weight": self.text_weight if blend.rank else 0.0,
+            "rank": blend.rank,
+            "weight": blend.weight,
+            "decay": blend.decay,
+            "penalty": blend.penalty,
+            "ndcg@10": _as_text(self.ndcg),
+            "unfiltered_ndcg@10": _as_text(self.unfiltered_ndcg),
+            "left_out": self.left_out,
         }
 
 
-def fit_item_factors(
-    checkpoint: Path,
-    data: Data,
-    split: Split,
-    valid: Ints,
-    rank: int,
-    num_codes: int,
-    product_text: Vectors | None = None,
-) -> FittedItemFactors:
-    """Put memory and colours of the training reviews beside the graph of a checkpoint; validation says how much.
+def fit_item_factors(trained: TrainedGraph, dataset: Dataset, valid: Ints) -> tuple[TrainedGraph, ItemFactorReport]:
+    """Put item factors and exclusion codes of the training reviews beside a network; the network stays as it is.
 
-    The memory's share and decay are those with the best filtered ndcg@10, which colours do not touch: who takes out by
-    number what people have asks without them. Their push is the one with the best unfiltered ndcg@10. The checkpoint is
-    replaced in one step, or left as it is where neither helps.
+    Weight and decay of the item factors are those with the best ndcg@10 with seen items filtered, which exclusion codes
+    do not touch: whoever filters seen items by number asks without them. The penalty of the codes is the one with the
+    best ndcg@10 with seen items not filtered.
 
     Args:
-        checkpoint: of the trained network.
-        data: what it was trained on.
-        split: its parts; only `train` and `valid` are looked at.
+        trained: the network alone.
+        dataset: only training and validation reviews are looked at.
         valid: the validation reviews to choose by.
-        rank: dimensions of the memory, up to twice as many where there are many products; 0: none.
-        colours: how many; 0: none.
-        product_text: (num_products, text_dim) that the memory reads too, zero where there is none; None: it does not.
+
+    Returns:
+        The model with what helps, and what validation said.
     """
-    table, train = data.table, split.train
-    kept = load_checkpoint(checkpoint)
-    plain, before = kept.graph_alone(), kept.model.blend  # a run that went on may have a memory already
-
-    def validate(blend: Blend | None, states: ProductStates) -> RankingReport:
-        kept.model.blend = blend
-        recommender = GraphRecommender(kept.model, states, table, data.review_text)
-        return evaluate(recommender, table, valid, among=split.in_histories)
-
-    nothing = plain.target.new_zeros(table.num_products, 0)
-    factors, text_weight = ItemFactors(nothing, nothing), 0.0
-    blend: Blend | None = None
-    ndcg: dict[float, float] = {}
-    notes: list[str] = []
-    if rank:
+    settings = trained.network.settings
+    plain = trained.states
+    nothing = plain.target.new_zeros(dataset.table.num_products, 0)
+    factors, text_weight, left_out = ItemFactors(nothing, nothing), 0.0, ""
+    if settings.item_factors:
         try:
-            full, text_weight = _factors(data, split, valid, rank, product_text)
+            factors, text_weight = _item_factors(settings, dataset, valid, _text(trained, dataset))
         except ConfigError as error:
-            notes.append(f"no item factors: {error}")
-        else:
-            with_item_factors, dim = plain.with_item_factors(full), full.target.shape[1]
-            best = ndcg[0.0] = validate(None, plain).filtered["ndcg@10"]
-            for blend_weight, decay in product((*BLEND_WEIGHTS, FACTORS_NEARLY_ALONE), DECAYS):
-                each = Blend(rank=dim, weight=blend_weight, decay=decay)
-                figure = validate(each, with_item_factors).filtered["ndcg@10"]
-                ndcg[blend_weight] = max(figure, ndcg.get(blend_weight, 0.0))
-                if figure > best and blend_weight != FACTORS_NEARLY_ALONE:
-                    best, blend, factors = figure, each, full
-            figures = ", ".join(f"{each:g}: {value:.4f}" for each, value in ndcg.items())
-            notes.append(
-                ("" if blend else "no item factors: ")
-                + f"item factors of {dim} dimensions, texts {text_weight:g}, weight {blend.weight if blend else 0:g}, decay "
-                f"{blend.decay if blend else 1:g} (validation ndcg@10 by weight: {figures})"
-            )
-    states = plain.with_item_factors(factors) if blend else plain
+            left_out = str(error)
+    search = BlendSearch(trained, dataset, valid, factors)
+    blend, ndcg = search.weights() if factors.history.shape[1] else (None, {})
+    if blend is None:
+        factors = ItemFactors(nothing, nothing)
+    code: torch.Tensor | None = None
     unfiltered: dict[float, float] = {}
-    if num_codes:
-        number = assign_codes(table.user[train], table.product[train], table.num_products, num_codes)
-        code = functional.one_hot(torch.from_numpy(number), num_codes).float()
-        unfiltered[0.0] = validate(blend, states).unfiltered["ndcg@10"]
-        before_penalty = blend or Blend(rank=0, weight=0.0)
-        for penalty in PENALTIES:
-            penalised = before_penalty.model_copy(update={"num_codes": num_codes, "penalty": penalty})
-            with_codes = plain.with_item_factors(factors, code, penalty)
-            figure = validate(penalised, with_codes).unfiltered["ndcg@10"]
-            if figure > max(unfiltered.values()):
-                blend, states = penalised, with_codes
-            unfiltered[penalty] = figure
-        figures = ", ".join(f"{each:g}: {value:.4f}" for each, value in unfiltered.items())
-        penalty = blend.penalty if blend else 0.0
-        notes.append(
-            f"{num_codes} exclusion codes, penalty {penalty:g} (unfiltered validation ndcg@10 by penalty: {figures})"
-        )
-    note = "\n".join(notes)
-    if blend is None and before is None:
-        return FittedItemFactors(None, text_weight, ndcg, unfiltered, note)
-    kept.model.blend = blend
-    found = FittedItemFactors(blend, text_weight, ndcg, unfiltered, note)
-    info = kept.info | {"item_factors": found.facts}
-    save_checkpoint(checkpoint, kept.model, states, kept.products, kept.names, info)
-    return found
+    if settings.exclusion_codes:
+        train, table = dataset.split.train, dataset.table
+        numbers = assign_codes(table.user[train], table.product[train], table.num_products, settings.exclusion_codes)
+        penalty, unfiltered = search.penalties(blend, numbers)
+        if penalty:
+            blend = (blend or Blend(rank=0, weight=0.0)).model_copy(
+                update={"num_codes": settings.exclusion_codes, "penalty": penalty}
+            )
+            code = torch.nn.functional.one_hot(torch.from_numpy(numbers), settings.exclusion_codes).float()
+    report = ItemFactorReport(blend, text_weight, ndcg, unfiltered, left_out)
+    _log(report)
+    if blend is None:
+        return trained, report
+    states: ProductStates = plain.with_item_factors(factors, code, blend.penalty)
+    return replace(trained, states=states, blend=blend), report
 
 
-def _factors(
-    data: Data, split: Split, valid: Ints, rank: int, product_text: Vectors | None
+def _text(trained: TrainedGraph, dataset: Dataset) -> Vectors | None:
+    """(num_products, text_dim) that the item factors read; None: none."""
+    network = trained.network
+    if not network.text_dim or not network.settings.item_factor_texts or not dataset.item_text.any():
+        return None
+    return dataset.item_text
+
+
+def _item_factors(
+    settings: GraphModelSettings, dataset: Dataset, valid: Ints, text: Vectors | None
 ) -> tuple[ItemFactors, float]:
-    """The matrix of EASE cut to vectors, and the weight of the texts in it, chosen on validation by the whole."""
-    table, train = data.table, split.train
-    settings = EASESettings(regularisation=REGULARISATION, pairs=PAIRS)
-    chosen, text_weight = EASE(settings).fit(table, train), 0.0
-    if product_text is not None and np.any(product_text):
+    """The matrix of EASE cut to vectors, and the weight of the texts in it, chosen on validation.
 
-        def validate(model: EASE) -> float:
-            return evaluate(model, table, valid, among=split.in_histories).filtered["ndcg@10"]
+    Raises:
+        ConfigError: the catalogue is too large for the matrix.
+    """
+    own = settings.factors
+    table, train = dataset.table, dataset.split.train
+    plain = {"regularisation": own.regularisation, "pairs": own.pairs}
 
-        best = validate(chosen)
-        for each in TEXT_WEIGHTS:
-            reader = TextEASE(product_text, TextEASESettings(**settings.model_dump(), text_weight=each))
+    def candidates() -> Iterator[tuple[float, EASE]]:
+        yield 0.0, EASE(EASESettings(**plain)).fit(dataset)
+        for weight in own.text_weights if text is not None else ():
             try:
-                reader.fit(table, train)
+                yield weight, TextEASE(TextEASESettings(**plain, text_weight=weight)).fit(dataset)
             except ConfigError:  # too much for float32
-                break
-            if (figure := validate(reader)) > best:
-                best, chosen, text_weight = figure, reader, each
+                return
+
+    found = grid_search(candidates(), lambda model: validation_score(model, table, valid, dataset.split.in_histories))
     reads = torch.from_numpy(np.bincount(table.product[train], minlength=table.num_products))
-    rank = min(max(rank, table.num_products // PER_PRODUCT), 2 * rank)
-    return low_rank_factors(torch.from_numpy(chosen.weights), reads, rank), text_weight
+    rank = min(max(settings.item_factors, table.num_products // own.products_per_dimension), 2 * settings.item_factors)
+    return low_rank_factors(torch.from_numpy(found.best.weights), reads, rank), found.key
 
 
-def _texts(figures: dict[float, float]) -> dict[str, float]:
+class BlendSearch:
+    """Tries the weights of item factors and exclusion codes on the validation reviews.
+
+    Args:
+        trained: the network alone.
+        dataset: what it was trained on.
+        valid: the validation reviews to choose by.
+        factors: of all products; of no dimension where there are none.
+    """
+
+    def __init__(self, trained: TrainedGraph, dataset: Dataset, valid: Ints, factors: ItemFactors) -> None:
+        self.scorer, self.settings = GraphScorer.of(trained), trained.network.settings.factors
+        self.dataset, self.valid, self.factors = dataset, valid, factors
+        self.preference = trained.states.preference.numpy()  # (num_products, dim)
+
+    def weights(self) -> tuple[Blend | None, dict[float, float]]:
+        """The weight and decay with the best ndcg@10, seen items filtered, and the figure of each weight."""
+        decays = self.settings.decays
+        pairs = [(0.0, 1.0), *product((*self.settings.weights, FACTORS_NEARLY_ALONE), decays)]
+        ranks: dict[tuple[float, float], list[Ranks]] = {pair: [] for pair in pairs}
+        for block in self._blocks():
+            scored = _ScoredBlock(self.scorer, block, self.preference, self.factors, decays)
+            for weight, decay in pairs:
+                ranks[weight, decay].append(rank_targets(scored.content(weight, decay), block.target, block.seen))
+        values = {pair: mean_value(np.concatenate(found)) for pair, found in ranks.items()}
+        chosen = grid_search(
+            ((pair, pair) for pair in pairs if pair[0] != FACTORS_NEARLY_ALONE), lambda pair: values[pair]
+        ).best
+        by_weight = {weight: max(values[pair] for pair in pairs if pair[0] == weight) for weight, _ in pairs}
+        if not chosen[0]:
+            return None, by_weight
+        return Blend(rank=self.factors.history.shape[1], weight=chosen[0], decay=chosen[1]), by_weight
+
+    def penalties(self, blend: Blend | None, code: Ints) -> tuple[float, dict[float, float]]:
+        """The penalty with the best ndcg@10, seen items not filtered, and the figure of each; 0: none helps.
+
+        Args:
+            blend: weight and decay of the item factors; None: there are none.
+            code: (num_products,) exclusion code of each product.
+        """
+        tried = [0.0, *self.settings.penalties]
+        ranks: dict[float, list[Ranks]] = {penalty: [] for penalty in tried}
+        weight, decay = (blend.weight, blend.decay) if blend else (0.0, 1.0)
+        for block in self._blocks():
+            scored = _ScoredBlock(self.scorer, block, self.preference, self.factors, [decay])
+            content = scored.content(weight, decay).copy()
+            seen = scored.seen_codes(code, int(code.max()) + 1)
+            for penalty in tried:
+                ranks[penalty].append(rank_targets(scored.penalised(content, seen, code, penalty), block.target))
+        values = {penalty: mean_value(np.concatenate(found)) for penalty, found in ranks.items()}
+        return grid_search(((penalty, penalty) for penalty in tried), lambda penalty: values[penalty]).best, values
+
+    def _blocks(self) -> Iterator[Block]:
+        return blocks_of(self.dataset.features, self.valid, self.scorer.max_history, self.dataset.split.in_histories)
+
+
+class _ScoredBlock:
+    """The inner products of which every candidate's scores are weighted sums."""
+
+    def __init__(
+        self, scorer: GraphScorer, block: Block, preference: Floats, factors: ItemFactors, decays: Sequence[float]
+    ) -> None:
+        users, self.histories = scorer.user_states(block.query)
+        self.user_preference = users.preference.numpy()
+        self.by_preference: Floats = self.user_preference @ preference.T  # (n, num_products)
+        self.by_factors: dict[float, Floats] = {}
+        self.has_factors: dict[float, Floats] = {}  # (n, 1) squared length of the sum: 1, or 0 without any
+        self.buffer, self.second = np.empty_like(self.by_preference), np.empty_like(self.by_preference)
+        if not factors.history.shape[1]:
+            return
+        of_edge = factors.history[self.histories.product][self.histories.edge_review]
+        target = factors.target.numpy()
+        for decay in decays:
+            total = factor_sums(of_edge, self.histories.age, self.histories.edge_user, len(block.query), decay).numpy()
+            self.by_factors[decay] = total @ target.T
+            self.has_factors[decay] = np.square(total).sum(axis=1, keepdims=True)
+
+    def content(self, weight: float, decay: float) -> Floats:
+        """(n, num_products) scores of preference and item factors; valid until the next call."""
+        if not weight:
+            np.copyto(self.buffer, self.by_preference)
+            return self.buffer
+        np.multiply(self.by_preference, np.sqrt(1 - weight * self.has_factors[decay]), out=self.buffer)
+        np.multiply(self.by_factors[decay], np.float32(weight**0.5), out=self.second)
+        self.buffer += self.second
+        return self.buffer
+
+    def seen_codes(self, code: Ints, num_codes: int) -> Floats:
+        """(n, num_codes) how often each code is among a user's products, unit vectors."""
+        one_hot = torch.nn.functional.one_hot(torch.from_numpy(code), num_codes).float()
+        of_edge = one_hot[self.histories.product][self.histories.edge_review]
+        found: Floats = seen_codes(of_edge, self.histories.edge_user, self.histories.num_users).numpy()
+        return found
+
+    def penalised(self, content: Floats, seen: Floats, code: Ints, penalty: float) -> Floats:
+        """(n, num_products) scores with exclusion codes: as `blend_users` and `blend_products` would give."""
+        left = np.sqrt(1 - penalty * np.square(seen).sum(axis=1, keepdims=True))
+        np.multiply(content, left * np.float32(((1 - penalty) / 2) ** 0.5), out=self.buffer)
+        if penalty:
+            np.take(seen * np.float32(penalty), code, axis=1, out=self.second)
+            self.buffer -= self.second
+        return self.buffer
+
+
+def _log(report: ItemFactorReport) -> None:
+    blend = report.blend or Blend(rank=0, weight=0.0, decay=1.0)
+    if report.left_out:
+        logger.info("no item factors: %s", report.left_out)
+    elif report.ndcg:
+        what = f"item factors of {blend.rank} dimensions" if blend.rank else "no item factors"
+        logger.info(
+            "%s, texts %g, weight %g, decay %g (validation ndcg@10 by weight: %s)",
+            what,
+            report.text_weight,
+            blend.weight,
+            blend.decay,
+            _listed(report.ndcg),
+        )
+    if report.unfiltered_ndcg:
+        logger.info(
+            "%d exclusion codes, penalty %g (validation ndcg@10 with seen items not filtered, by penalty: %s)",
+            blend.num_codes,
+            blend.penalty,
+            _listed(report.unfiltered_ndcg),
+        )
+
+
+def _listed(figures: dict[float, float]) -> str:
+    return ", ".join(f"{key:g}: {value:.4f}" for key, value in figures.items())
+
+
+def _as_text(figures: dict[float, float]) -> dict[str, float]:
     return {f"{key:g}": value for key, value in figures.items()}

@@ -16,7 +16,7 @@ __all__ = ["SECONDS_PER_DAY", "HistoryBatch", "make_history_batch"]
 
 @dataclass(frozen=True)
 class HistoryBatch:
-    """`StarArrays` as tensors, field by field."""
+    """`HistoryArrays` as tensors, field by field."""
 
     num_users: int
     product: Tensor  # (num_reviews,) int64

@@ -1,9 +1,8 @@
-"""The memory: which products are taken together, learned in closed form and cut to vectors.
+"""Item factors: a closed-form item-item model, cut to two short vectors per product.
 
-Attention over learned vectors finds what is alike; it is poor at remembering that these two of ten thousand products go
-together, which a full item-item matrix does well. So such a matrix W (num_products, num_products) is written as the
-inner products of two short vectors per product, W_ij ~ history_i . target_j, which stand beside those of the graph: a
-person's vector stays one vector and the answer one inner product.
+Attention over learned vectors finds what is alike; that these two of ten thousand products go together, a full item-item
+matrix says better. So such a matrix W (num_products, num_products) is approximated by W_ij ~ history_i . target_j, and
+the two factors stand beside the vectors of the network: a user stays one vector and the answer one inner product.
 
 What a product says of itself (the diagonal) is never asked, so it is left free: each round fills it with what the
 factors say. Rows weigh by how often they are read, as in weighted low-rank approximation (Srebro and Jaakkola 2003);
@@ -15,24 +14,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from rec_sys.settings import Settings
+from rec_sys.recommenders.graph.settings import Blend
 
 ROUNDS = 6
 SPARE = 32  # dimensions more while iterating, so that the last ones kept are accurate too
-
-
-class Blend(Settings):
-    """What stands beside the graph's vectors, and how much of it."""
-
-    rank: int = Field(ge=0, description="dimensions of the memory; 0: none")
-    weight: float = Field(ge=0, lt=1, description="part of a person's vector that is memory, in squared length")
-    decay: float = Field(0.9, gt=0, le=1, description="a review weighs decay ** age")
-    num_codes: int = Field(0, ge=0, description="dimensions of the colours; 0: none")
-    penalty: float = Field(0.0, ge=0, lt=1, description="part of all vectors that is colour, in squared length")
 
 
 @dataclass(frozen=True)
@@ -48,6 +36,7 @@ def low_rank_factors(weights: Tensor, reads: Tensor, rank: int, seed: int = 0) -
 
     Args:
         weights: (num_products, num_products); row i says what follows from having product i. Its diagonal is replaced.
+            The matrix is overwritten.
         reads: (num_products,) how often each row is read: reviews of each product.
         rank: dimensions, at most num_products.
         seed: of the start.
@@ -58,7 +47,7 @@ def low_rank_factors(weights: Tensor, reads: Tensor, rank: int, seed: int = 0) -
     row = reads.clamp(min=1).float().sqrt()[:, None]
     basis = torch.randn(num_products, min(rank + SPARE, num_products), generator=generator)
     diagonal = weights.new_zeros(num_products)
-    scaled = weights * row
+    scaled = weights.mul_(row)
     for _ in range(ROUNDS):
         scaled.diagonal().copy_(diagonal * row[:, 0])
         basis = torch.linalg.qr(scaled @ (scaled.T @ basis))[0]
@@ -70,53 +59,47 @@ def low_rank_factors(weights: Tensor, reads: Tensor, rank: int, seed: int = 0) -
 
 
 def blend_products(preference: Tensor, factors: Tensor, code: Tensor, penalty: float) -> Tensor:
-    """Products to recommend, (num_products, dim + rank + 1 + colours) unit vectors: taste, memory, the rest, colour.
+    """Products to recommend, (num_products, dim + rank + 1 + num_codes) unit vectors.
 
-    The rest is what is left of the length; it meets a zero.
+    Preference, item factors, what is left of the length (it meets a zero), exclusion code.
 
     Args:
-        taste: (num_products, dim) unit vectors.
-        memory: (num_products, rank) `Memory.target`; zeros for a new product.
-        colour: (num_products, colours) one-hot; zeros for a new product.
-        push: `MemoryMix.push`.
+        preference: (num_products, dim) unit vectors.
+        factors: (num_products, rank) `ItemFactors.target`; zeros for a cold item.
+        code: (num_products, num_codes) one-hot; zeros for a cold item.
+        penalty: `Blend.penalty`.
     """
     known = torch.cat([preference, factors], dim=1) * ((1 - penalty) / 2) ** 0.5
     mark = code * penalty**0.5
-    rest = (1 - known.square().sum(dim=1, keepdim=True) - mark.square().sum(dim=1, keepdim=True)).clamp(min=0).sqrt()
-    return torch.cat([known, rest, mark], dim=1)
+    remainder = (1 - known.square().sum(dim=1, keepdim=True) - mark.square().sum(dim=1, keepdim=True)).clamp(min=0)
+    return torch.cat([known, remainder.sqrt(), mark], dim=1)
 
 
 def blend_users(preference: Tensor, factors: Tensor, code: Tensor, age: Tensor, user: Tensor, blend: Blend) -> Tensor:
-    """People, (num_users, dim + rank + 1 + colours) unit vectors that meet those of `blend_products`.
+    """Users, (num_users, dim + rank + 1 + num_codes) unit vectors that meet those of `blend_products`.
 
     Args:
-        taste: (num_users, dim) unit vectors.
-        memory: (num_edges, rank) `Memory.history` of the product of each review.
-        colour: (num_edges, colours) of the product of each review.
+        preference: (num_users, dim) unit vectors.
+        factors: (num_edges, rank) `ItemFactors.history` of the product of each review.
+        code: (num_edges, num_codes) of the product of each review.
         age: (num_edges,) 0 for the newest review of a history.
-        user: (num_edges,) the user of each review.
-        mix: how much of it.
+        user: (num_edges,) the row of the user of each review.
+        blend: the weights.
     """
-    age_weight = blend.decay ** age.to(factors.dtype)
-    history_factor_sum = factors.new_zeros(len(preference), factors.shape[1]).index_add(
-        0, user, factors * age_weight[:, None]
-    )
-    history_factor_sum = functional.normalize(history_factor_sum, dim=1)
-    owned = code.new_zeros(len(preference), code.shape[1]).index_add(0, user, code)
-    owned = functional.normalize(owned, dim=1)
-    blend_weight = blend.weight * history_factor_sum.square().sum(
-        dim=1, keepdim=True
-    )  # nothing to recall: all is taste
-    left = (1 - blend.penalty * owned.square().sum(dim=1, keepdim=True)).sqrt()
-    wanted = (
-        torch.cat(
-            [
-                preference * (1 - blend_weight).sqrt(),
-                history_factor_sum * blend.weight**0.5,
-                torch.zeros_like(blend_weight),
-            ],
-            dim=1,
-        )
-        * left
-    )
-    return torch.cat([wanted, -owned * blend.penalty**0.5], dim=1)
+    total = factor_sums(factors, age, user, len(preference), blend.decay)
+    seen = seen_codes(code, user, len(preference))
+    weight = blend.weight * total.square().sum(dim=1, keepdim=True)  # 0 without factors: then all is preference
+    rest = (1 - blend.penalty * seen.square().sum(dim=1, keepdim=True)).sqrt()
+    content = torch.cat([preference * (1 - weight).sqrt(), total * blend.weight**0.5, torch.zeros_like(weight)], dim=1)
+    return torch.cat([content * rest, -seen * blend.penalty**0.5], dim=1)
+
+
+def factor_sums(factors: Tensor, age: Tensor, user: Tensor, num_users: int, decay: float) -> Tensor:
+    """(num_users, rank) unit vectors: the decayed sum of the factors of each user's products; zero without any."""
+    decayed = factors * (decay ** age.to(factors.dtype))[:, None]
+    return functional.normalize(factors.new_zeros(num_users, factors.shape[1]).index_add(0, user, decayed), dim=1)
+
+
+def seen_codes(code: Tensor, user: Tensor, num_users: int) -> Tensor:
+    """(num_users, num_codes) unit vectors: how often each code is among a user's products; zero without any."""
+    return functional.normalize(code.new_zeros(num_users, code.shape[1]).index_add(0, user, code), dim=1)

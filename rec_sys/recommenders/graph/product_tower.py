@@ -12,45 +12,52 @@ from torch.nn import functional
 from torch_geometric.data import HeteroData
 
 from rec_sys import columns
-from rec_sys.recommenders.graph.item_factors import Blend, ItemFactors, blend_products
+from rec_sys.recommenders.graph.item_factors import ItemFactors, blend_products
 from rec_sys.recommenders.graph.review_graph import edges_of
+from rec_sys.recommenders.graph.settings import GraphModelSettings
+from rec_sys.recommenders.graph.vector_layout import CONTENT, ITEM_BIAS, RATING_BIAS, VectorLayout
 
 NARROW_STD = 0.01  # start of layers that read a few numbers, which must not drown the vectors beside them
 
 
 @dataclass(frozen=True)
 class ProductStates:
-    """What the product tower says of every product."""
+    """Every product twice, laid out as `VectorLayout` says."""
 
-    history: Tensor  # (num_products, 1 + dim): how well liked it is, the product as something a person has reviewed,
-    # and its memory and colour if there are any
-    target: Tensor  # (num_products, dim + 1): the product as something to recommend; unit vectors
+    history: Tensor  # (num_products, history_dim) the product as something that a user has reviewed
+    target: Tensor  # (num_products, vector_dim) the product as something to recommend; unit vectors
 
     @property
     def item_bias(self) -> Tensor:
-        """(num_products,) stars more or less than the person alone would lead to expect."""
-        return self.history[:, 0]
+        """(num_products,) rating points more or less than the user alone would lead to expect."""
+        return self.history[:, ITEM_BIAS]
 
     @property
     def preference(self) -> Tensor:
-        """(num_products, dim) unit vectors: `target` without the level."""
-        return self.target[:, 1:] / (1 - self.target[:, :1].square()).sqrt()
+        """(num_products, dim) unit vectors: `target` without the rating bias; of states without item factors."""
+        return self.target[:, CONTENT] / (1 - self.target[:, RATING_BIAS].square()).sqrt()
 
     def with_item_factors(
         self, factors: ItemFactors, code: Tensor | None = None, penalty: float = 0.0
     ) -> ProductStates:
-        """The graph's products with a memory and colours, (num_products, colours) one-hot, beside their taste."""
-        rating_bias = self.target[:, :1]
+        """The same products with item factors and exclusion codes beside their preference.
+
+        Args:
+            factors: of all products.
+            code: (num_products, num_codes) one-hot; None: no codes.
+            penalty: `Blend.penalty`.
+        """
+        rating_bias = self.target[:, RATING_BIAS]
         code = rating_bias.new_zeros(len(rating_bias), 0) if code is None else code
         target = blend_products(self.preference, factors.target, code, penalty) * (1 - rating_bias.square()).sqrt()
         history = torch.cat([self.history, factors.history, code], dim=1)
         return ProductStates(history, torch.cat([rating_bias, target], dim=1))
 
-    def graph_alone(self, dim: int) -> ProductStates:
-        """The same products without what stands beside their taste of `dim` dimensions."""
-        rating_bias = self.target[:, :1]
-        preference = functional.normalize(self.target[:, 1 : dim + 1], dim=1) * (1 - rating_bias.square()).sqrt()
-        return ProductStates(self.history[:, : dim + 1], torch.cat([rating_bias, preference], dim=1))
+    def network_alone(self, layout: VectorLayout) -> ProductStates:
+        """The same products without item factors and exclusion codes."""
+        rating_bias = self.target[:, RATING_BIAS]
+        preference = functional.normalize(self.target[:, layout.preference], dim=1) * (1 - rating_bias.square()).sqrt()
+        return ProductStates(self.history[:, : layout.history_state.stop], torch.cat([rating_bias, preference], dim=1))
 
 
 @dataclass(frozen=True)
@@ -86,9 +93,9 @@ def _csr(row: Tensor, column: Tensor, value: Tensor, size: tuple[int, int]) -> T
 
 
 class GraphSums:
-    """Sums over the edges of a review graph that product vectors need, and the same without some people.
+    """Sums over the edges of a review graph that product vectors need, and the same without some users.
 
-    In training the people of the batch are taken out of the graph whole, so that no product vector has seen the
+    In training the users of the batch are taken out of the graph whole, so that no product vector has seen the
     review being predicted, neither its text, nor its rating, nor that it exists.
     """
 
@@ -108,7 +115,7 @@ class GraphSums:
         degree = torch.bincount(self.user, minlength=self.num_users).clamp(min=1)
         weight = 1.0 / degree[self.user].float()
         ones = torch.ones_like(weight)
-        # Each person's mean, then the sum over people: the normalisation by the product's own degree comes later,
+        # Each user's mean, then the sum over users: the normalisation by the product's own degree comes later,
         # because it depends on who is left out.
         self.mean_of_user = _csr(self.user, self.product, weight, (self.num_users, self.num_products))
         self.mean_of_user_t = _csr(self.product, self.user, weight, (self.num_products, self.num_users))
@@ -131,12 +138,12 @@ class GraphSums:
         return values.new_zeros(self.num_products, values.shape[1]).index_add_(0, self.product[edges], values)
 
     def without(self, users: Tensor | None) -> Tensor:
-        """The sums, (num_products, text_dim + 4), over the reviews of everybody but `people` (user numbers)."""
+        """The sums, (num_products, text_dim + 4), over the reviews of everybody but `users` (user numbers)."""
         return self.sums if users is None else self.sums - self._sum(edges_of(self.user, users))
 
     @torch.no_grad()
     def features(self, users: Tensor | None) -> ProductFeatures:
-        """What is known of every product from the reviews of everybody but `people` (user numbers)."""
+        """What is known of every product from the reviews of everybody but `users` (user numbers)."""
         sums = self.without(users)
         text_sum, texts, rating_sum, rated, count = torch.split(sums, [sums.shape[1] - 4, 1, 1, 1, 1], dim=1)
         count = count.round()
@@ -150,12 +157,12 @@ class GraphSums:
         return ProductFeatures(text, review_text, torch.cat([rating, torch.log1p(count)], dim=1), count)
 
     def two_hops(self, x: Tensor, count: Tensor, users: Tensor | None) -> Tensor:
-        """Product, user, product: (num_products, dim), symmetrically normalised, without the people given.
+        """Product, user, product: (num_products, dim), symmetrically normalised, without the users given.
 
         Args:
             x: (num_products, dim).
             count: (num_products, 1) reviews that are left.
-            people: user numbers to leave out.
+            users: user numbers to leave out.
         """
         scale = count.clamp(min=1).rsqrt()
         with torch.autocast(x.device.type, enabled=False):  # sparse products know no bfloat16
@@ -183,38 +190,24 @@ class ProductTower(nn.Module):
     (`new_product_rate`), so that text alone keeps its meaning.
 
     Args:
+        settings: hyperparameters.
         num_products: rows of the learned vectors.
         text_dim: dimension of the text embeddings; 0 where nothing has a text.
         review_texts: whether reviews have texts.
-        dim: dimension of the vectors.
-        hops: two-hop passes.
-        min_reviews: fewest reviews for which a learned vector counts.
-        new_product_rate: part of the products treated as new in each training step.
-        dropout: of the states.
-        level: first coordinate of every target vector.
     """
 
-    def __init__(
-        self,
-        num_products: int,
-        text_dim: int,
-        review_texts: bool,
-        dim: int,
-        hops: int,
-        min_reviews: int,
-        new_product_rate: float,
-        dropout: float,
-        rating_bias: float,
-    ) -> None:
+    def __init__(self, settings: GraphModelSettings, num_products: int, text_dim: int, review_texts: bool) -> None:
         super().__init__()
-        self.min_reviews, self.new_product_rate, self.rating_bias = min_reviews, new_product_rate, rating_bias
+        dim = settings.dim
+        self.min_reviews, self.new_product_rate = settings.min_reviews, settings.new_product_rate
+        self.rating_bias = settings.rating_bias  # first coordinate of every target vector
         self.text = nn.Linear(text_dim, dim) if text_dim else None
         self.reviews = nn.Linear(text_dim, dim, bias=False) if review_texts else None
         self.opinion = nn.Linear(2, dim, bias=False)
         nn.init.normal_(self.opinion.weight, std=NARROW_STD)
         self.learned = nn.Embedding(num_products, dim)
         nn.init.normal_(self.learned.weight, std=dim**-0.5)
-        self.hop_weight = nn.Parameter(torch.full((hops,), 0.5))
+        self.hop_weight = nn.Parameter(torch.full((settings.hops,), 0.5))
         self.history = nn.Linear(dim, dim)
         self.target = nn.Linear(dim, dim)
         start_as_identity(self.history)
@@ -223,15 +216,14 @@ class ProductTower(nn.Module):
             nn.init.constant_(self.target.bias, NARROW_STD)
         self.item_bias = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 1, bias=False))
         nn.init.zeros_(self.item_bias[2].weight)  # type: ignore[arg-type]
-        self.dropout = nn.Dropout(dropout)
-        self.blend: Blend | None = None  # set when training is done
+        self.dropout = nn.Dropout(settings.dropout)
 
     def forward(self, graph: GraphSums, users: Tensor | None = None) -> ProductStates:
         """States of all products.
 
         Args:
             graph: the review graph.
-            people: (num_people,) user numbers whose reviews must not be seen.
+            users: (num_users,) user numbers whose reviews must not be seen.
         """
         features = graph.features(users)
         known = self._known(features.count)
@@ -248,18 +240,11 @@ class ProductTower(nn.Module):
         return self._states(states, known * self.item_bias(features.opinion))
 
     def of_text(self, text: Tensor) -> ProductStates:
-        """States of products that nobody has reviewed, from their texts alone, (n, text_dim); no memory of them."""
+        """States of products that nobody has reviewed, from their texts alone, (n, text_dim)."""
         unknown = text.new_zeros(len(text), 1)
         if self.text is None:
-            states = self._states(text.new_zeros(len(text), self.learned.embedding_dim), unknown)
-        else:
-            states = self._states(self.text(functional.normalize(text, dim=1)), unknown)
-        if self.blend is None:
-            return states
-        nothing = text.new_zeros(len(text), self.blend.rank)
-        return states.with_item_factors(
-            ItemFactors(nothing, nothing), text.new_zeros(len(text), self.blend.num_codes), self.blend.penalty
-        )
+            return self._states(text.new_zeros(len(text), self.learned.embedding_dim), unknown)
+        return self._states(self.text(functional.normalize(text, dim=1)), unknown)
 
     def _states(self, states: Tensor, item_bias: Tensor) -> ProductStates:
         preference = functional.normalize(self.target(states), dim=1) * (1 - self.rating_bias**2) ** 0.5

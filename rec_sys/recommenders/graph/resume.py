@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,16 +9,25 @@ from typing import Any
 
 import torch
 
+from rec_sys.closest import did_you_mean
 from rec_sys.errors import CheckpointError, ConfigError
 from rec_sys.paths import Paths
-from rec_sys.recommenders.graph.checkpoint import SUFFIX
+from rec_sys.recommenders.artifact import OLD_SUFFIX
 from rec_sys.recommenders.graph.settings import TrainSettings
 from rec_sys.settings import Settings
 
-# Settings that a resumed run may change.
-FREE = ("name", "resume", "final_test", "baselines", "max_epochs", "patience", "accelerator", "precision")
+CHANGEABLE_ON_RESUME = (
+    "name",
+    "resume",
+    "final_test",
+    "baselines",
+    "max_epochs",
+    "patience",
+    "accelerator",
+    "precision",
+)
 UNKNOWN = "not a setting yet"
-MADE_OF, MLFLOW_RUN = "made_of", "mlflow_run"  # keys of the state
+FINGERPRINT, MLFLOW_RUN = "made_of", "mlflow_run"  # keys of the state, as states of before have them
 
 
 @dataclass(frozen=True)
@@ -28,13 +36,15 @@ class State:
 
     path: Path
     name: str  # of the run
-    made_of: dict[str, Any]
+    fingerprint: dict[str, Any]  # see `resume_fingerprint`
     mlflow_run: str
 
 
-def made_of(train: TrainSettings, **groups: Settings) -> dict[str, Any]:
+def resume_fingerprint(train: TrainSettings, **groups: Settings) -> dict[str, Any]:
     """The settings that must stay the same for a run to go on, by dotted name."""
-    values = {f"train.{key}": value for key, value in train.model_dump(mode="json").items() if key not in FREE}
+    values = {
+        f"train.{key}": value for key, value in train.model_dump(mode="json").items() if key not in CHANGEABLE_ON_RESUME
+    }
     for group, settings in groups.items():
         values |= {f"{group}.{key}": value for key, value in settings.model_dump(mode="json").items()}
     return values
@@ -50,15 +60,15 @@ def find_state(settings: TrainSettings, paths: Paths) -> State | None:
     if not settings.resume:
         return None
     folder = paths.checkpoints / "resume"
-    name = Path(settings.resume).name.removesuffix(SUFFIX)
-    path = folder / f"{name}{SUFFIX}"
+    name = Path(settings.resume).name.removesuffix(OLD_SUFFIX)
+    path = folder / f"{name}{OLD_SUFFIX}"
     given = Path(settings.resume)
-    # The checkpoint of the same name is what a report prints; the state beside it is what is meant.
-    elsewhere = given.is_file() and given.resolve() not in (path.resolve(), (paths.checkpoints / path.name).resolve())
+    # The model of the same name is what a report prints; the state beside it is what is meant.
+    meant = (path, paths.checkpoints / path.name, paths.checkpoints / name)
+    elsewhere = given.exists() and given.resolve() not in [each.resolve() for each in meant]
     if elsewhere or not path.is_file():
-        known = sorted(file.name.removesuffix(SUFFIX) for file in folder.glob(f"*{SUFFIX}"))
-        close = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
-        hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(known) or 'none'}"
+        known = sorted(file.name.removesuffix(OLD_SUFFIX) for file in folder.glob(f"*{OLD_SUFFIX}"))
+        hint = did_you_mean(name, known, 0.8)
         raise CheckpointError(
             f"train.resume={settings.resume}: no run of that name can go on in {folder}; {hint} "
             f"(a run in another folder: paths.work_dir=FOLDER)"
@@ -67,7 +77,7 @@ def find_state(settings: TrainSettings, paths: Paths) -> State | None:
         raise ConfigError(f"train.name={settings.name}, but the run to resume is called {name}; leave train.name out")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        done, before = int(state["epoch"]) + 1, dict(state[MADE_OF])
+        done, before = int(state["epoch"]) + 1, dict(state[FINGERPRINT])
     except Exception as error:  # torch raises errors of many kinds for files that are none of its own
         raise CheckpointError(
             f"{path} is damaged or no state to go on from; start afresh without train.resume"
@@ -87,7 +97,7 @@ def check_same(state: State, now: Mapping[str, Any]) -> None:
         CheckpointError: names what differs.
     """
     # A state that does not know a setting is of an older version, which did something else without saying so.
-    was = {key: state.made_of.get(key, UNKNOWN) for key in now}
+    was = {key: state.fingerprint.get(key, UNKNOWN) for key in now}
     differ = [f"{key} was {was[key]}, now {now[key]}" for key in now if was[key] != now[key]]
     if differ:
         raise CheckpointError(

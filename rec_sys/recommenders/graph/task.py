@@ -8,60 +8,47 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
-from torch_geometric.data import HeteroData
 
-from rec_sys.arrays import Vectors
-from rec_sys.dataset.splits import Split
-from rec_sys.dataset.table import ReviewTable
-from rec_sys.metrics.protocol import evaluate
+from rec_sys.dataset.dataset import Dataset
+from rec_sys.metrics.ranking import metrics_of_ranks
 from rec_sys.metrics.rating import rating_report
+from rec_sys.metrics.validation import validation_ranks
 from rec_sys.recommenders.graph.batches import Batch
 from rec_sys.recommenders.graph.losses import ranking_loss, rating_loss
-from rec_sys.recommenders.graph.network import GraphModel, predicted_ratings
+from rec_sys.recommenders.graph.network import GraphNetwork, predicted_ratings
 from rec_sys.recommenders.graph.product_tower import GraphSums, ProductStates
-from rec_sys.recommenders.graph.recommender import GraphRecommender
+from rec_sys.recommenders.graph.review_graph import review_graph
+from rec_sys.recommenders.graph.scorer import GraphScorer
 from rec_sys.recommenders.graph.settings import TrainSettings
-
-RATING_LEARNING_RATE_FACTOR = 10.0  # the few weights that say only stars have far to go and cannot overfit
 
 
 class GraphTask(lightning.LightningModule):
-    """Trains a GraphModel on the training reviews and looks at the validation reviews after each epoch.
+    """Trains a GraphNetwork on the training reviews and evaluates it on the validation reviews after each epoch.
 
     Args:
-        model: the network.
-        graph: of the training reviews.
-        table: the reviews.
-        split: its parts; only `train` and `valid` are looked at.
-        review_text: (num_reviews, text_dim) embeddings.
+        network: the network.
+        dataset: only training and validation reviews are looked at.
         settings: how to train.
         keep: plain values to be kept in the state for resuming.
-        people: in a batch.
+        users: in a batch.
     """
 
     def __init__(
-        self,
-        model: GraphModel,
-        graph: HeteroData,
-        table: ReviewTable,
-        split: Split,
-        review_text: Vectors,
-        settings: TrainSettings,
-        keep: Mapping[str, Any],
-        users: int,
+        self, network: GraphNetwork, dataset: Dataset, settings: TrainSettings, keep: Mapping[str, Any], users: int
     ) -> None:
         super().__init__()
         self.learning_rate = settings.learning_rate_for(users)
-        self.model, self.settings, self.keep = model, settings, dict(keep)
-        self.graph, self.table, self.review_text = graph, table, review_text
+        self.model, self.settings, self.keep = network, settings, dict(keep)
+        self.dataset, self.table = dataset, dataset.features
         self.sums: GraphSums
-        self.among = split.in_histories
-        step = max(1, -(-len(split.valid) // settings.valid_users))
-        self.valid = split.valid[::step]
+        step = max(1, -(-len(dataset.split.valid) // settings.valid_users))
+        self.valid = dataset.split.valid[::step]
         self.sample = torch.Generator()  # draws products where they are too many for a full softmax
 
     def on_fit_start(self) -> None:
-        self.sums = GraphSums(self.graph.to(self.device))
+        data = self.dataset
+        graph = review_graph(data.table, data.split.train, data.review_text, data.product_text)
+        self.sums = GraphSums(graph.to(self.device))
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         # Dropout follows from seed and epoch, so a resumed run gives the figures of one that was never stopped.
@@ -99,19 +86,14 @@ class GraphTask(lightning.LightningModule):
             self.log(f"valid/{name.replace('@', '_at_')}", value)  # MLflow allows no "@" in a name
 
     def validate(self) -> dict[str, float]:
-        """Figures on the validation reviews: filtered ranking and predicted ratings."""
-        recommender = self.recommender()
-        report = evaluate(recommender, self.table, self.valid, among=self.among)
-        figures = dict(report.filtered)
+        """Figures on the validation reviews: ranking with seen items filtered, and predicted ratings."""
+        scorer, among = GraphScorer(self.model, self.product_states()), self.dataset.split.in_histories
+        figures = metrics_of_ranks(validation_ranks(scorer, self.table, self.valid, among))
         true = self.table.rating[self.valid]
         if not np.isnan(true).all():
-            rating = rating_report(recommender.predict_ratings(self.valid, self.among), true)
+            rating = rating_report(scorer.predict_ratings(self.table, self.valid, among), true)
             figures |= {f"rating_{name}": getattr(rating, name) for name in ("mae", "mse", "accuracy", "f1")}
         return figures
-
-    def recommender(self) -> GraphRecommender:
-        """The model as it is now."""
-        return GraphRecommender(self.model, self.product_states(), self.table, self.review_text)
 
     @torch.no_grad()
     def product_states(self) -> ProductStates:
@@ -133,6 +115,6 @@ class GraphTask(lightning.LightningModule):
         others = [parameter for parameter in self.model.parameters() if id(parameter) not in chosen]
         groups: list[dict[str, Any]] = [
             {"params": others},
-            {"params": rating_parameters, "lr": RATING_LEARNING_RATE_FACTOR * self.learning_rate},
+            {"params": rating_parameters, "lr": s.rating_learning_rate * self.learning_rate},
         ]
         return torch.optim.AdamW(groups, lr=self.learning_rate, weight_decay=s.weight_decay)

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rec_sys.errors import CheckpointError, EncoderError
 from rec_sys.paths import Paths
-from rec_sys.recommenders.graph.checkpoint import Checkpoint
-from rec_sys.text.encoder import Encoder
+from rec_sys.recommenders.graph.stored import StoredGraph
 from rec_sys.text.settings import EncoderSettings
 from rec_sys.text.text_encoder import NoTexts
 
+if TYPE_CHECKING:
+    from rec_sys.text.encoder import Encoder
 
-def encoder_of(checkpoint: Checkpoint, paths: Paths) -> Encoder | NoTexts:
+
+def encoder_of(checkpoint: StoredGraph, paths: Paths) -> Encoder | NoTexts:
     """Load the encoder of a checkpoint; nothing is loaded, nor need be there, where it learned without texts.
 
     Raises:
         EncoderError: its weights cannot be had, or are not those of the training.
         CheckpointError: the checkpoint does not say which encoder it was trained with.
     """
-    if not checkpoint.model.text_dim:
+    if not checkpoint.text_dim:
         return NoTexts()
+    from rec_sys.text.encoder import Encoder  # loads torch
+
     trained = checkpoint.info.get("encoder", {})
     settings = encoder_settings_of(checkpoint)
     encoder = Encoder(settings, paths.embeddings)
@@ -33,7 +37,7 @@ def encoder_of(checkpoint: Checkpoint, paths: Paths) -> Encoder | NoTexts:
     return encoder
 
 
-def encoder_settings_of(checkpoint: Checkpoint) -> EncoderSettings:
+def encoder_settings_of(checkpoint: StoredGraph) -> EncoderSettings:
     """The encoder's settings, with the number format of the training whatever this machine would choose.
 
     Raises:
@@ -44,7 +48,7 @@ def encoder_settings_of(checkpoint: Checkpoint) -> EncoderSettings:
     return EncoderSettings.read({**values, "backend": backend}, "encoder")
 
 
-def settings_of(checkpoint: Checkpoint, group: str) -> dict[str, Any]:
+def settings_of(checkpoint: StoredGraph, group: str) -> dict[str, Any]:
     """One group of the settings a checkpoint was trained with.
 
     Raises:

@@ -1,16 +1,16 @@
-"""Whether a checkpoint was trained on what it is to be judged on: the same reviews, vectors and split."""
+"""Whether a model was trained on what it is to be evaluated on: the same reviews, vectors and split."""
 
 from __future__ import annotations
 
-from rec_sys.dataset.dataset import Data
+from rec_sys.dataset.dataset import Dataset
 from rec_sys.dataset.splits import SplitSettings
 from rec_sys.errors import CheckpointError
 from rec_sys.paths import typed
-from rec_sys.recommenders.graph.checkpoint import Checkpoint
+from rec_sys.recommenders.graph.stored import StoredGraph
 
 
-def check_trained_on(checkpoint: Checkpoint, data: Data, split: SplitSettings) -> None:
-    """Refuse a checkpoint whose figures would mean something else here: it may have learned what it is judged by.
+def check_trained_on(checkpoint: StoredGraph, data: Dataset, split: SplitSettings) -> None:
+    """Refuse a model whose figures would mean something else here: it may have learned what it is evaluated by.
 
     Raises:
         CheckpointError: names what differs, or that the checkpoint does not say.
@@ -28,8 +28,10 @@ def check_trained_on(checkpoint: Checkpoint, data: Data, split: SplitSettings) -
         retype += [typed(f"data.{key}", given[key]) for key in ("path", "k_core") if given.get(key)] or [
             "the same data"
         ]
-    if encoder["fingerprint"] != data.encoder["fingerprint"]:
-        was, now = (f"{each.get('name') or 'the default'}, {each['backend']}" for each in (encoder, data.encoder))
+    if encoder["fingerprint"] != data.vectors.encoder["fingerprint"]:
+        was, now = (
+            f"{each.get('name') or 'the default'}, {each['backend']}" for each in (encoder, data.vectors.encoder)
+        )
         differ.append(f"the encoder was {was}, now {now}")
         retype.append(typed("encoder.backend", encoder["backend"]))
     # A setting that the checkpoint does not know yet had its default.
@@ -40,7 +42,7 @@ def check_trained_on(checkpoint: Checkpoint, data: Data, split: SplitSettings) -
             retype.append(typed(f"split.{key}", before[key]))
     if differ:
         raise CheckpointError(
-            f"checkpoint {file} cannot be judged here: {'; '.join(differ)}. Give what it was trained with "
+            f"checkpoint {file} cannot be evaluated here: {'; '.join(differ)}. Give what it was trained with "
             f"({' '.join(retype)}) or another checkpoint"
         )
 

@@ -154,6 +154,51 @@ class TestChoosing:
             chosen(ROW_2014, usr="who")
 
 
+class TestUsualNamesBesideAFormat:
+    """A format has preferences; what it leaves empty is filled by the one table of names."""
+
+    @pytest.mark.parametrize("text", ["review_text", "comment", "Body", "content"])
+    @pytest.mark.parametrize("rating", ["stars", "Score", "starRating"])
+    @pytest.mark.parametrize("product", ["product_id", "productID", "asin", "item_id"])
+    def test_tables_of_shops(self, text: str, rating: str, product: str) -> None:
+        row = {
+            "id": 1,
+            "user_id": 7,
+            product: 9,
+            rating: "3",
+            text: "ok",
+            "headline": "So so",
+            "created_at": "2018-09-30",
+        }
+        format_ = chosen(row)
+        assert format_.read(row) == Review("7", "9", 3.0, 1538265600, "So so\nok", "")
+        assert format_.unread(row) == ["id"]
+
+    def test_one_mapped_column_changes_no_other(self) -> None:
+        row = {
+            "title": "t",
+            "body": "b",
+            "rating": 5,
+            "review_date": "2021-01-02",
+            "who": "a",
+            "product_id": 7,
+            "reply": "",
+        }
+        assert chosen(row, user="who").read(row) == Review("a", "7", 5.0, 1609545600, "t\nb", "")
+
+    def test_case_and_punctuation_of_a_known_format(self) -> None:
+        row = {name.upper(): value for name, value in ROW_2018.items()}
+        format_ = chosen(row)
+        assert format_.name == "Amazon 2018"
+        assert format_.read(row) == chosen(ROW_2018).read(ROW_2018)
+
+    def test_a_setting_is_compared_like_a_name(self) -> None:
+        assert chosen(ROW_2018, text="review_text").read(ROW_2018) == chosen(ROW_2018).read(ROW_2018)
+
+    def test_what_a_known_format_does_not_read_is_listed(self) -> None:
+        assert chosen(ROW_2018).unread(ROW_2018) == ["helpful", "verified", "style", "vote"]
+
+
 class TestInteractions:
     """Files of no known format whose columns bear usual names, and any file read with data=interactions."""
 
@@ -218,7 +263,7 @@ class TestInteractions:
     def test_user_and_product_cannot_be_left_out(self) -> None:
         with pytest.raises(DataError, match="for the user"):
             interactions({"user": "a", "item": "x"}, user="none")
-        with pytest.raises(DataError, match="has no column 'itemid' or 'item' or 'productid' for the product"):
+        with pytest.raises(DataError, match="has no column 'item_id' or 'item' or 'product_id' for the product"):
             interactions({"user": "a", "thing": "x"})
 
     def test_a_named_column_is_nothing_else_too(self) -> None:

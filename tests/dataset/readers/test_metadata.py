@@ -60,7 +60,12 @@ def test_texts_of_unisrec(tmp_path: Path) -> None:
     assert list(read_products(path)) == [Product("B1", "", '"6" Pop Filter, 1/2". Microphones. Nady')]
 
 
-@pytest.mark.parametrize("name", ["itemId", "Item ID", "movieId", "StockCode", "sku"])
+def test_names_are_compared_without_case_and_punctuation(tmp_path: Path) -> None:
+    row = {"ProductID": 7, "Product Name": "Pen", "Product-Type": "Office", "VENDOR": "Bic", "Body HTML": "<p>blue</p>"}
+    assert list(read_products(json_lines(tmp_path / "meta", row))) == [Product("7", "Pen", "Pen. Office. Bic. blue")]
+
+
+@pytest.mark.parametrize("name", ["itemId", "Item ID", "movieId", "StockCode", "sku", "artikelnummer"])
 def test_usual_names_of_the_id(tmp_path: Path, name: str) -> None:
     assert list(read_products(json_lines(tmp_path / "meta", {name: 7, "title": "Pen"}))) == [Product("7", "Pen", "Pen")]
 

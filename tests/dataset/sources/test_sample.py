@@ -194,8 +194,8 @@ def test_taste_beats_the_bias_of_person_and_product(
     for u in range(len(histories)):
         mine = (user == u) & train
         known = features[item[mine]]
-        taste = np.linalg.solve(known.T @ known + 1.5 * np.eye(10), known.T @ (stars - biased)[mine])
-        tasted[(user == u) & ~train] += features[item[(user == u) & ~train]] @ taste
+        preference = np.linalg.solve(known.T @ known + 1.5 * np.eye(10), known.T @ (stars - biased)[mine])
+        tasted[(user == u) & ~train] += features[item[(user == u) & ~train]] @ preference
 
     def error(predicted: Any) -> float:
         return float(np.mean((np.clip(predicted, 1, 5) - stars)[~train] ** 2))

@@ -17,7 +17,7 @@ from rec_sys.recommenders.graph.checkpoint import load_checkpoint, save_checkpoi
 from rec_sys.recommenders.graph.cold_start import Calibration, ColdItemEncoder, TextNeighbourBank
 from rec_sys.recommenders.graph.fit_item_factors import fit_item_factors
 from rec_sys.recommenders.graph.item_factors import Blend, low_rank_factors
-from rec_sys.recommenders.graph.recommender import GraphRecommender
+from rec_sys.recommenders.graph.scorer import GraphScorer
 from tests.recommenders.graph.test_fit_item_factors import INFO, RANK, data_of, saved
 from tests.support.embedded_toy import Toy, toy
 
@@ -29,8 +29,8 @@ def with_item_factors(folder: Path, data: Toy) -> Path:
     factors = low_rank_factors(
         torch.rand(count, count, generator=torch.Generator().manual_seed(0)), torch.ones(count), RANK
     )
-    kept.model.blend = Blend(rank=RANK, weight=0.1)
-    save_checkpoint(path, kept.model, kept.states.with_item_factors(factors), kept.products, kept.names, INFO)
+    kept.network.blend = Blend(rank=RANK, weight=0.1)
+    save_checkpoint(path, kept.network, kept.states.with_item_factors(factors), kept.products, kept.names, INFO)
     return path
 
 
@@ -52,7 +52,7 @@ def test_new_products_cost_no_more_than_allowed_and_nothing_else_changes(tmp_pat
     after = load_checkpoint(path)
     assert after.bank is not None
     assert after.bank.calibration.scale == lengths[-1]
-    torch.testing.assert_close(after.model.state_dict(), before.model.state_dict(), atol=0, rtol=0)
+    torch.testing.assert_close(after.network.state_dict(), before.model.state_dict(), atol=0, rtol=0)
     reviewed = np.unique(data.table.product[data.split.train])
     torch.testing.assert_close(after.states.target[reviewed], before.states.target[reviewed], atol=0, rtol=0)
 
@@ -63,11 +63,11 @@ def test_the_figure_is_that_of_the_protocol(tmp_path: Path) -> None:
     kept = load_checkpoint(with_item_factors(tmp_path, data))
     text = torch.nn.functional.normalize(torch.from_numpy(data.product_text), dim=1)
     new = ColdItemEncoder(
-        kept.model.product_tower,
+        kept.network.product_tower,
         kept.states,
         TextNeighbourBank(text, torch.ones(120, dtype=torch.bool), Calibration(scale=1.0)),
     ).eval()
-    ours = GraphRecommender(kept.model, kept.states, data.table, data.review_text)
+    ours = GraphScorer(kept.network, kept.states, data.table, data.review_text)
     valid = data.split.valid
     histories = histories_before(data.table, valid, data.split.in_histories)
     assert histories.lengths.max() > HISTORY  # what is owned is filtered however old
@@ -107,7 +107,7 @@ def test_products_kept_out_of_training_are_placed_by_their_texts_and_are_no_exam
     np.testing.assert_array_equal(after.bank.cold_items, new)
     assert not np.isin(after.bank.examples, new).any()
     with torch.no_grad():
-        described = after.describe_new(torch.from_numpy(data.product_text[new]))
+        described = after.describe_cold_items(torch.from_numpy(data.product_text[new]))
     torch.testing.assert_close(after.states.target[new], described.target)
     torch.testing.assert_close(after.states.history[new], described.history)
 
@@ -136,7 +136,7 @@ def test_one_without_a_text_of_its_own_is_asked_for_by_its_first_reviews_as_a_ne
     kept = load_checkpoint(path)
     calibrated = calibrate_cold_start(path, data_of(data), data.split, data.split.valid, own, 0.1)
     assert calibrated is not None
-    ours = GraphRecommender(kept.model, kept.states, data.table, data.review_text)
+    ours = GraphScorer(kept.network, kept.states, data.table, data.review_text)
     histories = histories_before(data.table, data.split.valid)
     users, wanted = ours.user_vectors(histories.last(HISTORY)), data.table.product[data.split.valid]
     new = load_checkpoint(path).new_products
@@ -189,8 +189,8 @@ def test_how_often_new_ones_are_shown_is_counted_by_hand(tmp_path: Path) -> None
     kept = load_checkpoint(with_item_factors(tmp_path, data))
     text = torch.nn.functional.normalize(torch.from_numpy(data.product_text), dim=1)
     bank = TextNeighbourBank(text, torch.ones(120, dtype=torch.bool), Calibration(scale=1.0))
-    new = ColdItemEncoder(kept.model.product_tower, kept.states, bank).eval()
-    ours = GraphRecommender(kept.model, kept.states, data.table, data.review_text)
+    new = ColdItemEncoder(kept.network.product_tower, kept.states, bank).eval()
+    ours = GraphScorer(kept.network, kept.states, data.table, data.review_text)
     valid = data.split.valid
     histories = histories_before(data.table, valid)
     users = ours.user_vectors(histories.last(HISTORY))

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from rec_sys.errors import CheckpointError
 from rec_sys.paths import Paths, typed
-from rec_sys.recommenders.graph.checkpoint import find_checkpoint, load_checkpoint, save_checkpoint
+from rec_sys.recommenders.graph.checkpoint import load_checkpoint, save_checkpoint
 from tests.support.embedded_toy import Toy, toy
 
 
@@ -29,8 +29,8 @@ def test_what_is_loaded_is_what_was_saved(tmp_path: Path) -> None:
     assert loaded.products.ids == data.table.products.ids
     assert loaded.names[3] == "Product 3"
     assert loaded.info["metrics"] == {"ndcg@10": 0.25}
-    assert not loaded.model.training
-    states = loaded.model.product_tower(data.sums())
+    assert not loaded.network.training
+    states = loaded.network.product_tower(data.sums())
     torch.testing.assert_close(states.target, loaded.states.target)
     torch.testing.assert_close(states.history, loaded.states.history)
 

@@ -13,7 +13,7 @@ from torch.nn import functional
 from rec_sys.recommenders.graph.checkpoint import load_checkpoint, save_checkpoint
 from rec_sys.recommenders.graph.cold_start import FACTOR_WEIGHT, Calibration, ColdItemEncoder, TextNeighbourBank
 from rec_sys.recommenders.graph.item_factors import Blend, ItemFactors
-from rec_sys.recommenders.graph.network import GraphModel
+from rec_sys.recommenders.graph.network import GraphNetwork
 from rec_sys.recommenders.graph.product_tower import ProductStates
 from tests.support.embedded_toy import TEXT_DIM, toy
 
@@ -26,7 +26,7 @@ def unit(rows: int, dim: int, seed: int = 0) -> torch.Tensor:
 
 def known(
     rank: int = RANK, examples: int = 40, scale: float = 0.6
-) -> tuple[GraphModel, ProductStates, TextNeighbourBank]:
+) -> tuple[GraphNetwork, ProductStates, TextNeighbourBank]:
     """An untrained tower, random states of its 40 products, and texts of the first `examples` of them."""
     torch.manual_seed(0)
     model = toy().model()
@@ -118,7 +118,7 @@ def test_what_is_loaded_describes_like_what_was_saved(tmp_path: Path) -> None:
     before = ColdItemEncoder(model.product_tower, states, bank).eval()
     np.testing.assert_array_equal(before.numbers, np.arange(12))
     with torch.no_grad():
-        torch.testing.assert_close(vars(loaded.describe_new(text)), vars(before.describe(text)), atol=0, rtol=0)
+        torch.testing.assert_close(vars(loaded.describe_cold_items(text)), vars(before.describe(text)), atol=0, rtol=0)
 
 
 def test_a_file_that_does_not_tell_the_share_of_memory_is_of_a_tenth(tmp_path: Path) -> None:
@@ -132,6 +132,6 @@ def test_a_file_that_does_not_tell_the_share_of_memory_is_of_a_tenth(tmp_path: P
     assert loaded.bank is not None
     assert loaded.bank.calibration == Calibration(scale=0.6, factor_weight=0.1)
     with torch.no_grad():
-        found = loaded.describe_new(unit(3, TEXT_DIM, 4)).target[:, 1:]
+        found = loaded.describe_cold_items(unit(3, TEXT_DIM, 4)).target[:, 1:]
     preference, factors = found[:, :16].square().sum(dim=1), found[:, 16:20].square().sum(dim=1)
     torch.testing.assert_close(factors / (preference + factors), torch.full((3,), 0.1))

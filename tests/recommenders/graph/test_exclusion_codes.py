@@ -11,7 +11,7 @@ from rec_sys.dataset.splits import histories_before
 from rec_sys.recommenders.graph.exclusion_codes import NEWEST, assign_codes
 from rec_sys.recommenders.graph.history_batch import make_history_batch
 from rec_sys.recommenders.graph.item_factors import Blend, ItemFactors, blend_products, blend_users
-from rec_sys.recommenders.graph.recommender import GraphRecommender
+from rec_sys.recommenders.graph.scorer import GraphScorer
 from tests.support.embedded_toy import toy
 
 
@@ -85,10 +85,10 @@ def test_where_owned_products_are_left_out_by_number_nobody_is_pushed() -> None:
     with torch.no_grad():
         plain = model.product_tower(data.sums())
     histories = histories_before(data.table, data.split.test)
-    before = GraphRecommender(model, plain, data.table, data.review_text).score(histories)
+    before = GraphScorer(model, plain, data.table, data.review_text).score(histories)
     nothing = ItemFactors(torch.zeros(40, 0), torch.zeros(40, 0))
     model.blend = Blend(rank=0, weight=0.0, num_codes=num_codes, penalty=0.5)
-    has_code = GraphRecommender(
+    has_code = GraphScorer(
         model, plain.with_item_factors(nothing, torch.eye(num_codes), 0.5), data.table, data.review_text
     )
     others, penalised = has_code.score_both_ways(histories)

@@ -22,7 +22,7 @@ from rec_sys.recommenders.graph.fit_item_factors import (
     fit_item_factors,
 )
 from rec_sys.recommenders.graph.item_factors import Blend, low_rank_factors
-from rec_sys.recommenders.graph.recommender import GraphRecommender
+from rec_sys.recommenders.graph.scorer import GraphScorer
 from tests.support.embedded_toy import Toy, toy
 
 RANK = 8
@@ -54,15 +54,15 @@ def test_validation_chooses_and_the_checkpoint_is_replaced(tmp_path: Path) -> No
     blend_weight = min(blend_weight for blend_weight in BLEND_WEIGHTS if found.ndcg[blend_weight] == best)
     assert found.blend is not None
     decay = found.blend.decay
-    assert found.blend == after.model.blend == Blend(rank=RANK, weight=blend_weight, decay=decay)
+    assert found.blend == after.network.blend == Blend(rank=RANK, weight=blend_weight, decay=decay)
     assert (
         f"item factors of 8 dimensions, texts 0, weight {blend_weight:g}, decay {decay:g} (validation ndcg@10"
         in found.note
     )
     assert f"by weight: 0: {found.ndcg[0.0]:.4f}, 0.2: {found.ndcg[0.2]:.4f}" in found.note
-    recommender = GraphRecommender(after.model, after.states, data.table, data.review_text)
+    recommender = GraphScorer(after.network, after.states, data.table, data.review_text)
     assert evaluate(recommender, data.table, data.split.valid).filtered["ndcg@10"] == best
-    torch.testing.assert_close(after.model.state_dict(), before.model.state_dict(), atol=0, rtol=0)
+    torch.testing.assert_close(after.network.state_dict(), before.model.state_dict(), atol=0, rtol=0)
     assert after.info == INFO | {
         "memory": {
             "text_weight": 0.0,
@@ -127,7 +127,7 @@ def test_the_push_is_the_best_unfiltered_one_and_the_filtered_figure_does_not_kn
     path = saved(tmp_path, data)
     found = fit_item_factors(path, data_of(data), data.split, data.split.valid, RANK, 16)
     kept = load_checkpoint(path)
-    recommender = GraphRecommender(kept.model, kept.states, data.table, data.review_text)
+    recommender = GraphScorer(kept.network, kept.states, data.table, data.review_text)
     report = evaluate(recommender, data.table, data.split.valid)
     assert found.blend is not None
     assert found.blend.penalty > 0
@@ -142,12 +142,12 @@ def test_where_the_graph_alone_is_as_good_nothing_is_written(tmp_path: Path) -> 
     path = saved(tmp_path, data)
     kept, valid = load_checkpoint(path), data.split.valid[:1]
     # Somebody whose next product is the nearest to the taste already: nothing can be better.
-    recommender = GraphRecommender(kept.model, kept.states, data.table, data.review_text)
+    recommender = GraphScorer(kept.network, kept.states, data.table, data.review_text)
     vector = torch.from_numpy(recommender.user_vectors(histories_before(data.table, valid)))
     preference = torch.nn.functional.normalize(vector[:, 1:], dim=1)
     target = kept.states.target.clone()
     target[data.table.product[valid], 1:] = preference * (1 - target[:1, :1].square()).sqrt()
-    save_checkpoint(path, kept.model, replace(kept.states, target=target), kept.products, kept.names, INFO)
+    save_checkpoint(path, kept.network, replace(kept.states, target=target), kept.products, kept.names, INFO)
     written = path.read_bytes()
     found = fit_item_factors(path, data_of(data), data.split, valid, RANK, 0)
     assert found.ndcg[0.0] == 1.0

@@ -13,9 +13,9 @@ from rec_sys.dataset.splits import histories_before
 from rec_sys.recommenders.graph.checkpoint import load_checkpoint, save_checkpoint
 from rec_sys.recommenders.graph.history_batch import HistoryBatch, make_history_batch
 from rec_sys.recommenders.graph.item_factors import Blend, ItemFactors, blend_products, blend_users, low_rank_factors
-from rec_sys.recommenders.graph.network import GraphModel
+from rec_sys.recommenders.graph.network import GraphNetwork
 from rec_sys.recommenders.graph.product_tower import ProductStates
-from rec_sys.recommenders.graph.recommender import GraphRecommender
+from rec_sys.recommenders.graph.scorer import GraphScorer
 from tests.support.embedded_toy import TEXT_DIM, Toy, toy
 
 RANK = 6
@@ -112,7 +112,7 @@ def test_products_that_the_memory_does_not_know_leave_the_taste_alone() -> None:
     torch.testing.assert_close(blend_products(users, nothing[:2], nothing[:2, :0], 0.0).norm(dim=1), torch.ones(2))
 
 
-def fitting(data: Toy, blend_weight: float = 0.5, **settings: object) -> tuple[GraphModel, ProductStates]:
+def fitting(data: Toy, blend_weight: float = 0.5, **settings: object) -> tuple[GraphNetwork, ProductStates]:
     """A model with a random memory, and its products."""
     model = data.model(**settings)
     with torch.no_grad():
@@ -189,16 +189,16 @@ def test_what_is_loaded_scores_like_what_was_saved(tmp_path: Path) -> None:
     model, states = fitting(data, blend_weight=0.8)
     save_checkpoint(tmp_path / "a.ckpt", model, states, data.table.products, [""] * 40, {})
     loaded = load_checkpoint(tmp_path / "a.ckpt")
-    assert loaded.model.blend == Blend(rank=RANK, weight=0.8)
+    assert loaded.network.blend == Blend(rank=RANK, weight=0.8)
     histories = histories_before(data.table, data.split.test)
     before, after = (
-        GraphRecommender(each, of, data.table, data.review_text).score(histories)
-        for each, of in ((model, states), (loaded.model, loaded.states))
+        GraphScorer(each, of, data.table, data.review_text).score(histories)
+        for each, of in ((model, states), (loaded.network, loaded.states))
     )
     np.testing.assert_array_equal(before, after)
     text = unit(3, TEXT_DIM)
     torch.testing.assert_close(
-        vars(loaded.model.product_tower.of_text(text)), vars(model.product_tower.of_text(text)), atol=0, rtol=0
+        vars(loaded.network.product_tower.of_text(text)), vars(model.product_tower.of_text(text)), atol=0, rtol=0
     )
 
 

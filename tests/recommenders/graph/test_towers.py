@@ -10,7 +10,7 @@ from rec_sys.arrays import Ints
 from rec_sys.dataset.histories import Histories
 from rec_sys.dataset.splits import histories_around, histories_before
 from rec_sys.recommenders.graph.history_batch import HistoryBatch, make_history_batch
-from rec_sys.recommenders.graph.network import GraphModel, predicted_ratings
+from rec_sys.recommenders.graph.network import GraphNetwork, predicted_ratings
 from rec_sys.recommenders.graph.product_tower import GraphSums
 from tests.support.embedded_toy import TEXT_DIM, Toy, toy
 
@@ -195,7 +195,7 @@ def test_without_texts_a_product_that_nobody_reviewed_still_has_a_direction() ->
     """A zero vector has none, and the gradient through its length is without bounds."""
     data = toy()
     silent = replace(data, review_text=data.review_text[:, :0], product_text=data.product_text[:, :0])
-    model = GraphModel(data.model().settings, 40, text_dim=0).train()  # treats some products as new
+    model = GraphNetwork(data.model().settings, 40, text_dim=0).train()  # treats some products as new
     targets = silent.split.train[silent.table.user[silent.split.train] < 5]
     histories = histories_around(silent.table, targets, silent.split.train, limit=20)
     batch = make_history_batch(histories, silent.review_text, silent.table.rating, silent.table.timestamp)
@@ -234,7 +234,7 @@ def test_products_without_metadata_take_the_texts_of_their_reviews() -> None:
 
 def test_settings_reach_the_network() -> None:
     data = toy()
-    model = GraphModel(data.model(layers=3, hops=2, max_history=7).settings, 40, TEXT_DIM)
+    model = GraphNetwork(data.model(layers=3, hops=2, max_history=7).settings, 40, TEXT_DIM)
     assert len(model.user_tower.convs) == 3
     assert model.product_tower.hop_weight.shape == (2,)
     assert model.user_tower.age.num_embeddings == 7

@@ -1,4 +1,4 @@
-"""The web app in this process, asked over ASGI; each question starts and stops it."""
+"""The web app in this process, called over ASGI; each call starts and stops it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import orjson
+from fastapi import FastAPI
 
 from triton_utils.web.errors import ErrorBody
 from triton_utils.web.settings import WebSettings
@@ -19,16 +20,18 @@ Ask = Callable[[httpx.AsyncClient], Coroutine[Any, Any, Any]]
 
 
 @asynccontextmanager
-async def connected(settings: WebSettings) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(settings)
+async def connected(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://app") as http:
         yield http
 
 
-def ask(settings: WebSettings, question: Ask) -> Any:
+def ask(behind: WebSettings | FastAPI, question: Ask) -> Any:
+    """The answer of the app of these settings, or of this app."""
+    app = behind if isinstance(behind, FastAPI) else create_app(behind)
+
     async def whole() -> Any:
-        async with connected(settings) as http:
+        async with connected(app) as http:
             return await question(http)
 
     return asyncio.run(whole())
@@ -45,7 +48,7 @@ def get(settings: WebSettings, path: str) -> httpx.Response:
     return answer
 
 
-def assert_refused(answer: httpx.Response, status: int, cause: str, words: str = "") -> None:
+def assert_rejected(answer: httpx.Response, status: int, cause: str, words: str = "") -> None:
     body = ErrorBody.model_validate_json(answer.content).error
     assert (answer.status_code, body.cause) == (status, cause), answer.text
     assert re.search(words, body.message), body.message

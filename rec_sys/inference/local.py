@@ -1,0 +1,54 @@
+"""Recommendations computed in this process, from a stored model and its vector base."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from rec_sys.arrays import Floats
+from rec_sys.inference.encoders import GraphEncoder
+from rec_sys.inference.recommend import ReviewRecommender
+from rec_sys.recommenders.graph.numpy_encoder import NumpyGraphEncoder
+from rec_sys.recommenders.graph.stored import StoredGraph
+from rec_sys.text.text_encoder import TextEncoder
+from rec_sys.vector_database.index import VectorBase
+
+NVIDIA = Path("/proc/driver/nvidia")  # there where the driver is: asking torch instead would cost seconds
+
+
+def recommender_of(
+    stored: StoredGraph, base: VectorBase, encoder: TextEncoder, graph: GraphEncoder | None = None
+) -> ReviewRecommender:
+    """Recommend in this process.
+
+    Args:
+        stored: the trained model.
+        base: its vector base.
+        encoder: its text encoder.
+        graph: what computes vectors; None: numpy.
+    """
+    graph = graph or NumpyGraphEncoder(stored)
+    return ReviewRecommender(graph, base, all_history(stored.history, base, graph), encoder)
+
+
+def graph_encoder_of(stored: StoredGraph, device: str = "cpu") -> GraphEncoder:
+    """What computes vectors: torch on CUDA where there is one and `device` is "auto", numpy otherwise."""
+    if device == "auto" and NVIDIA.exists():
+        import torch
+
+        if torch.cuda.is_available():
+            from rec_sys.inference.torch_encoder import TorchGraphEncoder
+            from rec_sys.recommenders.graph.checkpoint import from_stored
+
+            return TorchGraphEncoder(from_stored(stored), torch.device("cuda"))
+    return NumpyGraphEncoder(stored)
+
+
+def all_history(known: Floats, base: VectorBase, graph: GraphEncoder) -> Floats:
+    """What `ReviewRecommender` reads of products, (len(base) + 1, history_dim).
+
+    First those of the model, then those added to the base later, then one of which nothing is known.
+    """
+    nothing, _ = graph.encode_cold_items(np.zeros((1, graph.text_dim), dtype=np.float32))
+    return np.concatenate([known, base.added_history, nothing]).astype(np.float32)

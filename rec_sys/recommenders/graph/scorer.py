@@ -1,0 +1,144 @@
+"""The graph model as the ranking protocol asks it: vectors of users, inner products with all products, ratings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from rec_sys.arrays import Floats, Ints
+from rec_sys.columns import MAX_RATING
+from rec_sys.dataset.query import Query, ReviewFeatures
+from rec_sys.dataset.splits import histories_before
+from rec_sys.dataset.table import ReviewTable
+from rec_sys.errors import DataError
+from rec_sys.recommenders.graph.checkpoint import TrainedGraph
+from rec_sys.recommenders.graph.history_batch import HistoryBatch, make_history_batch
+from rec_sys.recommenders.graph.item_factors import blend_users
+from rec_sys.recommenders.graph.network import GraphNetwork, predicted_ratings
+from rec_sys.recommenders.graph.product_tower import ProductStates
+from rec_sys.recommenders.graph.settings import Blend, layout_of
+from rec_sys.recommenders.graph.user_tower import UserStates
+from rec_sys.recommenders.graph.vector_layout import VectorLayout
+
+GRAPH_MODEL, NETWORK_ALONE = "graph model", "graph model, no item factors"
+
+
+def blended_vectors(
+    users: UserStates, history: torch.Tensor, histories: HistoryBatch, blend: Blend | None
+) -> torch.Tensor:
+    """(num_users, vector_dim) vectors: rating bias, then the content that meets that of `ProductStates.target`.
+
+    Args:
+        users: what the user tower says.
+        history: (num_products, history_dim) history states.
+        histories: what the users have done.
+        blend: what stands beside the network's vectors; None: nothing.
+    """
+    if blend is None:
+        return users.vector
+    layout = layout_of(users.preference.shape[1], blend)
+    of_edge = history[histories.product][histories.edge_review]
+    content = blend_users(
+        users.preference,
+        of_edge[:, layout.history_factors],
+        of_edge[:, layout.history_codes],
+        histories.age,
+        histories.edge_user,
+        blend,
+    )
+    return users.with_content(content)
+
+
+@dataclass(frozen=True)
+class GraphScorer:
+    """Scores are inner products of unit vectors, so a vector base gives the same order."""
+
+    network: GraphNetwork
+    states: ProductStates
+    blend: Blend | None = None
+    name: str = GRAPH_MODEL
+
+    @classmethod
+    def of(cls, trained: TrainedGraph, name: str = GRAPH_MODEL) -> GraphScorer:
+        """The scorer of a trained model."""
+        return cls(trained.network, trained.states, trained.blend, name)
+
+    @property
+    def max_history(self) -> int:
+        """Newest reviews of a user that are read."""
+        return self.network.settings.max_history
+
+    @property
+    def layout(self) -> VectorLayout:
+        """Of all vectors."""
+        return layout_of(self.network.settings.dim, self.blend)
+
+    def user_states(self, query: Query) -> tuple[UserStates, HistoryBatch]:
+        """What the user tower says of each user; only the newest `max_history` reviews are read."""
+        device = self.states.history.device
+        histories = batch_of(query.last(self.max_history)).to(device)
+        training = self.network.training
+        self.network.eval()
+        with torch.inference_mode():
+            users = self.network.user_tower(self.states.history, histories)
+        self.network.train(training)
+        return users, histories
+
+    @torch.inference_mode()
+    def user_vectors(self, query: Query, penalise_seen: bool = False) -> Floats:
+        """(len(query), vector_dim) vectors.
+
+        Args:
+            query: users described by their histories.
+            penalise_seen: unit vectors that point away from seen items, for a search that cannot filter these;
+                otherwise the same ones with zeros for their exclusion codes, which makes them shorter.
+        """
+        users, histories = self.user_states(query)
+        vectors: Floats = blended_vectors(users, self.states.history, histories, self.blend).cpu().numpy()
+        if not penalise_seen:
+            vectors[:, self.layout.codes] = 0
+        return vectors
+
+    def score(self, query: Query) -> Floats:
+        """(len(query), num_products) inner products with vectors that point away from seen items."""
+        return self.score_both_ways(query)[1]
+
+    def score_both_ways(self, query: Query) -> tuple[Floats, Floats]:
+        """Inner products without the exclusion codes, for lists whose seen items are filtered, and `score`'s."""
+        vectors, target = self.user_vectors(query, penalise_seen=True), self.states.target.cpu().numpy()
+        codes = self.layout.codes
+        if not self.layout.num_codes:
+            scores: Floats = vectors @ target.T
+            return scores, scores
+        without_codes: Floats = vectors[:, : codes.start] @ target[:, : codes.start].T
+        return without_codes, without_codes + vectors[:, codes] @ target[:, codes].T
+
+    def predict_ratings(self, table: ReviewTable, targets: Ints, among: Ints | None = None) -> Floats:
+        """Predicted ratings of some reviews, (len(targets),) of 0 to 5, from what their authors wrote before them.
+
+        Args:
+            table: the reviews, with the vectors of their texts.
+            targets: review numbers.
+            among: ascending review numbers that may be looked at; None: all.
+        """
+        histories = histories_before(table, targets, among, self.max_history)
+        vectors = self.user_vectors(Query(histories, table))
+        product = table.product[targets]
+        cosine = np.einsum("nd,nd->n", vectors, self.states.target.cpu().numpy()[product])
+        item_bias = self.states.item_bias.cpu()[torch.from_numpy(product)]
+        ratings: Floats = predicted_ratings(torch.from_numpy(cosine), item_bias).clamp(0, MAX_RATING).numpy()
+        return ratings
+
+
+def batch_of(query: Query) -> HistoryBatch:
+    """The histories of a query as the user tower reads them.
+
+    Raises:
+        DataError: the query says nothing of its reviews.
+    """
+    reviews: ReviewFeatures | None = query.reviews
+    if reviews is None:
+        raise DataError("the graph model reads reviews; give Query(histories, reviews=...) with texts, ratings, times")
+    return make_history_batch(query.histories, reviews.text, reviews.rating, reviews.timestamp)
