@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rec_sys.progress import Progress
 
@@ -15,7 +15,7 @@ class ProgressBars:
 
     def __init__(self) -> None:
         self._stage = ""
-        self._bar: tqdm[None] | None = None
+        self._bar: tqdm[Any] | None = None
 
     def __call__(self, progress: Progress) -> None:
         """Draw how far the work is."""
@@ -24,11 +24,13 @@ class ProgressBars:
         if self._bar is None or progress.stage != self._stage or progress.done < self._bar.n:
             self.close()
             total, unit = progress.total, f" {progress.unit}" if progress.unit else "it"
-            self._bar, self._stage = tqdm(desc=progress.stage, total=total, unit=unit, disable=None), progress.stage
-        self._bar.total = progress.total
-        self._bar.update(progress.done - self._bar.n)
+            self._bar = tqdm(desc=progress.stage, total=total, unit=unit, disable=None)
+            self._stage = progress.stage
+        bar = self._bar
+        bar.total = progress.total
+        bar.update(progress.done - bar.n)
         if progress.figures:
-            self._bar.set_postfix({name: f"{value:.4f}" for name, value in progress.figures.items()})
+            bar.set_postfix({name: f"{value:.4f}" for name, value in progress.figures.items()})
         if progress.is_last:
             self.close()
 

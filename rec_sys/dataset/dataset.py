@@ -126,6 +126,8 @@ class Dataset:
     @cached_property
     def held_out_products(self) -> ProductDescriptions | None:
         """Held-out products, each described by its own text or by its first reviews; None where none is held out."""
+        if not self.split_settings.held_out_products and "split" not in self.__dict__:
+            return None  # known without splitting, so that data too short to be split has texts all the same
         if self.split.in_histories is None:
             return None
         return describe_held_out_products(self.table, self.split, self.review_text, self.vectors.products)
