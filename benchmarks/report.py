@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rec_sys.files import write_json
+from rec_sys.metrics.tables import rows_table
 
 RESULTS = Path(__file__).parent / "results"
 _PACKAGES = (
@@ -51,23 +52,8 @@ def report(
 
 def print_table(rows: Sequence[Mapping[str, Any]]) -> None:
     """Numbers to the right, words to the left, columns from the keys of the first row."""
-    if not rows:
-        return
-    names = list(rows[0])
-    cells = [names, *([_text(row.get(name)) for name in names] for row in rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(names))]
-    right = [not isinstance(rows[0][name], str) for name in names]
-    for line in cells:
-        fitted = [c.rjust(w) if r else c.ljust(w) for c, w, r in zip(line, widths, right, strict=True)]
-        print("  ".join(fitted).rstrip())
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.5g}"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    if rows:
+        print(rows_table(rows))
 
 
 def machine() -> dict[str, Any]:

@@ -6,7 +6,6 @@ Exit codes: 0 done, 2 a setting or an input the person at the keyboard can put r
 
 from __future__ import annotations
 
-import difflib
 import functools
 import os
 import re
@@ -24,6 +23,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue, OmegaConfBaseException
 from yaml import YAMLError
 
+from rec_sys.closest import did_you_mean
 from rec_sys.errors import RecSysError
 from rec_sys.paths import quoted, typed
 from rec_sys.settings import Settings
@@ -146,8 +146,10 @@ def _explain(error: Exception, folder: Path, config_name: str) -> str:
 
 def _closest(name: str, known: list[str]) -> str:
     leaf = name.rpartition(".")[2]
-    close = [key for key in known if key.rpartition(".")[2] == leaf] or difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(key for key in known if '.' not in key)}"
+    elsewhere = [key for key in known if key.rpartition(".")[2] == leaf]  # the right name in another group
+    if elsewhere:
+        return f"did you mean {elsewhere[0]!r}?"
+    return did_you_mean(name, known, listed=lambda key: "." not in key)
 
 
 def _known_keys(folder: Path, config_name: str, unknown: str) -> list[str]:

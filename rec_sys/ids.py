@@ -5,13 +5,13 @@ An *id* is what the outside says (`"A2IBPI20UZIR0U"`), a *number* is the row ins
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from rec_sys.closest import closest
 from rec_sys.errors import UnknownIdError
 
 
@@ -55,11 +55,15 @@ class IdMap:
         """
         number = self._number.get(name)
         if number is None:
-            close = difflib.get_close_matches(name, self.ids[:20_000], n=1, cutoff=0.8)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
+            close = closest(name, self.ids, cutoff=0.8)
+            hint = f" Did you mean {close!r}?" if close else ""
             raise UnknownIdError(f"unknown {self.kind} {name!r} (this data holds {len(self):,} {self.kind}s).{hint}")
         return number
 
     def numbers(self, names: Sequence[str]) -> npt.NDArray[np.int64]:
         """The numbers of several ids, (len(names),)."""
         return np.array([self.number(name) for name in names], dtype=np.int64)
+
+    def known_numbers(self, names: Iterable[str]) -> npt.NDArray[np.int64]:
+        """The numbers of several ids, -1 where one is unknown, (len(names),)."""
+        return np.array([self._number.get(name, -1) for name in names], dtype=np.int64)

@@ -5,13 +5,13 @@ YAML, command line, checkpoint and report all derive from these classes.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any, Self, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from rec_sys.closest import did_you_mean
 from rec_sys.errors import ConfigError
 
 
@@ -34,9 +34,7 @@ class Settings(BaseModel):
             inner = ".".join(str(part) for part in first["loc"])
             key = f"{group}.{inner}" if group else inner
             if first["type"] == "extra_forbidden":
-                close = difflib.get_close_matches(inner, list(cls.model_fields), n=1)
-                hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(cls.model_fields)}"
-                raise ConfigError(f"unknown setting {key!r}; {hint}") from None
+                raise ConfigError(f"unknown setting {key!r}; {did_you_mean(inner, cls.model_fields)}") from None
             raise ConfigError(f"setting {key}={first['input']!r}: {first['msg']}") from None
 
 

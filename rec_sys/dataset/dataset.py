@@ -19,7 +19,7 @@ from rec_sys.dataset.product_texts import ProductDescriptions, describe_held_out
 from rec_sys.dataset.readers.formats import ColumnNames
 from rec_sys.dataset.reviews import ReadSettings, prepare_reviews
 from rec_sys.dataset.sources.locate import SourceSettings, locate
-from rec_sys.dataset.splits import Split, SplitSettings, split_by_time
+from rec_sys.dataset.splits import Part, Split, SplitSettings, split_by_time
 from rec_sys.dataset.table import ReviewTable, load_table
 from rec_sys.paths import Paths
 from rec_sys.text.settings import EncoderSettings
@@ -38,7 +38,7 @@ class DataSettings(SourceSettings):
         "order of the file counts",
     )
     columns: ColumnNames = Field(default_factory=ColumnNames, description="columns of files of no known format")
-    k_core: int = Field(1, ge=1, description="keep people and products with at least this many reviews; 1 keeps all")
+    k_core: int = Field(1, ge=1, description="keep users and products with at least this many reviews; 1 keeps all")
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class TextVectors:
     encoder: dict[str, Any]  # name, backend and fingerprint of the text encoder; the last is "" where nothing was read
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Dataset:
     """What models are trained and evaluated on.
 
@@ -159,11 +159,11 @@ class Dataset:
         ]
         return frozenset(need for need, there in present if there)
 
-    def targets(self, part: str) -> Ints:
+    def targets(self, part: Part) -> Ints:
         """Held-out reviews to evaluate on: of a part of the split, without those that describe a held-out product."""
         if part == "held_out_products" and self.held_out_products is not None:
             return self.held_out_products.targets
-        return self.split.part(part)  # type: ignore[arg-type]
+        return self.split.part(part)
 
     def facts(self) -> dict[str, Any]:
         """Plain JSON that says what a model was trained on."""
@@ -175,6 +175,7 @@ class Dataset:
                 "reviews": len(self.table),
                 "users": self.table.num_users,
                 "products": self.table.num_products,
+                "as_pandas": self.as_pandas,
             },
             "split": self.split.summary(),
         }
@@ -222,6 +223,7 @@ def load_data(
             "data": settings.model_dump(mode="json"),
             "encoder": encoder_settings.model_dump(mode="json"),
             "split": split.model_dump(mode="json"),
+            "paths": {"work_dir": str(paths.work_dir.absolute())},
         },
     )
 

@@ -18,11 +18,12 @@ register_schema("paths", Paths)
 @command("prepare_config")
 def main(cfg: DictConfig) -> None:
     """Read, check and embed; what has been done before is found again."""
-    load_data(
+    data = load_data(
         read_settings(cfg.data, DataSettings, "data"),
         read_settings(cfg.encoder, EncoderSettings, "encoder"),
         read_settings(cfg.paths, Paths, "paths"),
     )
+    _ = data.vectors  # embedded when they are first asked for
     print(f"\nnext:  uv run -m rec_sys.train.train{same_settings()}")
 
 

@@ -1,4 +1,4 @@
-"""Hot, warm and cold: how a model does for people with long and short histories, and on known and unknown products."""
+"""Hot, warm and cold: how a model does for users with long and short histories, and on known and unknown products."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from rec_sys.arrays import Ints
 from rec_sys.metrics.ranking import Ranks, metrics_of_ranks
 
 # The least count that belongs to a group; the first that fits is taken.
-BY_HISTORY = {"hot": 10, "warm": 5, "cold": 0}  # people: reviews in the history, all of it
+BY_HISTORY = {"hot": 10, "warm": 5, "cold": 0}  # users: reviews in the history, all of it
 BY_TRAINING = {"hot": 20, "warm": 5, "cold": 0}  # products: training reviews of the held-out one
 CUTOFFS = (10,)
 
 
 class Group(TypedDict):
-    """Figures of some of the people; empty where there is nobody."""
+    """Figures of some of the users; empty where there are none."""
 
     users: int
     filtered: dict[str, float]  # recall@10, ndcg@10
@@ -35,7 +35,7 @@ def group_figures(
     Args:
         filtered: (n,) ranks.
         unfiltered: (n,) ranks.
-        person: (n,) whose they are.
+        user: (n,) user numbers.
         counts: (n,) what decides on the group: the first of `bounds` that is not above it.
         bounds: least count by name, from high to low.
     """
@@ -55,14 +55,14 @@ def group_figures(
 
 
 def one_vote_each(user: Ints) -> Ranks:
-    """(n,) weights of ranks: each person counts once, however many of the ranks are theirs."""
+    """(n,) weights of ranks: each user counts once, whatever the number of ranks."""
     _, place, times = np.unique(user, return_inverse=True, return_counts=True)
     weights: Ranks = 1 / times[place]
     return weights
 
 
 def mean_of_groups(runs: Sequence[dict[str, Group]]) -> dict[str, Group]:
-    """Means over seeds, of those in which a group has people; as people the fewest of these."""
+    """Means over seeds, of those in which a group has users; as users the fewest of these."""
     mean: dict[str, Group] = {}
     for name in runs[0]:
         filled = [run[name] for run in runs if run[name]["users"]] or [runs[0][name]]

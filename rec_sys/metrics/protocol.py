@@ -1,6 +1,6 @@
-"""The ranking protocol: every model answers the same people, ranked among all products, filtered and unfiltered.
+"""The ranking protocol: every model ranks all products for the same users, seen items filtered and not filtered.
 
-Figures are means over people: somebody of whom several reviews are held out counts once, with the mean of these.
+Figures are means over users: a user with several held-out reviews counts once, with the mean of these.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
-from rec_sys.arrays import Ints
+from rec_sys.arrays import Floats, Ints
+from rec_sys.dataset.query import Query
 from rec_sys.dataset.splits import histories_before
 from rec_sys.dataset.table import ReviewTable
 from rec_sys.errors import DataError, RecSysError
@@ -29,13 +29,14 @@ from rec_sys.metrics.ranking import (
 )
 from rec_sys.metrics.scorer import Scorer, TwoWayScorer
 from rec_sys.metrics.tables import short, text_table
+from rec_sys.progress import ProgressCallback, tracked
 
 COVERAGE_AT = 10
 
 
 @dataclass(frozen=True)
 class UserRanks:
-    """Where each held-out product stood, so that two models can be compared person by person."""
+    """The rank of each held-out product, so that two models can be compared user by user."""
 
     target: Ints  # (num_targets,) review numbers
     user: Ints  # (num_targets,) user numbers
@@ -43,7 +44,7 @@ class UserRanks:
     unfiltered: Ranks  # (num_seeds, num_targets)
 
     def per_user(self, metric: str, filtered: bool = True) -> Ranks:
-        """(num_people,) a metric of each person, ascending by user number: mean over seeds, then over targets.
+        """(num_users,) a metric of each user, ascending by user number: mean over seeds, then over targets.
 
         Raises:
             ValueError: `metric` does not follow from ranks.
@@ -58,9 +59,9 @@ class UserRanks:
 class RankingReport:
     """One model on one set of held-out reviews.
 
-    The metrics are recall@k, ndcg@k, mrr and coverage@10 (the part of the catalogue that is among somebody's first
-    ten). *filtered*: what a person already had, in the whole history, is taken out, the held-out product never is.
-    *unfiltered*: nothing is taken out.
+    The metrics are recall@k, ndcg@k, mrr and coverage@10 (the part of the catalogue in some user's first ten).
+    *filtered*: seen items, those of the user's whole history, are left out of the ranking, the held-out product never
+    is. *unfiltered*: nothing is left out.
     """
 
     model: str
@@ -68,41 +69,46 @@ class RankingReport:
     unfiltered: dict[str, float]
     num_users: int
     num_products: int
-    history_limit: int  # the model saw at most this many newest reviews of a person
+    history_limit: int  # the model read at most this many newest reviews of a user: its own `max_history`
     seconds: float  # scoring and ranking, without fitting
     num_seeds: int = 1
     filtered_spread: dict[str, float] = field(default_factory=dict)  # standard deviation over seeds
     unfiltered_spread: dict[str, float] = field(default_factory=dict)
-    groups: Groups = field(default_factory=dict)  # people and products, each hot, warm and cold
+    groups: Groups = field(default_factory=dict)  # users and products, each hot, warm and cold
     fit_seconds: float | None = None  # of fitting, choosing on validation included
     fit_mib: float | None = None  # by which memory rose meanwhile, see `resources.measured`
     ranks: UserRanks | None = field(default=None, repr=False, compare=False)
+    beside: RankingReport | None = field(default=None, repr=False, compare=False)  # shown with it, such as popularity
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON: everything but the ranks."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "ranks"}
+        """Plain JSON: everything but the ranks and the report beside it."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("ranks", "beside")}
+
+    def __str__(self) -> str:
+        rows = {self.model: self}
+        if self.beside is not None:
+            rows.setdefault(self.beside.model, self.beside)
+        return format_table(rows)
 
 
 def evaluate(
     model: Scorer,
     table: ReviewTable,
     targets: Ints,
-    history_limit: int = 20,
     batch_size: int = 1024,
-    progress: bool = False,
+    progress: ProgressCallback | None = None,
     cutoffs: Sequence[int] = CUTOFFS,
     train: Ints | None = None,
     among: Ints | None = None,
 ) -> RankingReport:
-    """Rank the product of each target review by what its author had reviewed before it.
+    """Rank the product of each target review by what its user had reviewed before it.
 
     Args:
-        model: fitted.
-        table: the reviews.
-        targets: review numbers: `split.valid` to choose, `split.test` or `split.new` to judge, one per person each.
-        history_limit: the model sees at most this many newest reviews; masking uses all of them.
-        batch_size: people scored at once; (batch_size, num_products) scores are in memory.
-        progress: show a bar.
+        model: fitted; it is given as many of the newest reviews as it reads, `model.max_history`.
+        table: the reviews, with the vectors of their texts where the model reads these.
+        targets: review numbers: `split.valid` to choose, `split.test` or `split.held_out_users` to report.
+        batch_size: users scored at once; (batch_size, num_products) scores are in memory.
+        progress: told after each batch.
         cutoffs: the k of recall@k and ndcg@k.
         train: review numbers that were learned from; given, products are grouped by how many of these are theirs.
         among: ascending review numbers that histories may hold: `split.in_histories`; None: all.
@@ -115,33 +121,28 @@ def evaluate(
         raise DataError("no held-out reviews to rank; use a part of the split that holds some")
     started = time.perf_counter()
     histories = histories_before(table, targets, among)
-    shown = np.zeros((2, table.num_products), dtype=bool)  # in somebody's first ten; filtered, unfiltered
+    shown = np.zeros((2, table.num_products), dtype=bool)  # in some user's first ten; filtered, unfiltered
     ranks = np.empty((2, len(targets)))  # filtered, unfiltered
     starts = range(0, len(targets), batch_size)
-    for start in tqdm(starts, desc=f"ranking: {model.name}", unit="batch", disable=None if progress else True):
-        batch = histories.part(start, start + batch_size)
-        recent = batch.last(history_limit)
-        if isinstance(model, TwoWayScorer):
-            to_mask, scores = model.score_both_ways(recent)
-        else:
-            to_mask = scores = model.score(recent)
-        for each in (scores, to_mask):
-            if each.shape != (len(batch), table.num_products):
-                raise RecSysError(
-                    f"{model.name} gave scores of shape {each.shape}, expected {(len(batch), table.num_products)} "
-                    f"(people, products); was it fitted on another table?"
-                )
-        held_out = table.product[targets[start : start + batch_size]]
-        owned = batch.matrix(table.num_products)
+    for start in tracked(starts, f"rank {model.name}", len(starts), "batches", progress):
+        batch, asked = histories.part(start, start + batch_size), targets[start : start + batch_size]
+        query = Query(
+            batch.last(model.max_history), reviews=table, users=table.user[asked], time=table.timestamp[asked]
+        )
+        scores_filtered, scores = _scores_both_ways(model, query, table.num_products)
+        owned = batch.matrix(table.num_products)  # of the whole histories, also beyond what the model reads
         try:
-            if to_mask is scores:
-                both = rank_both_ways(scores, held_out, owned)
+            if scores_filtered is scores:
+                both = rank_both_ways(scores, table.product[asked], owned)
             else:
-                both = rank_targets(to_mask, held_out, owned), rank_targets(scores, held_out)
+                both = (
+                    rank_targets(scores_filtered, table.product[asked], owned),
+                    rank_targets(scores, table.product[asked]),
+                )
         except RecSysError as error:
             raise RecSysError(f"{model.name}: {error}") from error
         ranks[:, start : start + batch_size] = both
-        shown[0, first_products(to_mask, COVERAGE_AT, owned)] = True
+        shown[0, first_products(scores_filtered, COVERAGE_AT, owned)] = True
         shown[1, first_products(scores, COVERAGE_AT)] = True
     seconds = time.perf_counter() - started
     user = table.user[targets]
@@ -160,24 +161,39 @@ def evaluate(
         unfiltered=unfiltered,
         num_users=len(np.unique(user)),
         num_products=table.num_products,
-        history_limit=history_limit,
+        history_limit=model.max_history,
         seconds=seconds,
         groups=groups,
         ranks=UserRanks(targets, user, ranks[:1], ranks[1:]),
     )
 
 
+def _scores_both_ways(model: Scorer, query: Query, num_products: int) -> tuple[Floats, Floats]:
+    """Scores to filter seen items from, and scores not to; the same array where the model makes no difference."""
+    if isinstance(model, TwoWayScorer):
+        filtered, scores = model.score_both_ways(query)
+    else:
+        filtered = scores = model.score(query)
+    for each in (scores, filtered):
+        if each.shape != (len(query), num_products):
+            raise RecSysError(
+                f"{model.name} gave scores of shape {each.shape}, expected {(len(query), num_products)} "
+                f"(users, products); was it fitted on another table?"
+            )
+    return filtered, scores
+
+
 def mean_of_seeds(reports: Sequence[RankingReport]) -> RankingReport:
     """One report of several runs that differ in their seed: means, and the standard deviation (n - 1) as the spread.
 
-    The ranks of all runs are kept where these judged the same held-out reviews.
+    The ranks of all runs are kept where these ranked the same held-out reviews.
 
     Raises:
-        ValueError: there is none, or they are of different models, people or history limits.
+        ValueError: there is none, or they are of different models, users or history limits.
     """
     kinds = {(report.model, report.num_users, report.num_products, report.history_limit) for report in reports}
     if len(kinds) != 1:
-        raise ValueError(f"reports of one model on the same people are expected, got {sorted(kinds) or 'none'}")
+        raise ValueError(f"reports of one model on the same users are expected, got {sorted(kinds) or 'none'}")
 
     def over_seeds(metrics: Sequence[Mapping[str, float]]) -> tuple[dict[str, float], dict[str, float]]:
         values = {name: [run[name] for run in metrics] for name in metrics[0]}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
-from rec_sys.arrays import Floats
+import numpy as np
+
+from rec_sys.arrays import Floats, Ints
 from rec_sys.dataset.query import Query
 
 
@@ -24,7 +26,25 @@ class Scorer(Protocol):
 
 @runtime_checkable
 class TwoWayScorer(Scorer, Protocol):
-    """A scorer whose scores differ where seen items will be filtered afterwards."""
+    """A scorer that returns other scores where seen items will be filtered afterwards."""
 
     def score_both_ways(self, query: Query) -> tuple[Floats, Floats]:
         """Scores for lists whose seen items will be filtered, and those of `score`; may be the same array."""
+
+
+class MostPopular:
+    """Products by their number of training reviews: the floor that any personal model has to beat.
+
+    Args:
+        product: (num_train,) product numbers of the training reviews.
+        num_products: size of the catalogue.
+    """
+
+    name, max_history = "most popular", 1
+
+    def __init__(self, product: Ints, num_products: int) -> None:
+        self.counts: Floats = np.bincount(product, minlength=num_products).astype(np.float32)
+
+    def score(self, query: Query) -> Floats:
+        """(len(query), num_products): the same row for everybody."""
+        return np.tile(self.counts, (len(query), 1))

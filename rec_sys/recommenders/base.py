@@ -1,16 +1,17 @@
 """The interface of every recommender: fit, score, recommend, similar, evaluate, save, load.
 
-A new recommender is one file with a subclass (`_fit`, `_score`, `_arrays`, `_restore` and a class of settings), one line
-in `registry.py`, and one class of tests that inherits the contract.
+A new recommender is one file with a subclass (`_fit`, `_score`, `_arrays`, `_restore` and a class of settings), one
+line in `registry.py`, and small settings for the contract that the tests hold every registered model to.
 """
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import orjson
@@ -21,16 +22,32 @@ from rec_sys.arrays import Floats
 from rec_sys.dataset.dataset import Dataset, Need
 from rec_sys.dataset.query import Query
 from rec_sys.dataset.splits import Part
-from rec_sys.errors import CheckpointError, DataError, NotFittedError
+from rec_sys.dataset.table import ReviewTable
+from rec_sys.errors import CheckpointError, ConfigError, DataError, NotFittedError
 from rec_sys.files import write_json
 from rec_sys.ids import IdMap
 from rec_sys.metrics.protocol import RankingReport, evaluate
+from rec_sys.metrics.ranking import CUTOFFS
+from rec_sys.metrics.scorer import MostPopular, TwoWayScorer
 from rec_sys.progress import ProgressCallback
 from rec_sys.recommenders.artifact import Artifact, Manifest, read_artifact, writing_artifact
+from rec_sys.recommenders.questions import (
+    Question,
+    question_of_histories,
+    question_of_reviews,
+    question_of_users,
+    single_histories,
+)
+from rec_sys.recommenders.top_products import Catalogue, similar_products, top_products
 from rec_sys.settings import Settings
 
+if TYPE_CHECKING:
+    from rec_sys.frames import DataFrame
+
 Validate = Callable[["Recommender"], float]
+Arrays = dict[str, np.ndarray[Any, Any]]
 ARRAYS_FILE, PRODUCTS_FILE = "arrays.safetensors", "products.json"
+GIVE_DATA = "give it: load(folder, dataset=data) or model.dataset = data"
 
 
 @dataclass(frozen=True)
@@ -53,7 +70,7 @@ class Recommender(ABC):
     """
 
     key: ClassVar[str]  # in the registry, in settings and on the command line
-    name: ClassVar[str]  # in tables
+    name: str  # in tables; of the class
     paper: ClassVar[str]  # where the method was published
     settings_class: ClassVar[type[Settings]]
     needs: ClassVar[frozenset[Need]] = frozenset()  # what a data set must have
@@ -69,6 +86,11 @@ class Recommender(ABC):
         self.info: dict[str, Any] = {}  # what it was fitted on: plain JSON
         self.dataset: Dataset | None = None  # what it was fitted on; a loaded model may be given one
 
+    def __repr__(self) -> str:
+        values = ", ".join(f"{key}={value!r}" for key, value in self.settings.model_dump().items())
+        state = "not fitted" if self.products is None else f"fitted, {len(self.products):,} products"
+        return f"<{type(self).__name__}({values}): {state}>"
+
     # ---- what a recommender defines -----------------------------------------------------------------------------
 
     @abstractmethod
@@ -77,20 +99,34 @@ class Recommender(ABC):
 
     @abstractmethod
     def _score(self, query: Query) -> Floats:
-        """(len(query), num_products)."""
+        """(len(query), num_products) float32."""
 
     @abstractmethod
-    def _arrays(self) -> dict[str, np.ndarray[Any, Any]]:
+    def _arrays(self) -> Arrays:
         """What was learned, as plain arrays."""
 
     @abstractmethod
-    def _restore(self, arrays: dict[str, np.ndarray[Any, Any]]) -> None:
+    def _restore(self, arrays: Arrays) -> None:
         """Take back what `_arrays` gave."""
 
     @classmethod
-    def grid(cls, num_products: int) -> Grid:  # noqa: ARG003  larger catalogues may be searched less
+    def grid(cls, num_products: int) -> Grid:
         """What validation chooses among; nothing by default."""
         return Grid()
+
+    @property
+    def chosen(self) -> str:
+        """What fitting itself chose on validation, in words for tables, such as the number of epochs."""
+        return ""
+
+    @property
+    def item_vectors(self) -> Floats | None:
+        """(num_products, dim) vectors whose cosine tells which products are alike; None: the model has none."""
+        return None
+
+    def _question_of_reviews(self, reviews: object) -> Question:
+        """What `recommend(reviews=...)` asks; a model that reads texts, ratings or times of reviews overrides it."""
+        return question_of_reviews(self.fitted_products, reviews)
 
     # ---- what everybody calls -----------------------------------------------------------------------------------
 
@@ -103,6 +139,17 @@ class Recommender(ABC):
     def is_fitted(self) -> bool:
         """Whether it can be asked."""
         return self.products is not None
+
+    @property
+    def fitted_products(self) -> IdMap:
+        """The catalogue.
+
+        Raises:
+            NotFittedError: it has not been fitted.
+        """
+        if self.products is None:
+            raise NotFittedError(f"{self.name} has not been fitted; call fit(dataset) first, or load a saved model")
+        return self.products
 
     def fit(self, dataset: Dataset, validate: Validate | None = None, progress: ProgressCallback | None = None) -> Self:
         """Learn from the training part of a data set.
@@ -122,10 +169,23 @@ class Recommender(ABC):
                 f"{self.name} needs {' and '.join(missing)}, which {dataset.name} lacks; give data with them or "
                 f"leave this model out"
             )
-        self._fit(dataset, validate, progress)
+        # Set beforehand, since `validate` asks the model while it is fitted.
         self.products, self.product_names, self.dataset = dataset.table.products, dataset.names, dataset
+        try:
+            self._fit(dataset, validate, progress)
+        except BaseException:
+            self.products = None
+            raise
         self.info = dataset.facts()
+        if "texts" in self.needs or self.reads_review_texts:
+            self.info["encoder"] = dataset.vectors.encoder
         return self
+
+    def with_settings(self, **values: Any) -> Self:
+        """The same model with other settings, sharing what was learned: for settings that matter at scoring only."""
+        other = copy.copy(self)
+        other.settings = self.settings_class.read({**self.settings.model_dump(), **values}, self.key)
+        return other
 
     def score(self, query: Query) -> Floats:
         """Score every product.
@@ -139,37 +199,139 @@ class Recommender(ABC):
         self._check_fitted()
         return self._score(query)
 
-    def evaluate(self, dataset: Dataset | None = None, part: Part = "test", progress: bool = False) -> RankingReport:
+    def recommend(
+        self,
+        users: str | Sequence[str] | None = None,
+        *,
+        history: Sequence[str] | None = None,
+        reviews: object = None,
+        k: int = 10,
+        exclude_seen: bool = True,
+    ) -> DataFrame:
+        """The best products for known users, for a history, or for the reviews of new users.
+
+        Give one of `users`, `history` and `reviews`. Products that the model does not know are left out of a history
+        and a logged warning counts them; without any known product the answer is that of an empty history.
+
+        Args:
+            users: ids of the data set, one or several.
+            history: product ids, oldest first.
+            reviews: of new users, a DataFrame or a list of dicts with the column names that training reads; oldest
+                first unless they have times. Without a column for the user they are one user's.
+            k: products per user; fewer come back where the catalogue, or what a user has not seen, is smaller.
+            exclude_seen: leave out the products of the user's whole history.
+
+        Returns:
+            Columns user_id, rank, product_id, name and score; pandas where the data came as pandas, else Polars.
+
+        Raises:
+            NotFittedError: it has not been fitted.
+            UnknownIdError: a user is unknown.
+            DataError: there is no data set to look users up in, or reviews cannot be read.
+        """
+        given = [argument is not None for argument in (users, history, reviews)]
+        if sum(given) != 1:
+            raise TypeError(f"give one of users, history and reviews; got {sum(given)} of them")
+        products = self.fitted_products
+        if users is not None:
+            users = [users] if isinstance(users, str) else list(users)
+            fingerprint = self.info.get("data", {}).get("fingerprint", "")
+            question = question_of_users(self.data, self.table_of(self.data), users, products, fingerprint)
+        elif history is not None:
+            question = question_of_histories(products, [history])
+        else:
+            question = self._question_of_reviews(reviews)
+
+        def score(query: Query) -> Floats:
+            recent = query.last(self.max_history)
+            if isinstance(self, TwoWayScorer):
+                return self.score_both_ways(recent)[0 if exclude_seen else 1]
+            return self._score(recent)
+
+        return top_products(score, question, self._catalogue, k, exclude_seen)
+
+    def similar(self, product: str, k: int = 10) -> DataFrame:
+        """The products most like one, itself left out.
+
+        Alike are products with a high cosine of `item_vectors`; for a model without such vectors, what it recommends
+        to somebody who has this product alone.
+
+        Returns:
+            Columns rank, product_id, name and score; pandas where the data came as pandas, else Polars.
+
+        Raises:
+            NotFittedError: it has not been fitted.
+            UnknownIdError: the product is unknown.
+        """
+        number = self.fitted_products.number(product)
+        vectors = self.item_vectors
+        if vectors is None:
+            scores = self._score(Query(single_histories(np.array([number]))))[0]
+        else:
+            length = np.maximum(np.linalg.norm(vectors, axis=1), np.finfo(np.float32).tiny)
+            scores = (vectors @ vectors[number]) / (length * length[number])
+        return similar_products(scores, number, self._catalogue, k)
+
+    def evaluate(
+        self,
+        dataset: Dataset | None = None,
+        part: Part = "test",
+        cutoffs: Sequence[int] = CUTOFFS,
+        progress: ProgressCallback | None = None,
+    ) -> RankingReport:
         """Full ranking of held-out reviews: one per user, all products ranked.
 
         Args:
             dataset: None: the one it was fitted on.
             part: "valid" to choose, the others to report.
-            progress: show a bar.
+            cutoffs: the k of recall@k and ndcg@k.
+            progress: told how far the work is.
+
+        Returns:
+            The figures; `print` shows those of the most popular products beside them.
 
         Raises:
             NotFittedError: it has not been fitted.
             DataError: there is no data set, or it has another catalogue.
         """
-        self._check_fitted()
-        data = dataset or self.dataset
-        if data is None:
-            raise DataError("evaluate needs a data set; give evaluate(dataset)")
-        assert self.products is not None  # noqa: S101
-        if data.table.products.ids != self.products.ids:
+        products, data = self.fitted_products, dataset or self.data
+        if data.table.products.ids != products.ids:
             raise DataError(
-                f"{self.name} was fitted on {len(self.products):,} other products than {data.name} holds "
+                f"{self.name} was fitted on {len(products):,} other products than {data.name} holds "
                 f"({data.table.num_products:,}); evaluate on the data set it was fitted on"
             )
-        split = data.split
-        return evaluate(
-            self,
-            data.embedded_table(self),
-            split.part(part),
-            train=split.train,
-            among=split.in_histories,
-            progress=progress,
+        table, split = self.table_of(data), data.split
+        popular = MostPopular(table.product[split.train], table.num_products)
+        own, floor = (
+            evaluate(
+                model,
+                table,
+                data.targets(part),
+                cutoffs=cutoffs,
+                train=split.train,
+                among=split.in_histories,
+                progress=told,
+            )
+            for model, told in ((self, progress), (popular, None))
         )
+        return replace(own, beside=floor)
+
+    def table_of(self, dataset: Dataset) -> ReviewTable:
+        """The reviews with what this model reads of them: the vectors of their texts only where it does."""
+        return dataset.features if self.reads_review_texts else dataset.table
+
+    @property
+    def data(self) -> Dataset:
+        """The data set it was fitted on or was given; else it is read again as the model's record says.
+
+        Raises:
+            DataError: there is none.
+        """
+        if self.dataset is None:
+            from rec_sys.dataset.load import reload_dataset
+
+            self.dataset = reload_dataset(self.info, GIVE_DATA)
+        return self.dataset
 
     def save(self, folder: Path | str) -> Path:
         """Write the model as a folder: manifest, arrays, products.
@@ -188,35 +350,44 @@ class Recommender(ABC):
         return folder
 
     @classmethod
-    def load(cls, folder: Path | str) -> Self:
+    def load(cls, folder: Path | str, dataset: Dataset | None = None) -> Self:
         """Read a model that `save` wrote.
+
+        Args:
+            folder: of the model.
+            dataset: where known users are looked up; None: it is read again when it is needed.
 
         Raises:
             CheckpointError: it is missing, damaged or another kind of model.
         """
-        return cls._from_artifact(read_artifact(Path(folder)))
+        model = cls._from_artifact(read_artifact(Path(folder)))
+        model.dataset = dataset
+        return model
 
     @classmethod
     def _from_artifact(cls, artifact: Artifact) -> Self:
         if artifact.manifest.kind != cls.key:
             raise CheckpointError(f"{artifact.folder} holds a model {artifact.manifest.kind!r}, not {cls.key!r}")
-        model = cls(cls.settings_class.read(artifact.manifest.settings, cls.key))
         try:
+            model = cls(cls.settings_class.read(artifact.manifest.settings, cls.key))
             model._restore(load_file(artifact.folder / ARRAYS_FILE))
-        except (SafetensorError, KeyError, OSError) as error:
+            model._load_products(artifact.folder)
+        except (SafetensorError, KeyError, ValueError, OSError, ConfigError) as error:
             raise CheckpointError(f"{artifact.folder} is damaged ({error}); train again or name another") from error
-        model._load_products(artifact.folder)
         model.info = artifact.manifest.info
         return model
 
     def _save_products(self, folder: Path) -> None:
-        assert self.products is not None  # noqa: S101
-        write_json(folder / PRODUCTS_FILE, {"ids": self.products.ids, "names": self.product_names})
+        write_json(folder / PRODUCTS_FILE, {"ids": self.fitted_products.ids, "names": self.product_names})
 
     def _load_products(self, folder: Path) -> None:
         products = orjson.loads((folder / PRODUCTS_FILE).read_bytes())
         self.products, self.product_names = IdMap(products["ids"], "product"), products["names"]
 
+    @property
+    def _catalogue(self) -> Catalogue:
+        as_pandas = self.dataset is not None and self.dataset.as_pandas
+        return Catalogue(self.fitted_products, self.product_names, as_pandas)
+
     def _check_fitted(self) -> None:
-        if not self.is_fitted:
-            raise NotFittedError(f"{self.name} has not been fitted; call fit(dataset) first, or load a saved model")
+        _ = self.fitted_products

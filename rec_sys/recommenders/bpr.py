@@ -1,18 +1,17 @@
-"""BPR: vectors that put what a person took before what others took (Rendle et al., UAI 2009)."""
+"""BPR: vectors that rank what a user took above what others took (Rendle et al., UAI 2009)."""
 
 from __future__ import annotations
-
-from typing import Self
 
 import numpy as np
 from pydantic import Field
 
-from rec_sys.arrays import Floats, Ints
-from rec_sys.dataset.histories import Histories
-from rec_sys.dataset.table import ReviewTable
+from rec_sys.arrays import Floats
+from rec_sys.dataset.dataset import Dataset
+from rec_sys.dataset.query import Query
 from rec_sys.errors import ConfigError
-from rec_sys.recommenders.base import Recommender
-from rec_sys.recommenders.training_matrix import training_matrix
+from rec_sys.progress import ProgressCallback
+from rec_sys.recommenders.base import Arrays, Grid, Recommender, Validate
+from rec_sys.recommenders.training_matrix import DECAYS, training_matrix
 from rec_sys.settings import Settings
 
 
@@ -29,26 +28,26 @@ class BPRSettings(Settings):
 
 
 class BPR(Recommender):
-    """Matrix factorisation by the library `implicit`, asked through the vectors of its products alone.
+    """Matrix factorisation, fitted by the library `implicit`, asked through the vectors of its products alone.
 
-    BPR has no fold-in: it knows a person's vector only from training. So that strangers are treated like known people,
-    a person is here the mean of the vectors of the history's products, newer ones weighing more; from zero, the first
-    step of gradient descent on a history goes there, up to a vector that is the same for everybody. On the validation
-    reviews of instruments_2018 (a fifth of the people) this ranks better than BPR's own vectors of the same people:
-    N@10 is .086 to .068, and .079 with the biases weighing as in training.
+    BPR has no fold-in: it knows a user's vector only from training. So that new users are answered like known ones, a
+    user is here the mean of the vectors of the history's products, newer ones weighing more; from zero, the first step
+    of gradient descent on a history goes there, up to a vector that is the same for everybody. On the validation
+    reviews of instruments_2018 (a fifth of the users) this ranks better than BPR's own vectors of the same users: N@10
+    is .086 to .068, and .079 with the biases weighing as in training.
     """
 
-    name = "BPR"
+    key, name = "bpr", "BPR"
+    paper = "Rendle, Freudenthaler, Gantner and Schmidt-Thieme, UAI 2009"
+    settings_class = BPRSettings
+    settings: BPRSettings
+    seeded = True
 
-    def __init__(self, settings: BPRSettings | None = None) -> None:
-        self.settings = settings or BPRSettings()
+    @classmethod
+    def grid(cls, num_products: int) -> Grid:
+        return Grid({"learning_rate": (0.02, 0.05)}, {"bias": (1, 0.25), "decay": DECAYS})
 
-    def fit(self, table: ReviewTable, train: Ints) -> Self:
-        """See the base class.
-
-        Raises:
-            ConfigError: the library is not installed.
-        """
+    def _fit(self, dataset: Dataset, validate: Validate | None, progress: ProgressCallback | None) -> None:
         try:
             from implicit.cpu.bpr import BayesianPersonalizedRanking
         except ImportError as error:
@@ -62,16 +61,26 @@ class BPR(Recommender):
             num_threads=1,  # several write into each other's vectors in an order that no seed holds
             random_state=s.seed,
         )
-        model.fit(training_matrix(table, train), show_progress=False)
-        self.vectors: Floats = model.item_factors[:, :-1]  # (num_products, factors)
-        self.biases: Floats = model.item_factors[:, -1]  # (num_products,)
-        return self
+        model.fit(training_matrix(dataset.table, dataset.split.train), show_progress=False)
+        self.vectors: Floats = np.ascontiguousarray(model.item_factors[:, :-1])  # (num_products, factors)
+        self.biases: Floats = np.ascontiguousarray(model.item_factors[:, -1])  # (num_products,)
 
-    def score(self, histories: Histories) -> Floats:
-        """See the base class; an empty history is answered with the biases, whatever their weight."""
-        weighted = histories.matrix(len(self.vectors), self.settings.decay)
+    def _score(self, query: Query) -> Floats:
+        """An empty history is answered with the biases, whatever their weight."""
+        weighted = query.histories.matrix(len(self.vectors), self.settings.decay)
         total = np.asarray(weighted.sum(axis=1), dtype=np.float32).reshape(-1, 1)
-        users = (weighted @ self.vectors) / np.where(total > 0, total, 1)  # (len(histories), factors)
-        bias = np.where(total > 0, self.settings.bias, 1).astype(np.float32)  # (len(histories), 1)
+        users = (weighted @ self.vectors) / np.where(total > 0, total, 1)  # (len(query), factors)
+        bias = np.where(total > 0, self.settings.bias, 1).astype(np.float32)  # (len(query), 1)
         scores: Floats = users @ self.vectors.T + bias * self.biases
         return scores
+
+    @property
+    def item_vectors(self) -> Floats:
+        """(num_products, factors)"""
+        return self.vectors
+
+    def _arrays(self) -> Arrays:
+        return {"vectors": self.vectors, "biases": self.biases}
+
+    def _restore(self, arrays: Arrays) -> None:
+        self.vectors, self.biases = arrays["vectors"], arrays["biases"]

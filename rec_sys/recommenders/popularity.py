@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Self
-
 import numpy as np
 
-from rec_sys.arrays import Floats, Ints
-from rec_sys.dataset.histories import Histories
-from rec_sys.dataset.table import ReviewTable
-from rec_sys.recommenders.base import Recommender
+from rec_sys.arrays import Floats
+from rec_sys.dataset.dataset import Dataset
+from rec_sys.dataset.query import Query
+from rec_sys.metrics.scorer import MostPopular
+from rec_sys.progress import ProgressCallback
+from rec_sys.recommenders.base import Arrays, Recommender, Validate
 from rec_sys.settings import Settings
 
 
@@ -23,15 +23,20 @@ class Popularity(Recommender):
     On instruments_2018 R@10 / N@10 are .0507 / .0330 filtered and .0468 / .0223 unfiltered.
     """
 
-    name = "most popular"
+    key, name = "popularity", MostPopular.name
+    paper = "Cremonesi, Koren and Turrin, RecSys 2010"
+    settings_class = PopularitySettings
+    settings: PopularitySettings
 
-    def __init__(self, settings: PopularitySettings | None = None) -> None:
-        self.settings = settings or PopularitySettings()
+    def _fit(self, dataset: Dataset, validate: Validate | None, progress: ProgressCallback | None) -> None:
+        product = dataset.table.product[dataset.split.train]
+        self.counts: Floats = np.bincount(product, minlength=dataset.table.num_products).astype(np.float32)
 
-    def fit(self, table: ReviewTable, train: Ints) -> Self:
-        self.counts: Floats = np.bincount(table.product[train], minlength=table.num_products).astype(np.float32)
-        return self
+    def _score(self, query: Query) -> Floats:
+        return np.tile(self.counts, (len(query), 1))
 
-    def score(self, histories: Histories) -> Floats:
-        """(len(histories), num_products): number of training reviews."""
-        return np.tile(self.counts, (len(histories), 1))
+    def _arrays(self) -> Arrays:
+        return {"counts": self.counts}
+
+    def _restore(self, arrays: Arrays) -> None:
+        self.counts = arrays["counts"]

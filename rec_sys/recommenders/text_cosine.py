@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar
 
 import numpy as np
 from pydantic import Field
 
-from rec_sys.arrays import Floats, Ints, Vectors
-from rec_sys.dataset.histories import Histories
-from rec_sys.dataset.table import ReviewTable
+from rec_sys.arrays import Floats
+from rec_sys.dataset.dataset import Dataset, Need
+from rec_sys.dataset.query import Query
 from rec_sys.errors import DataError
-from rec_sys.recommenders.base import Recommender
+from rec_sys.progress import ProgressCallback
+from rec_sys.recommenders.base import Arrays, Grid, Recommender, Validate
+from rec_sys.recommenders.training_matrix import DECAYS
 from rec_sys.settings import Settings
 
 WITHOUT_TEXT = np.float32(-2.0)  # less than any cosine
@@ -26,49 +28,42 @@ class TextCosineSettings(Settings):
 class TextCosine(Recommender):
     """Score of a product: cosine of its text vector to the mean of the unit text vectors of the history's products.
 
-    Nothing is learned, so reviews do not matter and new products are treated like old ones. Products without a text
-    come last; where a history holds no text, all that have one score 0.
-
-    Args:
-        product_text: (num_products, text_dim), zero where a product has no text.
-        settings: how it is done.
-
-    Raises:
-        DataError: no product has a text.
+    Nothing is learned but the texts, so new products are treated like old ones. Products without a text come last;
+    where a history holds no text, all that have one score 0.
     """
 
-    name = "text cosine"
+    key, name = "text_cosine", "text cosine"
+    paper = "Salton and McGill 1983; texts by Reimers and Gurevych, EMNLP 2019"
+    settings_class = TextCosineSettings
+    settings: TextCosineSettings
+    needs: ClassVar[frozenset[Need]] = frozenset(("texts",))
 
-    def __init__(self, product_text: Vectors, settings: TextCosineSettings | None = None) -> None:
-        self.settings = settings or TextCosineSettings()
-        vectors = np.asarray(product_text, dtype=np.float32)
-        self.has_text = vectors.any(axis=1)  # (num_products,)
-        if not self.has_text.any():
+    @classmethod
+    def grid(cls, num_products: int) -> Grid:
+        return Grid(scored={"decay": DECAYS})
+
+    def _fit(self, dataset: Dataset, validate: Validate | None, progress: ProgressCallback | None) -> None:
+        vectors = np.asarray(dataset.item_text, dtype=np.float32)
+        if not vectors.any():
             raise DataError(
                 f"none of {len(vectors):,} products has a text to compare; give metadata with product texts, "
                 f"or leave {self.name} out"
             )
-        self.vectors = _unit(vectors)
+        self._restore({"vectors": _unit(vectors)})
 
-    def fit(self, table: ReviewTable, train: Ints) -> Self:  # noqa: ARG002
-        """Learn nothing.
-
-        Raises:
-            DataError: the text vectors are not those of this table's products.
-        """
-        if len(self.vectors) != table.num_products:
-            raise DataError(
-                f"{self.name} has text vectors of {len(self.vectors):,} products, the table has "
-                f"{table.num_products:,}; give one row per product number"
-            )
-        return self
-
-    def score(self, histories: Histories) -> Floats:
-        """(len(histories), num_products): cosines; -2 for products without text."""
-        mean = histories.matrix(len(self.vectors), self.settings.decay) @ self.vectors  # its length falls out below
+    def _score(self, query: Query) -> Floats:
+        """Cosines; -2 for products without text."""
+        mean = query.histories.matrix(len(self.vectors), self.settings.decay) @ self.vectors  # length falls out below
         scores: Floats = _unit(mean) @ self.vectors.T
         scores[:, ~self.has_text] = WITHOUT_TEXT
         return scores
+
+    def _arrays(self) -> Arrays:
+        return {"vectors": self.vectors}
+
+    def _restore(self, arrays: Arrays) -> None:
+        self.vectors: Floats = arrays["vectors"]  # (num_products, text_dim) of length 1, or 0 without text
+        self.has_text = self.vectors.any(axis=1)  # (num_products,)
 
 
 def _unit(vectors: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""Who reviewed what in training, as one sparse matrix of ones: what the plain item-item models learn from."""
+"""Who reviewed what in training, as sparse matrices of ones: what the linear item-item models learn from."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import scipy.sparse as sp
 
 from rec_sys.arrays import Ints
 from rec_sys.dataset.table import ReviewTable
+
+DECAYS = (1.0, 0.9, 0.8)  # what validation tries for the weight of older history entries
 
 
 def training_matrix(table: ReviewTable, train: Ints) -> sp.csr_matrix:
@@ -19,7 +21,7 @@ def training_matrix(table: ReviewTable, train: Ints) -> sp.csr_matrix:
 
 
 def pair_matrix(table: ReviewTable, train: Ints) -> sp.csr_matrix:
-    """(num_pairs, num_products) 1 for a product and the next one that the same person reviewed; `train` ascends."""
+    """(num_pairs, num_products) 1 for a product and the next one that the same user reviewed; `train` ascends."""
     user, product = table.user[train], table.product[train]
     first = np.flatnonzero(user[1:] == user[:-1])
     pairs = np.stack([product[first], product[first + 1]], axis=1).reshape(-1)

@@ -14,6 +14,7 @@ from matplotlib import pyplot as plt
 from rec_sys.files import atomic_file, write_json
 from rec_sys.metrics.protocol import RankingReport, format_table
 from rec_sys.metrics.rating import RatingReport
+from rec_sys.metrics.tables import text_table
 from rec_sys.recommenders.graph.callbacks import Figures
 from rec_sys.train.final_test import TestFigures
 
@@ -87,12 +88,7 @@ def _rating_table(rows: dict[str, RatingReport], markdown: bool) -> str:
         [name, *(f"{value:.4f}" for value in (r.mae, r.mse, r.accuracy, r.f1)), f"{r.num_reviews:,}"]
         for name, r in rows.items()
     ]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    cells = [[line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])] for line in lines]
-    if markdown:
-        rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-        return "\n".join(f"| {' | '.join(line)} |" for line in [cells[0], rule, *cells[1:]])
-    return "\n".join("  ".join(line) for line in [cells[0], ["-" * width for width in widths], *cells[1:]])
+    return text_table(lines, markdown)
 
 
 def _plot(report: TrainReport, path: Path) -> None:

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import rec_sys.metrics.cold_start
+import rec_sys.dataset.product_texts
 from rec_sys.arrays import Floats, Ints
-from rec_sys.dataset.histories import Histories
 from rec_sys.dataset.product_texts import describe_held_out_products, with_texts_from
+from rec_sys.dataset.query import Query
 from rec_sys.dataset.splits import Split, SplitSettings, split_by_time
 from rec_sys.errors import DataError
 from rec_sys.metrics.cold_start import chance_of_recall, evaluate_held_out_products
@@ -66,12 +66,12 @@ def test_a_product_that_only_describes_itself_is_not_judged() -> None:
     no_text = np.zeros((4, 2), dtype=np.float32)
     assert describe_held_out_products(TABLE, SPLIT, REVIEW_TEXT, no_text).targets.tolist() == [9]
     only_m = replace(SPLIT, held_out_products=np.array([3]), support=np.array([3]))
-    with pytest.raises(DataError, match=r"none of 1 reviews of 1 new products is left to judge by"):
+    with pytest.raises(DataError, match="none of 1 reviews of 1 new products is left"):
         describe_held_out_products(TABLE, only_m, REVIEW_TEXT, no_text)
 
 
 def test_texts_from_reviews_fill_only_what_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rec_sys.metrics.cold_start, "AT_ONCE", 2)
+    monkeypatch.setattr(rec_sys.dataset.product_texts, "AT_ONCE", 2)
     text = vectors((0, 1), (0, 0), (0, 0), (0, 0))
     filled = with_texts_from(TABLE, np.array([0, 1, 2, 4, 6, 8]), REVIEW_TEXT, text)
     assert filled[Q] == pytest.approx([2**-0.5, 2**-0.5])
@@ -92,10 +92,10 @@ def test_data_without_any_text_has_vectors_of_no_length() -> None:
     ]
 
 
-def test_people_are_judged_by_what_they_had_of_known_products() -> None:
+def test_histories_hold_products_that_are_not_held_out() -> None:
     model = Fixed(np.array([4, 3, 2, 1], dtype=np.float32))
     report = evaluate_held_out_products(model, TABLE, SPLIT, SPLIT.held_out_products)
-    assert model.asked[0].product.tolist() == [P, P, Q, P, P, P]  # never n, also not before m
+    assert model.queries[0].histories.product.tolist() == [P, P, Q, P, P, P]  # never n, also not before m
     assert report.num_users == 4
     # filtered: n is first of n, q, m for everybody; m of u0 is second of n, m
     assert report.filtered["mrr"] == pytest.approx(((1 + 1 / 2) / 2 + 3) / 4)
@@ -116,13 +116,13 @@ def test_chance_by_hand() -> None:
 class ByChance:
     """Orders all products by chance."""
 
-    name = "by chance"
+    name, max_history = "by chance", 20
 
     def __init__(self, num_products: int) -> None:
         self.num_products, self.generator = num_products, np.random.default_rng(0)
 
-    def score(self, histories: Histories) -> Floats:
-        return self.generator.standard_normal((len(histories), self.num_products), dtype=np.float32)
+    def score(self, query: Query) -> Floats:
+        return self.generator.standard_normal((len(query), self.num_products), dtype=np.float32)
 
 
 def test_an_order_by_chance_earns_chance() -> None:
@@ -135,7 +135,7 @@ def test_an_order_by_chance_earns_chance() -> None:
         assert report.filtered[f"recall@{k}"] == pytest.approx(chance, abs=0.02)
 
 
-def test_the_mean_is_over_people_and_not_over_reviews() -> None:
+def test_the_mean_is_over_users_and_not_over_reviews() -> None:
     table = checkerboard(num_users=80, num_products=40, likes=9)
     split = split_by_time(table, SplitSettings(held_out_products=0.4))
     model = ByChance(40)

@@ -2,36 +2,33 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
-from typing import Self
 
 import numpy as np
 import pytest
 
-from rec_sys.arrays import Floats, Ints
-from rec_sys.dataset.histories import Histories
+from rec_sys.arrays import Floats
+from rec_sys.dataset.dataset import Dataset
+from rec_sys.dataset.query import Query
 from rec_sys.dataset.splits import split_by_time
-from rec_sys.dataset.table import ReviewTable
 from rec_sys.errors import DataError, RecSysError
 from rec_sys.metrics.protocol import RankingReport, UserRanks, evaluate, format_table, mean_of_seeds
-from rec_sys.recommenders.base import Recommender
+from rec_sys.progress import Progress
 from rec_sys.recommenders.item_knn import ItemKNN
 from tests.support.toy import checkerboard, table_of
 
 
 @dataclass
-class Fixed(Recommender):
-    """Gives everybody the same scores and remembers what it was asked."""
+class Fixed:
+    """Gives every user the same scores and keeps the queries."""
 
     scores: Floats
-    asked: list[Histories] = field(default_factory=list)
+    queries: list[Query] = field(default_factory=list)
     name: str = "fixed"
+    max_history: int = 20
 
-    def fit(self, table: ReviewTable, train: Ints) -> Self:
-        return self
-
-    def score(self, histories: Histories) -> Floats:
-        self.asked.append(histories)
-        return np.tile(self.scores, (len(histories), 1))
+    def score(self, query: Query) -> Floats:
+        self.queries.append(query)
+        return np.tile(self.scores, (len(query), 1))
 
 
 def fixed(*scores: float) -> Fixed:
@@ -54,7 +51,7 @@ LAST = np.array([2, 5])
 
 def test_filtered_and_unfiltered_by_hand() -> None:
     report = evaluate(fixed(5, 4, 3, 2), TABLE, LAST, cutoffs=(1, 2, 3))
-    # r is third of all; filtered, a is left with r, s and b, whose r repeats, with p, q, r
+    # r is third of all; filtered, r and s are left for a, and p, q, r for b, whose r repeats
     assert report.unfiltered["mrr"] == pytest.approx(1 / 3)
     assert report.filtered["mrr"] == pytest.approx((1 + 1 / 3) / 2)
     assert [report.filtered[f"recall@{k}"] for k in (1, 2, 3)] == [0.5, 0.5, 1.0]
@@ -63,12 +60,38 @@ def test_filtered_and_unfiltered_by_hand() -> None:
     assert (report.num_users, report.num_products, report.model) == (2, 4, "fixed")
 
 
-def test_the_model_sees_the_newest_products_and_the_mask_all_of_them() -> None:
-    model = fixed(5, 4, 3, 2)
-    report = evaluate(model, TABLE, LAST[:1], history_limit=1)
-    assert model.asked[0].product.tolist() == [1]  # q alone
-    assert report.filtered["mrr"] == 1.0  # p is taken out too
+def test_the_model_reads_its_own_number_of_newest_products_and_all_seen_ones_are_filtered() -> None:
+    model = Fixed(np.array([5, 4, 3, 2], dtype=np.float32), max_history=1)
+    report = evaluate(model, TABLE, LAST[:1])
+    assert model.queries[0].histories.product.tolist() == [1]  # q alone
+    assert report.filtered["mrr"] == 1.0  # p is filtered too
     assert report.history_limit == 1
+
+
+@pytest.mark.parametrize("max_history", [5, 20, 30])
+def test_a_model_is_given_as_many_reviews_as_it_reads(max_history: int) -> None:
+    table = table_of([("a", f"p{n}", 5, n) for n in range(40)])
+    model = Fixed(np.zeros(40, dtype=np.float32), max_history=max_history)
+    report = evaluate(model, table, np.array([39]))
+    assert model.queries[0].histories.product.tolist() == list(range(39 - max_history, 39))
+    assert report.history_limit == max_history
+
+
+def test_a_query_tells_users_times_and_reviews() -> None:
+    model = fixed(5, 4, 3, 2)
+    evaluate(model, TABLE, LAST, batch_size=1)
+    first, second = model.queries
+    assert first.users is not None
+    assert second.users is not None
+    assert second.time is not None
+    assert (first.users.tolist(), second.users.tolist(), second.time.tolist()) == ([0], [1], [3])
+    assert first.reviews is TABLE
+
+
+def test_progress_is_told_after_each_batch() -> None:
+    told: list[Progress] = []
+    evaluate(fixed(5, 4, 3, 2), TABLE, LAST, batch_size=1, progress=told.append)
+    assert [(each.done, each.total) for each in told] == [(0, 2), (1, 2), (2, 2)]
 
 
 def test_the_target_is_never_in_the_history() -> None:
@@ -77,13 +100,13 @@ def test_the_target_is_never_in_the_history() -> None:
     for targets in (split.valid, split.test):
         model = Fixed(np.arange(table.num_products, dtype=np.float32))
         evaluate(model, table, targets, batch_size=7)
-        seen = np.concatenate([asked.review for asked in model.asked])
-        asked_by = np.concatenate([table.user[asked.review] for asked in model.asked])
+        seen = np.concatenate([query.histories.review for query in model.queries])
         target_of = dict(zip(table.user[targets].tolist(), targets.tolist(), strict=True))
-        assert all(review < target_of[user] for review, user in zip(seen.tolist(), asked_by.tolist(), strict=True))
+        users = table.user[seen].tolist()
+        assert all(review < target_of[user] for review, user in zip(seen.tolist(), users, strict=True))
 
 
-def test_coverage_counts_products_among_somebodys_first_ten() -> None:
+def test_coverage_counts_products_among_some_users_first_ten() -> None:
     table = checkerboard(num_users=20, num_products=40, likes=5)
     split = split_by_time(table)
     report = evaluate(Fixed(-np.arange(40, dtype=np.float32)), table, split.test)
@@ -97,30 +120,30 @@ def test_coverage_counts_products_among_somebodys_first_ten() -> None:
 def test_batches_do_not_matter(batch_size: int) -> None:
     table = checkerboard()
     split = split_by_time(table)
-    model = ItemKNN().fit(table, split.train)
+    model = ItemKNN().fit(Dataset.of_table(table))
     whole, parts = (evaluate(model, table, split.test, batch_size=size) for size in (len(split.test), batch_size))
     assert parts.filtered == whole.filtered
     assert parts.unfiltered == whole.unfiltered
 
 
 @dataclass
-class AskedTwice(Fixed):
-    """Says something else where owned products are taken out."""
+class TwoWays(Fixed):
+    """Returns other scores where seen items will be filtered."""
 
     others: Floats = field(default_factory=lambda: np.zeros(4, dtype=np.float32))
 
-    def score_both_ways(self, histories: Histories) -> tuple[Floats, Floats]:
-        return np.tile(self.others, (len(histories), 1)), self.score(histories)
+    def score_both_ways(self, query: Query) -> tuple[Floats, Floats]:
+        return np.tile(self.others, (len(query), 1)), self.score(query)
 
 
-def test_a_model_may_answer_otherwise_where_owned_products_are_taken_out() -> None:
+def test_a_model_may_score_otherwise_where_seen_items_will_be_filtered() -> None:
     one, two = (np.array(scores, dtype=np.float32) for scores in ((5, 4, 3, 2), (2, 3, 4, 5)))
-    both = evaluate(AskedTwice(one, others=two), TABLE, LAST)
+    both = evaluate(TwoWays(one, others=two), TABLE, LAST)
     assert both.unfiltered == evaluate(Fixed(one), TABLE, LAST).unfiltered
     assert both.filtered == evaluate(Fixed(two), TABLE, LAST).filtered
     assert both.filtered != evaluate(Fixed(one), TABLE, LAST).filtered
     with pytest.raises(RecSysError, match=r"fixed gave scores of shape \(2, 3\), expected \(2, 4\)"):
-        evaluate(AskedTwice(one, others=two[:3]), TABLE, LAST)
+        evaluate(TwoWays(one, others=two[:3]), TABLE, LAST)
 
 
 def test_bad_scores_are_refused_with_the_name_of_the_model() -> None:
@@ -130,7 +153,7 @@ def test_bad_scores_are_refused_with_the_name_of_the_model() -> None:
         evaluate(fixed(1, 2, 3), TABLE, LAST)
 
 
-def test_nobody_to_judge_is_an_error() -> None:
+def test_no_held_out_reviews_is_an_error() -> None:
     with pytest.raises(DataError, match="no held-out reviews"):
         evaluate(fixed(1, 2, 3, 4), TABLE, LAST[:0])
 
@@ -148,7 +171,7 @@ def test_ranks_are_kept_for_comparing_but_not_written() -> None:
     assert "ranks" not in report.to_dict()
 
 
-def test_somebody_with_several_held_out_reviews_counts_once() -> None:
+def test_a_user_with_several_held_out_reviews_counts_once() -> None:
     # a: q is second of all, r third; b: r third
     report = evaluate(fixed(5, 4, 3, 2), TABLE, np.array([1, 2, 5]), cutoffs=(2,))
     assert report.num_users == 2
@@ -161,8 +184,8 @@ def test_somebody_with_several_held_out_reviews_counts_once() -> None:
 def test_histories_hold_only_what_is_allowed() -> None:
     model = fixed(5, 4, 3, 2)
     report = evaluate(model, TABLE, LAST, among=np.array([0, 2, 3, 5]))  # neither q nor s
-    assert model.asked[0].product.tolist() == [0, 2]  # p of a, r of b
-    assert report.filtered["mrr"] == pytest.approx((1 / 2 + 1 / 3) / 2)  # q is no longer taken out
+    assert model.queries[0].histories.product.tolist() == [0, 2]  # p of a, r of b
+    assert report.filtered["mrr"] == pytest.approx((1 / 2 + 1 / 3) / 2)  # q is no longer filtered
 
 
 def report_of(recall: float, model: str = "m") -> RankingReport:
@@ -205,10 +228,10 @@ def test_different_models_have_no_mean() -> None:
 def test_tables() -> None:
     rows = {"popular": report_of(0.05), "mine": mean_of_seeds([report_of(0.1), report_of(0.2)])}
     assert format_table(rows, metrics=("recall@10",)).splitlines() == [
-        "model       R@10 filtered   R@10 unfiltered  people  seconds",
-        "-------  --------------  --------------  ------  -------",
-        "popular          0.0500          0.0500   1,234      0.1",
-        "mine     0.1500 ±0.0707  0.1500 ±0.0707   1,234      0.2",
+        "model       R@10 filtered   R@10 unfiltered  users  seconds",
+        "-------  --------------  --------------  -----  -------",
+        "popular          0.0500          0.0500  1,234      0.1",
+        "mine     0.1500 ±0.0707  0.1500 ±0.0707  1,234      0.2",
     ]
     markdown = format_table(rows, markdown=True, metrics=("recall@10", "ndcg@10")).splitlines()
     assert markdown[0].split("|")[2].strip() == "R@10 filtered"

@@ -18,7 +18,7 @@ def test_by_hand() -> None:
     assert report.mse == pytest.approx((0.25 + 1 + 0.25 + 0 + 2.25) / 5)
     assert report.accuracy == pytest.approx(3 / 5)
     assert report.f1 == pytest.approx(2 * 2 / (3 + 3))  # 2 found, 3 liked, 3 said
-    assert (report.num_reviews, report.num_liked, report.num_unrated) == (5, 3, 1)
+    assert (report.num_reviews, report.num_positive, report.num_unrated) == (5, 3, 1)
 
 
 def test_f1_is_the_harmonic_mean_of_precision_and_recall() -> None:
@@ -33,7 +33,7 @@ def test_f1_is_the_harmonic_mean_of_precision_and_recall() -> None:
 def test_three_stars_are_not_liked_and_nothing_liked_is_f1_zero() -> None:
     three = np.full(4, 3, dtype=np.float32)
     report = rating_report(three, three)
-    assert (report.accuracy, report.f1, report.num_liked) == (1.0, 0.0, 0)
+    assert (report.accuracy, report.f1, report.num_positive) == (1.0, 0.0, 0)
 
 
 def test_a_prediction_for_an_unrated_review_may_be_anything() -> None:

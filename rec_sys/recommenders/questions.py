@@ -1,0 +1,150 @@
+"""From ids, histories and reviews to the query of a recommender: ids meet numbers here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rec_sys.arrays import Ints
+from rec_sys.closest import closest
+from rec_sys.dataset.dataset import Dataset
+from rec_sys.dataset.histories import Histories
+from rec_sys.dataset.query import Query
+from rec_sys.dataset.readers.column_aliases import find_columns
+from rec_sys.dataset.readers.formats import read_date, read_id
+from rec_sys.dataset.table import ReviewTable
+from rec_sys.errors import DataError, UnknownIdError
+from rec_sys.frames import is_pandas, records_of
+from rec_sys.ids import IdMap
+
+logger = logging.getLogger(__name__)
+
+NEW_USER = "new user"  # whose reviews or history name nobody
+
+
+@dataclass(frozen=True)
+class Question:
+    """Who asks for recommendations, and with what."""
+
+    ids: list[str]  # of the users, one per row of the query
+    query: Query  # with whole histories: all of them are seen, also beyond what the model reads
+    as_pandas: bool = False  # the question came as pandas
+
+
+def question_of_users(
+    data: Dataset, table: ReviewTable, users: Sequence[str], products: IdMap, fingerprint: str
+) -> Question:
+    """Known users with all their reviews, at the time of the newest review of the data.
+
+    Args:
+        data: where the users are looked up.
+        table: its reviews, with what the model reads of them.
+        users: their ids.
+        products: the catalogue of the model.
+        fingerprint: of the data that the model was fitted on; users of other data are new to it.
+
+    Raises:
+        UnknownIdError: a user is unknown; says how many are, and the closest id.
+    """
+    unknown = [user for user in users if user not in table.users]
+    if unknown:
+        close = closest(unknown[0], table.users.ids, cutoff=0.8)
+        others = f" and {len(unknown) - 1:,} more" if len(unknown) > 1 else ""
+        raise UnknownIdError(
+            f"unknown user {unknown[0]!r}{others}: {data.name} holds {table.num_users:,} users; "
+            + (f"did you mean {close!r}? " if close else "")
+            + "For a new user give history=[product ids] or reviews=[...]"
+        )
+    numbers = table.users.numbers(users)
+    indptr = table.indptr()
+    lengths = np.diff(indptr)[numbers]
+    starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    review = np.arange(starts[-1]) + np.repeat(indptr[numbers] - starts[:-1], lengths)
+    histories = Histories(starts, review, table.product[review])
+    if table.products.ids != products.ids:
+        of_model = products.known_numbers(table.products.ids)
+        histories = _of_known_products(histories, of_model[histories.product])
+    if table.fingerprint != fingerprint:
+        logger.warning("%s is not the data that was fitted on: its users count as new, by their histories", data.name)
+        numbers = np.full(len(numbers), -1, dtype=np.int64)
+    now = np.full(len(numbers), table.timestamp.max(initial=0), dtype=np.int64)
+    return Question(list(users), Query(histories, table, numbers, now), data.as_pandas)
+
+
+def question_of_histories(
+    products: IdMap, histories: Sequence[Sequence[str]], ids: Sequence[str] | None = None, as_pandas: bool = False
+) -> Question:
+    """New users with the products they have, oldest first."""
+    if any(isinstance(history, str) for history in histories):
+        raise DataError("a history is a list of product ids, oldest first; got a single text")
+    lengths = [len(history) for history in histories]
+    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    names = [str(name) for history in histories for name in history]
+    numbers = products.known_numbers(names)
+    whole = Histories(indptr, np.full(len(names), -1, dtype=np.int64), numbers)
+    users = np.full(len(histories), -1, dtype=np.int64)
+    known = _of_known_products(whole, numbers, names)
+    return Question(list(ids or [NEW_USER] * len(histories)), Query(known, users=users), as_pandas)
+
+
+def question_of_reviews(products: IdMap, reviews: object) -> Question:
+    """New users with the products of their reviews; other columns are not read.
+
+    Raises:
+        DataError: it is no table of reviews, or has no column for the product.
+    """
+    rows = records_of(reviews)
+    columns = find_columns(list(dict.fromkeys(name for row in rows for name in row)))
+    if rows and "product" not in columns:
+        raise DataError(
+            f"no column for the product among {', '.join(rows[0])}; expected one such as product_id, asin or sku"
+        )
+    histories: dict[str, list[tuple[int | None, str]]] = {}
+    time = columns.get("timestamp") or columns.get("order")
+    for row in rows:
+        user = read_id(row, (columns["user"],)) if "user" in columns else ""
+        product = read_id(row, (columns["product"],))
+        if not product:
+            raise DataError(f"a review names no product: {row}")
+        histories.setdefault(user or NEW_USER, []).append((read_date(row.get(time)) if time else None, product))
+    histories = histories or {NEW_USER: []}
+    return question_of_histories(
+        products, [_in_time(each) for each in histories.values()], list(histories), is_pandas(reviews)
+    )
+
+
+def _in_time(entries: Sequence[tuple[int | None, str]]) -> list[str]:
+    """The products of one user, oldest first; as they came where not every one has a time."""
+    untimed = sum(when is None for when, _ in entries)
+    if 0 < untimed < len(entries):
+        logger.warning(
+            "%d of %d reviews of a user have no time that can be read: their order is kept", untimed, len(entries)
+        )
+    if untimed:
+        return [product for _, product in entries]
+    return [product for _, product in sorted(entries, key=lambda entry: entry[0] or 0)]
+
+
+def single_histories(products: Ints) -> Histories:
+    """One history per product, of that product alone."""
+    return Histories(np.arange(len(products) + 1), np.full(len(products), -1, dtype=np.int64), products)
+
+
+def _of_known_products(histories: Histories, numbers: Ints, names: Sequence[str] | None = None) -> Histories:
+    """The histories with these product numbers; entries of -1 are left out, counted and said."""
+    keep = numbers >= 0
+    if not keep.all():
+        left_out = np.flatnonzero(~keep)
+        named = "" if names is None else f", such as {names[left_out[0]]!r}"
+        logger.warning(
+            "%d of %d products of the histories are unknown to the model and were left out%s",
+            len(left_out),
+            len(numbers),
+            named,
+        )
+    kept = np.bincount(histories.row[keep], minlength=len(histories))
+    indptr = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
+    return Histories(indptr, histories.review[keep], numbers[keep])
