@@ -256,8 +256,7 @@ def _parts(encoder: ColdItemEncoder, text: Tensor, leave_out: Tensor | None = No
 
 
 def _unit(text: Vectors) -> Tensor:
-    vectors: Tensor = functional.normalize(torch.from_numpy(np.array(text, dtype=np.float32)), dim=1)
-    return vectors
+    return functional.normalize(torch.from_numpy(np.array(text, dtype=np.float32)), dim=1)
 
 
 def _some(numbers: Ints, count: int) -> Ints:
