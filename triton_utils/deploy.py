@@ -20,9 +20,11 @@ from rec_sys.errors import RepositoryError, ServeError
 from rec_sys.modules.config_pbtxt import Target
 from rec_sys.modules.signature import MODELS, RECOMMEND
 from rec_sys.paths import Paths
+from rec_sys.recommenders.artifact import find_artifact
 from rec_sys.recommenders.graph.checkpoint import load_checkpoint
+from rec_sys.recommenders.graph.stored import KIND
 from rec_sys.settings import Settings, read_settings
-from rec_sys.vector_database.storage import load_vector_base
+from rec_sys.vector_database.storage import load_vector_base, vector_base_folder
 from triton_utils.backend.settings import RecommendSettings
 from triton_utils.repository.build import build, shape_of
 from triton_utils.repository.versions import Repository, Run, State, Version
@@ -87,9 +89,9 @@ def deploy(settings: DeploySettings) -> Deployed:
         if settings.rollback:
             return _roll_back(repository, settings)
         _check_target(repository, settings.target)
-        path = find_checkpoint(settings.checkpoint, settings.paths.checkpoints)
+        path = find_artifact(settings.checkpoint, settings.paths.checkpoints, KIND)
         checkpoint = load_checkpoint(path)
-        base = load_vector_base(settings.paths.vector_base, checkpoint)
+        base = load_vector_base(vector_base_folder(path, settings.paths), checkpoint.stored())
         version = repository.next_version()
         with repository.staging() as staged:
             build(staged, version, checkpoint, base, settings.paths, settings.target)

@@ -97,16 +97,16 @@ def fit_best(
     grid = model.grid(dataset.table.num_products) if grid is None else grid
     seeded: dict[str, Any] = {"seed": seed} if model.seeded else {}
 
-    def candidates() -> Iterator[tuple[str, Recommender]]:
+    def candidates() -> Iterator[Recommender]:
         for values in _combinations(grid.fitted):
             fitted = model(None, **seeded, **values).fit(dataset, _epoch_value, progress)
             for weights in _combinations(grid.scored):
-                candidate = fitted.with_settings(**weights)
-                yield chosen(candidate, grid), candidate
+                yield fitted.with_settings(**weights)
 
     if not grid.fitted and not grid.scored:
-        return next(candidates())[1]
-    return grid_search(candidates(), valid_ndcg).best
+        return next(candidates())
+    # only the best of the models stays in memory, so the others are told by what they are called
+    return grid_search(candidates(), valid_ndcg, label=lambda candidate: chosen(candidate, grid)).best
 
 
 def valid_ndcg(model: Recommender, max_users: int = MAX_USERS) -> float:

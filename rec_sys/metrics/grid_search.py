@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
-K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True)
-class GridSearch(Generic[K, T]):
-    """What a search found; of the candidates only the best one is kept, since each may be a large model."""
+class GridSearch(Generic[T]):
+    """What a search found."""
 
-    key: K  # of the best
     best: T
     value: float  # of the best
-    tried: dict[K, float]  # values by key, in the order given
+    tried: list[tuple[Any, float]]  # label and score of each, in the order given
 
 
-def grid_search(candidates: Iterable[tuple[K, T]], score: Callable[[T], float]) -> GridSearch[K, T]:
+def grid_search(
+    candidates: Iterable[T], score: Callable[[T], float], label: Callable[[T], Any] | None = None
+) -> GridSearch[T]:
     """Score every candidate; the first of equally good ones wins.
 
     Args:
-        candidates: what tells them apart, and the candidate, made one by one: each may be fitted when its turn comes.
+        candidates: made one by one, so that each may be fitted when its turn comes.
         score: higher is better.
+        label: what `tried` keeps of a candidate; None: the candidate itself. With it, only the best of many large
+            candidates stays in memory.
 
     Raises:
         ValueError: there is no candidate.
     """
-    tried: dict[K, float] = {}
-    best: tuple[K, T, float] | None = None
-    for key, candidate in candidates:
-        value = tried[key] = score(candidate)
-        if best is None or value > best[2]:
-            best = (key, candidate, value)
+    tried: list[tuple[Any, float]] = []
+    best: tuple[T, float] | None = None
+    for candidate in candidates:
+        value = score(candidate)
+        tried.append((candidate if label is None else label(candidate), value))
+        if best is None or value > best[1]:
+            best = (candidate, value)
     if best is None:
         raise ValueError("a grid search needs at least one candidate")
-    return GridSearch(*best, tried)
+    return GridSearch(best[0], best[1], tried)

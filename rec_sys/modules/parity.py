@@ -15,7 +15,6 @@ from rec_sys.arrays import Floats
 from rec_sys.errors import CheckpointError
 from rec_sys.modules.signature import Signature
 from rec_sys.recommenders.graph.checkpoint import TrainedGraph
-from rec_sys.recommenders.graph.cold_start import NEIGHBOURS
 from rec_sys.recommenders.graph.history_batch import HistoryBatch
 from rec_sys.recommenders.graph.scorer import blended_vectors
 
@@ -150,16 +149,16 @@ def text_batches(checkpoint: TrainedGraph) -> Iterator[Arrays]:
         if len(known):
             text[::2] = text[::2] * 0.5 + known[generator.integers(0, len(known), len(text[::2]))]
         text[3::5] = 0
-        yield {"text": text[_decided(text, known)]}
+        yield {"text": text[_decided(text, known, checkpoint.network.settings.cold_start.neighbours)]}
 
 
-def _decided(text: Floats, known: Floats) -> npt.NDArray[np.bool_]:
-    """(len(text),) whether it is clear which of the known texts are the NEIGHBOURS nearest: no tie at the border."""
-    if len(known) <= NEIGHBOURS:
+def _decided(text: Floats, known: Floats, neighbours: int) -> npt.NDArray[np.bool_]:
+    """(len(text),) whether it is clear which of the known texts are the nearest ones: no tie at the border."""
+    if len(known) <= neighbours:
         return np.ones(len(text), dtype=bool)
     length = np.maximum(np.linalg.norm(text, axis=1, keepdims=True), 1e-12)
     cosine = np.sort(text / length @ known.T, axis=1)
-    clear: npt.NDArray[np.bool_] = cosine[:, -NEIGHBOURS] - cosine[:, -NEIGHBOURS - 1] > NEARLY_EQUAL
+    clear: npt.NDArray[np.bool_] = cosine[:, -neighbours] - cosine[:, -neighbours - 1] > NEARLY_EQUAL
     return clear | ~text.any(axis=1)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import lightning
 import optuna
-from lightning.pytorch.callbacks import TrainedGraph
+from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.loggers import MLFlowLogger
 from omegaconf import DictConfig
 from optuna.trial import TrialState
@@ -16,7 +16,7 @@ from rec_sys.train.settings import SearchSettings
 from rec_sys.train.study import FILE, MLFLOW_RUN, STOPPED, open_study, same
 
 
-class TrialWatch(TrainedGraph):
+class TrialWatch(Checkpoint):
     """Tells the study the figure of each epoch, and stops a trial that falls behind the others.
 
     A `Checkpoint` to Lightning, which calls those after the task has logged its validation figures.

@@ -51,8 +51,11 @@ class Origin(Settings):
     fingerprint: str = Field(description="sha256 of that file")
     created: str = Field(description="ISO 8601, UTC")
     settings: VectorBaseSettings = Field(description="how products are searched")
-    num_codes: int = Field(
-        0, ge=0, description="last coordinates that are exclusion codes, see `rec_sys.recommenders.graph.vector_layout`"
+    similarity_dim: int = Field(
+        0,
+        ge=0,
+        description="coordinates after the rating bias that say what a product is like: preference and item factors; "
+        "0: all",
     )
 
 
@@ -78,7 +81,7 @@ class VectorBase:
             fingerprint=stored.fingerprint,
             created=_now(),
             settings=settings,
-            num_codes=stored.layout.num_codes,
+            similarity_dim=stored.layout.similarity.stop - 1 if stored.blend else 0,
         )
         none_added = np.empty((0, stored.history.shape[1]), dtype=np.float32)
         return cls(build_index(stored.target, settings), stored.products, list(stored.names), none_added, origin)
@@ -134,8 +137,13 @@ class VectorBase:
         The exclusion codes, which push seen items down, push down what shares a code with them as well.
         """
         vectors = users.copy()
-        vectors[:, self.dim - self.origin.num_codes :] = 0
+        vectors[:, self.similarity.stop :] = 0
         return vectors
+
+    @property
+    def similarity(self) -> slice:
+        """The coordinates that say what a product is like: neither the rating bias nor what follows item factors."""
+        return slice(1, 1 + self.origin.similarity_dim if self.origin.similarity_dim else self.dim)
 
     def search(self, vectors: Floats, k: int, exclude: Sequence[Ints] | None = None) -> tuple[Ints, Floats]:
         """The products with the largest inner products, largest first, the lower number first where equal.

@@ -121,11 +121,10 @@ def create_remedy(action: str, folder: Path, model: Path | None = None) -> Remed
 
 
 def _origin(meta: dict[str, Any]) -> Origin:
-    """Where a base comes from; bases of before say how many coordinates are no exclusion codes."""
+    """Where a base comes from; bases of before have another name for one value."""
     values = dict(meta["origin"])
     if "likeness" in values:
-        likeness = values.pop("likeness")
-        values["num_codes"] = max(0, meta["dim"] - 2 - likeness) if likeness else 0
+        values["similarity_dim"] = values.pop("likeness")
     return Origin.read(values, "origin")
 
 

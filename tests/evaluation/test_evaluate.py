@@ -146,19 +146,19 @@ def test_two_checkpoints_are_two_seeds(checkpoint: TrainedGraph, work_dir: Path)
 def test_a_checkpoint_of_something_else_is_refused_with_what_differs(checkpoint: TrainedGraph, work_dir: Path) -> None:
     same = SplitSettings(held_out_users=0.1)
     data = data_of(work_dir)
-    check_trained_on(checkpoint, data, same)
+    check_trained_on(checkpoint.stored(), data, same)
     with pytest.raises(CheckpointError, match=r"split\.new_people was 0\.1, now 0\.0\..*\(split\.new_people=0\.1\)"):
-        check_trained_on(checkpoint, data, SplitSettings())
+        check_trained_on(checkpoint.stored(), data, SplitSettings())
     with pytest.raises(CheckpointError, match=r"split\.seed was 0, now 3"):
-        check_trained_on(checkpoint, data, SplitSettings(held_out_users=0.1, seed=3))
+        check_trained_on(checkpoint.stored(), data, SplitSettings(held_out_users=0.1, seed=3))
     with pytest.raises(CheckpointError, match=r"split\.held_out_products was 0\.0, now 0\.2"):
-        check_trained_on(checkpoint, data, SplitSettings(held_out_users=0.1, held_out_products=0.2))
+        check_trained_on(checkpoint.stored(), data, SplitSettings(held_out_users=0.1, held_out_products=0.2))
     other = replace(data, name="other", table=replace(data.table, fingerprint="0123456789abcdef"))
     with pytest.raises(CheckpointError, match=r"the data was sample \(\w{12}\), now other \(0123456789ab\)"):
-        check_trained_on(checkpoint, other, same)
+        check_trained_on(checkpoint.stored(), other, same)
     other = replace(data, encoder={**data.encoder, "backend": "another", "fingerprint": "x"})
     with pytest.raises(CheckpointError, match=r"the encoder was .*, now .*another.*encoder\.backend="):
-        check_trained_on(checkpoint, other, same)
+        check_trained_on(checkpoint.stored(), other, same)
     with pytest.raises(CheckpointError, match="does not say what it was trained on"):
         check_trained_on(replace(checkpoint, info={}), data, same)
 
@@ -169,7 +169,7 @@ def test_a_seed_that_draws_nothing_may_differ(checkpoint: TrainedGraph, work_dir
         "split": {"held_out_users": 0.0, "seed": 0},
     }  # an older one
     plain = replace(checkpoint, info={**checkpoint.info, "settings": settings})
-    check_trained_on(plain, data_of(work_dir), SplitSettings(seed=5))
+    check_trained_on(plain.stored(), data_of(work_dir), SplitSettings(seed=5))
 
 
 @pytest.mark.parametrize(

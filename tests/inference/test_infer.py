@@ -82,7 +82,7 @@ def save_all(folder: Path, data: Data) -> None:
     }
     review_text = np.asarray(data.review_text, dtype=np.float32)
     checkpoint = toy_checkpoint(folder / "checkpoints/small.ckpt", data.table, review_text, info=info)
-    save_vector_base(VectorBase.of_checkpoint(checkpoint), folder / "vector_base")
+    save_vector_base(VectorBase.of_model(checkpoint.stored()), folder / "vector_base")
 
 
 def ask(work: Path, **settings: Any) -> list[Recommendations]:

@@ -41,8 +41,8 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(work: Path) -> Iterator[SmallServer]:
     paths = Paths(work_dir=work)
     checkpoint = load_checkpoint(paths.checkpoints / "small.ckpt")
-    base = load_vector_base(paths.vector_base, checkpoint)
-    recommender = recommender_of(checkpoint, base, encoder_of(checkpoint, paths))
+    base = load_vector_base(paths.vector_base, checkpoint.stored())
+    recommender = recommender_of(checkpoint.stored(), base, encoder_of(checkpoint.stored(), paths))
     with small_server(recommender, checkpoint.fingerprint) as running:
         yield running
 

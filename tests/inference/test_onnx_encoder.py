@@ -67,7 +67,7 @@ def check_same(ours: list[Recommendations], theirs: list[Recommendations]) -> No
 
 
 def test_the_same_recommendations_as_torch(exported: Exported) -> None:
-    base = VectorBase.of_checkpoint(exported.checkpoint)
+    base = VectorBase.of_model(exported.checkpoint.stored())
     encoder = ShortEncoder()
     in_torch = recommender_of(exported.checkpoint, base, encoder)
     in_onnx = ReviewRecommender(exported.graph, base, in_torch.history, encoder)
@@ -78,11 +78,11 @@ def test_the_same_recommendations_as_torch(exported: Exported) -> None:
 def test_a_model_without_texts(tmp_path: Path) -> None:
     checkpoint = random_checkpoint(tmp_path / "a.ckpt", texts=False, memory=False)
     export_graph_model(checkpoint, tmp_path / "graph_model.onnx")
-    base = VectorBase.of_checkpoint(checkpoint)
+    base = VectorBase.of_model(checkpoint.stored())
     graph = OnnxGraphEncoder(tmp_path / "graph_model.onnx", None, max_history=7)
     history = all_history(checkpoint, base, TorchGraphEncoder(checkpoint))
     ours = ReviewRecommender(graph, base, history, NoTexts()).recommend(MAX_USERS, 12)
-    check_same(ours, recommender_of(checkpoint, base, NoTexts()).recommend(MAX_USERS, 12))
+    check_same(ours, recommender_of(checkpoint.stored(), base, NoTexts()).recommend(MAX_USERS, 12))
     with pytest.raises(CheckpointError, match="reads no texts"):
         graph.encode_cold_items(np.zeros((1, 0), dtype=np.float32))
 

@@ -47,8 +47,8 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
     folder = tmp_path_factory.mktemp("toy")
     table, review_text = toy_table(folder)
     checkpoint = toy_checkpoint(folder / "toy.ckpt", table, review_text)
-    base = VectorBase.of_checkpoint(checkpoint)
-    return Toy(table, review_text, checkpoint, recommender_of(checkpoint, base, ToyEncoder()))
+    base = VectorBase.of_model(checkpoint.stored())
+    return Toy(table, review_text, checkpoint, recommender_of(checkpoint.stored(), base, ToyEncoder()))
 
 
 def everybody(toy: Toy) -> list[User]:
@@ -108,7 +108,9 @@ def test_the_path_of_the_evaluation_gives_the_same(toy: Toy, num_codes: int) -> 
         assert not np.allclose(scores, evaluated.score(histories))
     preferences = unit(evaluated.user_vectors(histories)[:, 1:]) @ unit(states.target.numpy()[:, 1:]).T
     users = [replace(user, reviews=user.reviews[:-1]) for user in everybody(toy)]
-    results = recommender_of(checkpoint, VectorBase.of_checkpoint(checkpoint), ToyEncoder()).recommend(users, 6)
+    results = recommender_of(checkpoint.stored(), VectorBase.of_model(checkpoint.stored()), ToyEncoder()).recommend(
+        users, 6
+    )
     for user, result in enumerate(results):
         seen = histories.product[histories.indptr[user] : histories.indptr[user + 1]]
         scores[user, seen] = -np.inf
@@ -158,7 +160,7 @@ def test_what_somebody_has_is_never_recommended_however_long_ago(toy: Toy) -> No
 
 def test_only_the_newest_reviews_are_read(toy: Toy) -> None:
     encoder = ToyEncoder()
-    recommender = recommender_of(toy.checkpoint, toy.recommender.base, encoder)
+    recommender = recommender_of(toy.checkpoint.stored(), toy.recommender.base, encoder)
     newest = [Review(f"p{n}", f"text {n}", 5, 1000 + n) for n in range(LIMIT)]
     older = [Review(f"p{n}", "other words", 1, n) for n in range(20, 26)]
     users = [User("short", newest), User("long", [*newest[::-1], *older])]
@@ -217,7 +219,7 @@ def test_a_product_given_by_its_name_alone(toy: Toy) -> None:
 
 def test_a_name_that_two_products_bear_names_none(toy: Toy) -> None:
     base = replace(toy.recommender.base, names=["Harp", "harp", "", *toy.recommender.base.names[3:]])
-    recommender = recommender_of(toy.checkpoint, base, ToyEncoder())
+    recommender = recommender_of(toy.checkpoint.stored(), base, ToyEncoder())
     assert len(recommender.recommend([User("a", [Review("", "nice", product_name="Harp")])], 30)[0].items) == 30
     assert len(recommender.recommend([User("a", [Review("", "nice")])], 30)[0].items) == 30
 
@@ -226,7 +228,7 @@ def test_a_later_review_of_an_added_product_counts_as_one_of_it(toy: Toy) -> Non
     encoder = ToyEncoder()
     product = Product("NEW", "Harp", "Harp. Forty strings of bronze")
     base = add_products(toy.recommender.base, [product], toy.checkpoint, encoder)
-    recommender = recommender_of(toy.checkpoint, base, encoder)
+    recommender = recommender_of(toy.checkpoint.stored(), base, encoder)
     with_it = recommender.recommend([User("a", [Review("NEW", "lovely", 5, 1)])], 31)[0]
     assert "NEW" not in scores(with_it)
     assert with_it.why[0].name == "Harp"
@@ -305,7 +307,7 @@ def test_attention_stands_at_the_reviews_as_they_were_given(toy: Toy) -> None:
 def test_cuda_gives_the_same(toy: Toy) -> None:
     checkpoint = replace(toy.checkpoint, model=copy.deepcopy(toy.checkpoint.network))
     users = [*as_new_users(everybody(toy)), User("a", [Review("unknown", "text")]), User("nobody")]
-    recommender = recommender_of(checkpoint, toy.recommender.base, ToyEncoder(), torch.device("cuda"))
+    recommender = recommender_of(checkpoint.stored(), toy.recommender.base, ToyEncoder(), torch.device("cuda"))
     for ours, theirs in zip(recommender.recommend(users), toy.recommender.recommend(users), strict=True):
         assert scores(ours) == pytest.approx(scores(theirs), abs=1e-3)
 

@@ -19,7 +19,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with version 2 of `recommend` and a file of another model."""
     folder = tmp_path_factory.mktemp("repository")
     checkpoint = random_checkpoint(folder / "a.ckpt")
-    base = VectorBase.of_checkpoint(checkpoint)
+    base = VectorBase.of_model(checkpoint.stored())
     other = folder / "graph_model/2/model.onnx"
     other.parent.mkdir(parents=True)
     other.write_bytes(b"a network")
@@ -75,7 +75,7 @@ def test_every_file_is_vouched_for(repository: Path, name: str) -> None:
 def test_a_vector_base_of_another_checkpoint_is_refused(good: Path, tmp_path: Path) -> None:
     """Whole by itself, with sums that are right: only the fingerprints tell."""
     other = random_checkpoint(tmp_path / "b.ckpt", seed=1)
-    base = VectorBase.of_checkpoint(other)
+    base = VectorBase.of_model(other.stored())
     about = read_served(good / "recommend/2").model_copy(update={"sha256": {}})
     save_served(tmp_path / "recommend/2", about, base, all_history(other, base, TorchGraphEncoder(other)))
     with pytest.raises(RepositoryError, match=r"is of checkpoint b.ckpt .* but the version of a.ckpt .*deploy again"):

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch_geometric.data import HeteroData
 
 from rec_sys.arrays import Floats, Ints
+from rec_sys.dataset.dataset import Dataset
 from rec_sys.dataset.splits import Split, split_by_time
 from rec_sys.dataset.table import ReviewTable
+from rec_sys.recommenders.graph.checkpoint import TrainedGraph
 from rec_sys.recommenders.graph.network import GraphNetwork
 from rec_sys.recommenders.graph.product_tower import GraphSums
 from rec_sys.recommenders.graph.review_graph import review_graph
@@ -27,6 +30,19 @@ class Toy:
     split: Split
     review_text: Floats
     product_text: Floats
+
+    @property
+    def dataset(self) -> Dataset:
+        """The same as a data set."""
+        return Dataset.of_table(self.table, self.split, self.review_text, self.product_text, name="toy")
+
+    def untrained(self, **settings: object) -> TrainedGraph:
+        """An untrained network with its product states."""
+        network = self.model(**settings)
+        with torch.no_grad():
+            states = network.product_tower(self.sums())
+        names = [""] * self.table.num_products
+        return TrainedGraph(network, states, self.table.products, names, {"data": {"name": "toy"}})
 
     def graph(self, reviews: Ints | None = None) -> HeteroData:
         return review_graph(

@@ -13,7 +13,7 @@ from rec_sys.recommenders.graph.checkpoint import TrainedGraph
 from rec_sys.text.encoder import Encoder
 from rec_sys.text.settings import EncoderSettings
 from rec_sys.vector_database.index import VectorBase
-from rec_sys.vector_database.storage import save_vector_base
+from rec_sys.vector_database.storage import save_vector_base, vector_base_folder
 from tests.support.toy_checkpoint import toy_checkpoint, toy_table, toy_texts
 from triton_utils.deploy import DeploySettings
 from triton_utils.server.process import ServerSettings
@@ -46,10 +46,10 @@ class ServedToy:
 
     def checkpoint(self, seed: int, dim: int = 32) -> tuple[TrainedGraph, VectorBase]:
         """The newest checkpoint from now on, with its vector base in its place."""
-        path = self.paths.checkpoints / f"toy{seed}.ckpt"
+        path = self.paths.checkpoints / f"toy{seed}"
         checkpoint = toy_checkpoint(path, self.table, self.review_text, seed, self.info, dim)
-        base = VectorBase.of_checkpoint(checkpoint)
-        save_vector_base(base, self.paths.vector_base)
+        base = VectorBase.of_model(checkpoint.stored())
+        save_vector_base(base, vector_base_folder(path, self.paths))
         return checkpoint, base
 
 

@@ -131,7 +131,9 @@ def toy_recommender(folder: Path) -> tuple[ReviewRecommender, str]:
     """A recommender over the checkerboard, and the fingerprint of its checkpoint."""
     table, review_text = toy_table(folder / "prepared")
     checkpoint = toy_checkpoint(folder / "toy.ckpt", table, review_text)
-    return recommender_of(checkpoint, VectorBase.of_checkpoint(checkpoint), ToyEncoder()), checkpoint.fingerprint
+    return recommender_of(
+        checkpoint.stored(), VectorBase.of_model(checkpoint.stored()), ToyEncoder()
+    ), checkpoint.fingerprint
 
 
 @contextmanager

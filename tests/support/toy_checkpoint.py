@@ -1,4 +1,4 @@
-"""A small model over the checkerboard with texts; not trained, but everything a checkpoint holds is there."""
+"""A small model over the checkerboard with texts; not trained, but everything a saved model holds is there."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def toy_checkpoint(
     info: dict[str, Any] | None = None,
     dim: int = 32,
 ) -> TrainedGraph:
-    """Write a checkpoint with the states of an untrained model, and load it."""
+    """Write the folder of an untrained model, and load it."""
     torch.manual_seed(seed)
     text_dim = review_text.shape[1]
     model = GraphNetwork(GraphModelSettings(dim=dim, heads=2, layers=2, max_history=5), table.num_products, text_dim)
@@ -84,5 +84,6 @@ def toy_checkpoint(
     with torch.inference_mode():
         states = model.eval().product_tower(GraphSums(graph))
     names = [f"Product {product}" for product in table.products.ids]
-    save_checkpoint(path, model, states, table.products, names, info or {"settings": {}, "encoder": {}})
+    trained = TrainedGraph(model, states, table.products, names, info or {"settings": {}, "encoder": {}})
+    save_checkpoint(path, trained)
     return load_checkpoint(path)

@@ -44,7 +44,7 @@ def served(toy: ServedToy, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     checkpoint, base = toy.checkpoint(seed=1)
     deploy(toy.deploy_settings)
     log: Path = tmp_path_factory.mktemp("log") / "tritonserver.log"
-    in_torch = recommender_of(checkpoint, base, encoder_of(checkpoint, toy.paths))
+    in_torch = recommender_of(checkpoint.stored(), base, encoder_of(checkpoint.stored(), toy.paths))
     with TritonServer(toy.server_settings, log) as server, TritonClient(server.addresses.grpc) as client:
         yield Served(toy, server, client, checkpoint, base, in_torch)
 

@@ -32,7 +32,7 @@ def undeployed(tmp_path: Path) -> DeploySettings:
     table, _ = toy_table(tmp_path / "reviews")
     path = settings.paths.checkpoints / "toy.ckpt"
     checkpoint = toy_checkpoint(path, table, np.zeros((len(table), 0), dtype=np.float32))
-    save_vector_base(VectorBase.of_checkpoint(checkpoint), settings.paths.vector_base)
+    save_vector_base(VectorBase.of_model(checkpoint.stored()), settings.paths.vector_base)
     return settings
 
 

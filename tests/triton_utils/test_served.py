@@ -244,7 +244,7 @@ def test_many_at_once_get_their_own_answers(served: Served) -> None:
 
 
 def test_configs_say_what_the_signatures_say(served: Served) -> None:
-    model, states = served.checkpoint.model, served.checkpoint.states
+    model, states = served.checkpoint.network, served.checkpoint.states
     dims = states.history.shape[1], states.target.shape[1]
     signatures = (
         signature.graph_model(dims[0], model.text_dim, dims[1]),

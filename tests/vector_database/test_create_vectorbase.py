@@ -46,7 +46,7 @@ def add(paths: Paths, rows: list[dict[str, object]], batch_size: int = 1024) -> 
 
 def test_all_products_of_the_newest_checkpoint(checkpoint: TrainedGraph, paths: Paths) -> None:
     created = create_vectorbase(CreateSettings(paths=paths))
-    assert load_vector_base(paths.vector_base, checkpoint).products.ids == checkpoint.products.ids
+    assert load_vector_base(paths.vector_base, checkpoint.stored()).products.ids == checkpoint.products.ids
     text = created.describe()
     assert "30" in text
     assert "exact" in text
@@ -64,7 +64,7 @@ def test_added_products_are_found_by_their_own_text(checkpoint: TrainedGraph, pa
     assert created.counts["added"] == 2
     assert created.counts["known already"] == 1
     assert created.counts["empty"] == 1
-    base = load_vector_base(paths.vector_base, checkpoint)
+    base = load_vector_base(paths.vector_base, checkpoint.stored())
     assert base.products.ids == [*checkpoint.products.ids, "NEW1", "NEW2"]
     assert base.names[-2:] == ["Golden harp", "Paper kite"]
     assert base.names[3] == "Product p3"
@@ -99,14 +99,14 @@ def test_products_are_not_added_to_the_base_of_another_checkpoint(
     toy_checkpoint(tmp_path / "checkpoints/zebra.ckpt", *toy_table(tmp_path / "data"), seed=1)
     with pytest.raises(VectorBaseError, match=r"toy\.ckpt .*zebra\.ckpt"):
         add(paths, NEW)
-    assert load_vector_base(paths.vector_base, checkpoint).num_added == 0
+    assert load_vector_base(paths.vector_base, checkpoint.stored()).num_added == 0
 
 
 def test_a_file_without_products_leaves_the_base_as_it_is(checkpoint: TrainedGraph, paths: Paths) -> None:
     create_vectorbase(CreateSettings(paths=paths))
     with pytest.raises(DataError, match="no usable product"):
         add(paths, [*NEW[3:], {"asin": "", "title": "x"}])
-    assert len(load_vector_base(paths.vector_base, checkpoint)) == 30
+    assert len(load_vector_base(paths.vector_base, checkpoint.stored())) == 30
 
 
 def test_the_encoder_must_be_the_one_of_the_training(tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def test_added_products_are_found_and_the_old_base_stays(before: int) -> None:
 
 def test_the_base_of_a_checkpoint_holds_its_products(tmp_path: Path) -> None:
     checkpoint = toy_checkpoint(tmp_path / "toy.ckpt", *toy_table(tmp_path))
-    base = VectorBase.of_checkpoint(checkpoint)
+    base = VectorBase.of_model(checkpoint.stored())
     assert base.products.ids == checkpoint.products.ids
     assert base.names == checkpoint.names
     assert (base.origin.checkpoint, base.origin.fingerprint) == ("toy.ckpt", checkpoint.fingerprint)

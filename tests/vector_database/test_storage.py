@@ -28,7 +28,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> TrainedGraph:
 
 @pytest.fixture
 def saved(checkpoint: TrainedGraph, tmp_path: Path) -> Path:
-    base = VectorBase.of_checkpoint(checkpoint)
+    base = VectorBase.of_model(checkpoint.stored())
     save_vector_base(base, tmp_path / "base")
     return tmp_path / "base"
 
@@ -37,9 +37,9 @@ def saved(checkpoint: TrainedGraph, tmp_path: Path) -> Path:
 def test_what_is_saved_is_loaded(checkpoint: TrainedGraph, tmp_path: Path, kind: str) -> None:
     settings = VectorBaseSettings.read({"kind": kind})
     some = checkpoint.states.target[:2].numpy()
-    base = VectorBase.of_checkpoint(checkpoint, settings).with_products(["x", "é"], ["X", ""], some, 3 * some)
+    base = VectorBase.of_model(checkpoint.stored(), settings).with_products(["x", "é"], ["X", ""], some, 3 * some)
     save_vector_base(base, tmp_path / "base")
-    loaded = load_vector_base(tmp_path / "base", checkpoint)
+    loaded = load_vector_base(tmp_path / "base", checkpoint.stored())
     assert (loaded.kind, loaded.products.ids, loaded.names) == (kind, base.products.ids, base.names)
     assert loaded.origin == base.origin
     np.testing.assert_array_equal(loaded.added_history, base.added_history)
@@ -60,16 +60,16 @@ def test_the_advice_names_the_work_folder(checkpoint: TrainedGraph, tmp_path: Pa
         load_vector_base(paths.vector_base)
     with pytest.raises(VectorBaseError, match=rf"{COMMAND}$"):
         load_vector_base(Paths().vector_base)
-    save_vector_base(VectorBase.of_checkpoint(checkpoint), paths.vector_base)
+    save_vector_base(VectorBase.of_model(checkpoint.stored()), paths.vector_base)
     other = toy_checkpoint(tmp_path / "my other.ckpt", *toy_table(tmp_path / "data"), seed=1)
     with pytest.raises(VectorBaseError, match=rf"{COMMAND}{option} {re.escape(typed('checkpoint', other.path))}$"):
-        load_vector_base(paths.vector_base, other)
+        load_vector_base(paths.vector_base, other.stored())
 
 
 def test_a_base_of_another_checkpoint_is_refused_by_name(saved: Path, tmp_path: Path) -> None:
     other = toy_checkpoint(tmp_path / "other.ckpt", *toy_table(tmp_path / "data"), seed=1)
     with pytest.raises(VectorBaseError, match=rf"from checkpoint toy\.ckpt .* is other\.ckpt .*{COMMAND}") as caught:
-        load_vector_base(saved, other)
+        load_vector_base(saved, other.stored())
     assert other.fingerprint[:12] in str(caught.value)
     assert len(load_vector_base(saved)) == 30
 
@@ -135,8 +135,8 @@ def test_a_write_that_is_stopped_leaves_the_old_base(
     with pytest.raises(KeyboardInterrupt):
         save_vector_base(grown, saved)
     monkeypatch.undo()
-    assert len(load_vector_base(saved, checkpoint)) == 30
+    assert len(load_vector_base(saved, checkpoint.stored())) == 30
     assert [path.name for path in saved.parent.iterdir()] == ["base"]  # nothing half-written is left lying about
     save_vector_base(grown, saved)
-    assert len(load_vector_base(saved, checkpoint)) == 31
+    assert len(load_vector_base(saved, checkpoint.stored())) == 31
     assert [path.name for path in saved.parent.iterdir()] == ["base"]

@@ -45,7 +45,7 @@ def users_of(arrays: Arrays, limits: RecommendSettings) -> tuple[list[User], lis
     user: Ints = arrays["person"]
     if wrong_rows := np.flatnonzero((user < 0) | (user >= num_users)).tolist():
         row = wrong_rows[0]
-        raise DataError(f"person[{row}]={user[row]}: expected a row of people, 0 to {num_people - 1}")
+        raise DataError(f"person[{row}]={user[row]}: expected a row of people, 0 to {num_users - 1}")
     rating: Floats = arrays["rating"]
     fits = np.isnan(rating) | ((rating >= MIN_RATING) & (rating <= MAX_RATING))
     if not fits.all():

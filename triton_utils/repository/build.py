@@ -36,7 +36,7 @@ SAMPLE_MORE = 16  # ranks below them from which a product of nearly the same sco
 
 def shape_of(checkpoint: TrainedGraph) -> Shape:
     """The lengths from which the signatures of a checkpoint follow."""
-    model, states = checkpoint.model, checkpoint.states
+    model, states = checkpoint.network, checkpoint.states
     return Shape(
         history_dim=states.history.shape[1],
         text_dim=model.text_dim,

@@ -61,12 +61,12 @@ def similar(base: VectorBase, product_id: str, k: int) -> list[Similar]:
         UnknownIdError: the base does not hold the product; the message offers the closest id.
     """
     number = base.products.number(product_id)
-    first, last = 1, 1 + (base.origin.likeness or base.dim - 1)  # neither the level nor what keeps from owned products
+    part = base.similarity
     query = np.zeros((1, base.dim), dtype=np.float32)
-    query[:, first:last] = _unit(base.vectors(np.array([number]))[:, first:last])
+    query[:, part] = _unit(base.vectors(np.array([number]))[:, part])
     numbers, _ = base.search(query, CANDIDATES * k, [np.array([number])])
     near = numbers[0, numbers[0] != NONE]
-    cosine = _unit(base.vectors(near)[:, first:last]) @ query[0, first:last]
+    cosine = _unit(base.vectors(near)[:, part]) @ query[0, part]
     best = np.lexsort((near, -cosine))[:k]
     return [
         Similar(base.products.id(other), base.names[other], score)

@@ -83,7 +83,7 @@ class Service:
         if len(people) > self.settings.max_users:
             raise RequestRejected(
                 BAD_REQUEST,
-                f"{len(people):,} people; at most {self.settings.max_people:,} are answered: send them in several "
+                f"{len(people):,} people; at most {self.settings.max_users:,} are answered: send them in several "
                 f"requests",
             )
         for person in people:

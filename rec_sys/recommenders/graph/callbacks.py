@@ -9,7 +9,7 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, TrainedGraph
+from lightning.pytorch.callbacks import Callback, Checkpoint
 
 from rec_sys.progress import Progress, ProgressCallback
 from rec_sys.recommenders.graph.product_tower import ProductStates
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 Figures = dict[str, float]
 
 
-class KeepBest(TrainedGraph):
+class KeepBest(Checkpoint):
     """Keeps weights and product states of the epoch with the best validation figure in memory.
 
     A `Checkpoint` to Lightning, which calls those after the task has logged its validation figures.

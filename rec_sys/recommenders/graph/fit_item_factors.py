@@ -129,18 +129,24 @@ def _item_factors(
     table, train = dataset.table, dataset.split.train
     plain = {"regularisation": own.regularisation, "pairs": own.pairs}
 
-    def candidates() -> Iterator[tuple[float, EASE]]:
-        yield 0.0, EASE(EASESettings(**plain)).fit(dataset)
+    def candidates() -> Iterator[EASE]:
+        yield EASE(EASESettings(**plain)).fit(dataset)
         for weight in own.text_weights if text is not None else ():
             try:
-                yield weight, TextEASE(TextEASESettings(**plain, text_weight=weight)).fit(dataset)
+                yield TextEASE(TextEASESettings(**plain, text_weight=weight)).fit(dataset)
             except ConfigError:  # too much for float32
                 return
 
-    found = grid_search(candidates(), lambda model: validation_score(model, table, valid, dataset.split.in_histories))
+    def text_weight(model: EASE) -> float:
+        return getattr(model.settings, "text_weight", 0.0)
+
+    def ndcg(model: EASE) -> float:
+        return validation_score(model, table, valid, dataset.split.in_histories)
+
+    best = grid_search(candidates(), ndcg, text_weight).best  # of the matrices only the best one stays in memory
     reads = torch.from_numpy(np.bincount(table.product[train], minlength=table.num_products))
     rank = min(max(settings.item_factors, table.num_products // own.products_per_dimension), 2 * settings.item_factors)
-    return low_rank_factors(torch.from_numpy(found.best.weights), reads, rank), found.key
+    return low_rank_factors(torch.from_numpy(best.weights), reads, rank), text_weight(best)
 
 
 class BlendSearch:
@@ -169,7 +175,7 @@ class BlendSearch:
                 ranks[weight, decay].append(rank_targets(scored.content(weight, decay), block.target, block.seen))
         values = {pair: mean_value(np.concatenate(found)) for pair, found in ranks.items()}
         chosen = grid_search(
-            ((pair, pair) for pair in pairs if pair[0] != FACTORS_NEARLY_ALONE), lambda pair: values[pair]
+            [pair for pair in pairs if pair[0] != FACTORS_NEARLY_ALONE], lambda pair: values[pair]
         ).best
         by_weight = {weight: max(values[pair] for pair in pairs if pair[0] == weight) for weight, _ in pairs}
         if not chosen[0]:
@@ -193,7 +199,7 @@ class BlendSearch:
             for penalty in tried:
                 ranks[penalty].append(rank_targets(scored.penalised(content, seen, code, penalty), block.target))
         values = {penalty: mean_value(np.concatenate(found)) for penalty, found in ranks.items()}
-        return grid_search(((penalty, penalty) for penalty in tried), lambda penalty: values[penalty]).best, values
+        return grid_search(tried, lambda penalty: values[penalty]).best, values
 
     def _blocks(self) -> Iterator[Block]:
         return blocks_of(self.dataset.features, self.valid, self.scorer.max_history, self.dataset.split.in_histories)

@@ -159,7 +159,7 @@ class NumpyGraphEncoder:
             return history.astype(np.float32), with_bias(bias, content)
         target, history_of = self.stored.target[numbers], self.stored.history[numbers]
         which, weight = nearest(words @ bank.T, calibration.neighbours, calibration.sharpness)
-        weight *= words.any(axis=1)[:, None]
+        weight *= np.any(words, axis=1, keepdims=True)
 
         def mean_of(values: Floats) -> Floats:
             mean: Floats = np.einsum("nk,nkd->nd", weight, values[which])

@@ -1,0 +1,113 @@
+"""The graph model as a recommender: fitted from Python as from the command line, by the same functions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from rec_sys.arrays import Floats
+from rec_sys.dataset.dataset import Dataset
+from rec_sys.dataset.query import Query
+from rec_sys.progress import ProgressCallback
+from rec_sys.recommenders.artifact import Artifact
+from rec_sys.recommenders.base import Recommender, Validate
+from rec_sys.recommenders.graph.checkpoint import TrainedGraph, from_stored, load_checkpoint, save_checkpoint
+from rec_sys.recommenders.graph.scorer import GraphScorer
+from rec_sys.recommenders.graph.settings import GraphModelSettings, TrainSettings
+from rec_sys.recommenders.graph.stored import read_stored
+from rec_sys.recommenders.graph.training import GraphFit, fit_graph
+
+
+class GraphRecommender(Recommender):
+    """Attention over a user's reviews, beside item factors; one inner product answers.
+
+    Args:
+        settings: of the model; None: its defaults.
+        train: how to train; None: the defaults.
+        values: single settings of either by name, such as dim=64, max_epochs=10.
+
+    Raises:
+        ConfigError: a setting is unknown or out of its limits.
+    """
+
+    key = "graph"
+    name = "graph model"
+    paper = "Shi et al. 2021 (TransformerConv), Brody et al. 2022 (GATv2), Steck 2019 (EASE)"
+    settings_class = GraphModelSettings
+    seeded = True
+    reads_review_texts = True
+
+    def __init__(
+        self, settings: GraphModelSettings | None = None, train: TrainSettings | None = None, **values: Any
+    ) -> None:
+        of_training = {name: values.pop(name) for name in list(values) if name in TrainSettings.model_fields}
+        super().__init__(settings, **values)
+        self.train = train or TrainSettings.read(of_training, "train")
+        self.fitted: GraphFit | None = None  # how training went; None of a loaded model
+        self.trained: TrainedGraph | None = None
+
+    @property
+    def max_history(self) -> int:
+        """Newest reviews of a user that are read."""
+        settings: GraphModelSettings = self.settings
+        return settings.max_history
+
+    @property
+    def scorer(self) -> GraphScorer:
+        """The trained model as the ranking protocol asks it."""
+        self._check_fitted()
+        assert self.trained is not None  # noqa: S101
+        return GraphScorer.of(self.trained)
+
+    def score_both_ways(self, query: Query) -> tuple[Floats, Floats]:
+        """Scores for lists whose seen items are filtered, and those of `score`."""
+        return self.scorer.score_both_ways(query)
+
+    def _fit(self, dataset: Dataset, validate: Validate | None, progress: ProgressCallback | None) -> None:
+        self.fitted = fit_graph(dataset, self.settings, self.train, progress=progress)
+        info = dataset.facts() | {"encoder": dataset.vectors.encoder, "seed": self.train.seed} | self.fitted.facts
+        self.trained = replace(self.fitted.trained, info=info)
+
+    def _score(self, query: Query) -> Floats:
+        return self.scorer.score(query)
+
+    def save(self, folder: Path | str) -> Path:
+        """Write the model as a folder.
+
+        Raises:
+            NotFittedError: it has not been fitted.
+        """
+        self._check_fitted()
+        assert self.trained is not None  # noqa: S101
+        save_checkpoint(Path(folder), replace(self.trained, info=self.info | self.trained.info))
+        return Path(folder)
+
+    @classmethod
+    def load(cls, folder: Path | str) -> Self:
+        """Read a saved model; also a file of before there were folders.
+
+        Raises:
+            CheckpointError: it is missing, damaged or another kind of model.
+        """
+        return cls._of(load_checkpoint(Path(folder)))
+
+    @classmethod
+    def _from_artifact(cls, artifact: Artifact) -> Self:
+        return cls._of(from_stored(read_stored(artifact.folder)))
+
+    @classmethod
+    def _of(cls, trained: TrainedGraph) -> Self:
+        model = cls(trained.network.settings)
+        model.trained, model.info = trained, trained.info
+        model.products, model.product_names = trained.products, trained.names
+        return model
+
+    def _arrays(self) -> dict[str, np.ndarray[Any, Any]]:
+        assert self.trained is not None  # noqa: S101
+        return self.trained.stored().arrays
+
+    def _restore(self, arrays: dict[str, np.ndarray[Any, Any]]) -> None:
+        raise TypeError("a graph model is restored from its folder: GraphModel.load(folder)")
