@@ -16,9 +16,10 @@ from pydantic import Field, field_validator
 
 from rec_sys.arrays import Ints, Vectors
 from rec_sys.command import command, register_schema
-from rec_sys.dataset.dataset import Data, DataSettings, load_data
+from rec_sys.dataset.dataset import Data, load_data
 from rec_sys.dataset.product_texts import describe_held_out_products, with_texts_from
-from rec_sys.dataset.splits import Part, Split, SplitSettings, split_by_time
+from rec_sys.dataset.settings import DataSettings, SplitSettings
+from rec_sys.dataset.splits import Part, Split, split_by_time
 from rec_sys.errors import ConfigError
 from rec_sys.evaluation.comparison import Comparison
 from rec_sys.evaluation.tuning import BASELINES, DEFAULT, LeftOut, fit_baselines

@@ -9,6 +9,7 @@ uv run -m rec_sys.inference.infer reviews=- triton=127.0.0.1:8001    # computed 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,9 +20,10 @@ from omegaconf import DictConfig
 from pydantic import Field, field_validator
 from tqdm import tqdm
 
-from rec_sys.arrays import Ints
+from rec_sys.arrays import Ints, Vectors
 from rec_sys.command import command, register_schema
-from rec_sys.dataset.dataset import Dataset, DataSettings, load_data
+from rec_sys.dataset.dataset import Dataset, load_data, stored_review_vectors
+from rec_sys.dataset.settings import DataSettings
 from rec_sys.errors import CheckpointError, ConfigError, DataError
 from rec_sys.inference.local import graph_encoder_of, recommender_of
 from rec_sys.inference.output import check_output, describe, write_recommendations
@@ -101,7 +103,7 @@ def infer(settings: InferSettings) -> Iterator[list[Recommendations]]:
             return
         data = data_of(checkpoint, paths)
         numbers = _numbers(settings, data)
-        review_text = data.review_text if checkpoint.review_texts else np.zeros((len(data.table), 0), dtype=np.float16)
+        review_text = _review_vectors(checkpoint, data, paths)
         read_texts = settings.output is None or bool(settings.triton)  # to show them, or to send them
         with tqdm(total=len(numbers), unit=" people", disable=None if settings.output else True) as bar:
             for start in range(0, len(numbers), size):
@@ -154,6 +156,15 @@ def data_of(checkpoint: StoredGraph, paths: Paths) -> Dataset:
     return data
 
 
+def _review_vectors(checkpoint: StoredGraph, data: Dataset, paths: Paths) -> Vectors:
+    """(num_reviews, text_dim or 0) vectors of the texts, from disk where training left them there."""
+    if not checkpoint.review_texts:
+        return np.zeros((len(data.table), 0), dtype=np.float16)
+    fingerprint = str(checkpoint.info.get("encoder", {}).get("fingerprint", ""))
+    stored = stored_review_vectors(data.table, fingerprint, paths)
+    return data.review_text if stored is None else stored
+
+
 def _check(settings: InferSettings) -> None:
     if settings.users is not None and settings.reviews is not None:
         raise ConfigError("both users and reviews are given; expected known people or new ones: leave one out")
@@ -176,7 +187,7 @@ def _numbers(settings: InferSettings, data: Dataset) -> Ints:
     return data.table.users.numbers(settings.users)
 
 
-@command("infer_config")
+@command("infer_config", level=logging.WARNING)
 def main(cfg: DictConfig) -> None:
     """Print recommendations, or write them to a file."""
     settings = read_settings(cfg, InferSettings, "")

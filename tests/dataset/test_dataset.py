@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rec_sys.dataset.dataset import DataSettings, load_data
+from rec_sys.dataset.dataset import load_data
+from rec_sys.dataset.settings import DataSettings
 from rec_sys.errors import DataError, EncoderError
 from rec_sys.paths import Paths
 from rec_sys.text.encoder import Encoder

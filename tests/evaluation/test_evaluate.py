@@ -17,8 +17,8 @@ import pytest
 
 import rec_sys.train.train  # registers the schemas  # noqa: F401
 from rec_sys.command import CONFIG_FOLDER
-from rec_sys.dataset.dataset import Data, DataSettings, load_data
-from rec_sys.dataset.splits import SplitSettings
+from rec_sys.dataset.dataset import Data, load_data
+from rec_sys.dataset.settings import DataSettings, SplitSettings
 from rec_sys.errors import CheckpointError, ConfigError, RecSysError
 from rec_sys.evaluation.evaluate import EvaluateSettings, compare, track
 from rec_sys.paths import Paths
