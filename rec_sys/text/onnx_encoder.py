@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from rec_sys.errors import EncoderError
 from rec_sys.files import atomic_file
-from rec_sys.text.packed_bert import fits
 from rec_sys.text.token_batches import padded
 
 
