@@ -10,7 +10,6 @@ from pathlib import Path, PurePosixPath
 from pydantic import Field
 
 from rec_sys.dataset.sources import sample
-from rec_sys.dataset.sources.download import download
 from rec_sys.errors import ConfigError, DataError
 from rec_sys.settings import Settings
 
@@ -117,4 +116,8 @@ def _sample(settings: SourceSettings, folder: Path) -> sample.SampleFiles:
 
 def _fetched(url: str, folder: Path, instead: str, progress: bool) -> Path:
     path = folder / (PurePosixPath(url.partition("?")[0]).name.lstrip(".") or "download")
-    return path if path.exists() else download(url, path, progress=progress, instead=instead)
+    if path.exists():
+        return path
+    from rec_sys.dataset.sources.download import download  # here, since an HTTP client takes a while to import
+
+    return download(url, path, progress=progress, instead=instead)
