@@ -17,6 +17,7 @@ from rec_sys.modules.signature import Signature
 from rec_sys.recommenders.graph.checkpoint import Checkpoint
 from rec_sys.recommenders.graph.cold_start import NEIGHBOURS
 from rec_sys.recommenders.graph.history_batch import Stars
+from rec_sys.text.onnx_session import onnx_session
 
 TOLERANCE = 1e-4  # largest difference from torch that an exported network may show
 
@@ -93,9 +94,7 @@ def largest_difference(
 
     A wrong shape, a number that is none and sizes that cannot be computed count as infinitely far.
     """
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+    session = onnx_session(path)
     names = [tensor.name for tensor in signature.outputs]
     worst, where = 0.0, dict[str, list[int]]()
     for arrays in batches:

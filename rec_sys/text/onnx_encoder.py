@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from rec_sys.errors import EncoderError
 from rec_sys.files import atomic_file
+from rec_sys.text.onnx_session import onnx_session
 from rec_sys.text.packed_bert import fits
 from rec_sys.text.token_batches import padded
 
@@ -35,7 +36,7 @@ class OnnxInt8:
     def __init__(self, folder: Path, model_file: Path, threads: int) -> None:
         try:
             import onnx  # noqa: F401  (needed by the quantizer)
-            import onnxruntime
+            import onnxruntime  # noqa: F401
             import onnxscript  # noqa: F401  (needed by the exporter)
         except ImportError as error:
             raise EncoderError(f"the onnx_int8 encoder needs {error.name}; install the extra rec-sys[onnx]") from error
@@ -43,12 +44,12 @@ class OnnxInt8:
             raise EncoderError(f"the onnx_int8 encoder needs BERT with mean pooling; {folder} is another model")
         if not model_file.is_file():
             _export(folder, model_file)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
         try:
-            self.session = onnxruntime.InferenceSession(str(model_file), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime's errors have no common public base
-            raise EncoderError(f"exported encoder {model_file} cannot be loaded; delete it and run again") from error
+            self.session = onnx_session(model_file, threads)
+        except ValueError as error:
+            raise EncoderError(
+                f"exported encoder {model_file} cannot be loaded ({error}); delete it and run again"
+            ) from error
 
     def __call__(self, sequences: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
         """Unit vectors of tokenized texts, (len(sequences), hidden_size)."""
