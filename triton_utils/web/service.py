@@ -29,7 +29,7 @@ class Service:
 
     Args:
         settings: addresses and limits.
-        metrics: where waiting and new versions are noted.
+        metrics: where requests, waiting and new versions are counted.
     """
 
     client: AsyncTritonClient  # there while the app runs
@@ -38,7 +38,7 @@ class Service:
         def show(deployed: Deployed) -> None:
             metrics.deployed(deployed.version, deployed.base.origin.fingerprint, len(deployed.base))
 
-        self.settings = settings
+        self.settings, self.metrics = settings, metrics
         self.limiter = ConcurrencyLimiter(settings, metrics.stage.labels("wait").observe)
         self.products = Products(settings.model_repository, show)
         metrics.watch(self.limiter)
