@@ -95,8 +95,8 @@ def workbook(path: Path, rows: list[list[str | float]]) -> Path:
     parts = {
         "[Content_Types].xml": f'{start}<Types xmlns="{types}/content-types"><Default Extension="rels" '
         f'ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
-        f'<Override PartName="/xl/workbook.xml" ContentType="{kind}.sheet.main+xml"/><Override PartName="/xl/worksheets/sheet1.xml" '
-        f'ContentType="{kind}.worksheet+xml"/></Types>',
+        f'<Override PartName="/xl/workbook.xml" ContentType="{kind}.sheet.main+xml"/>'
+        f'<Override PartName="/xl/worksheets/sheet1.xml" ContentType="{kind}.worksheet+xml"/></Types>',
         "_rels/.rels": f'{start}<Relationships xmlns="{types}/relationships"><Relationship Id="r1" '
         f'Type="{office}/relationships/officeDocument" Target="xl/workbook.xml"/></Relationships>',
         "xl/workbook.xml": f'{start}<workbook xmlns="{main}" xmlns:r="{office}/relationships"><sheets>'
