@@ -42,14 +42,14 @@ async def reviews(request: Request, service: Behind, k: K = 10) -> Response:
     """The best products for each user in the request, with the reviews they rest on."""
     metrics = service.metrics
     with metrics.timed("read"):
-        people = await service.read(await request.body(), k)
+        users = await service.read(await request.body(), k)
     async with service.limiter.slot():
         with metrics.timed("triton"):
-            served = await service.client.served(people, k)
-    metrics.people.inc(len(people))
-    metrics.reviews.inc(sum(len(person.reviews) for person in people))
+            served = await service.client.served(users, k)
+    metrics.users.inc(len(users))
+    metrics.reviews.inc(sum(len(user.reviews) for user in users))
     with metrics.timed("write"):
-        return await _json(served, len(people) * k)
+        return await _json(served, len(users) * k)
 
 
 @router.get(
