@@ -49,9 +49,7 @@ class Item(BaseModel):
 
     product_id: str
     name: str = Field(description="empty where none is known")
-    score: float = Field(
-        description="inner product of the user's and the product's vector, -1 to 1; falls from rank to rank"
-    )
+    score: float = Field(description="inner product of user and product vector, -1 to 1; falls from rank to rank")
     stars: float = Field(description="predicted rating, 0 to 5")
 
 
