@@ -80,7 +80,7 @@ class Encoder:
 
             if self.cache_dir is None:
                 raise EncoderError("the onnx_int8 encoder needs a cache folder for its exported model; give cache_dir")
-            return OnnxInt8(self.folder, self.cache_dir / f"{self.fingerprint}.onnx", threads), 1
+            return OnnxInt8(self.files, self.cache_dir / f"{self.fingerprint}.onnx", threads), 1
         dtype = torch.bfloat16 if self.backend == "bfloat16" else torch.float32
         if torch.cuda.is_available():
             return LibraryModel(self.folder, dtype, "cuda"), 1
