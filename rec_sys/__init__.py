@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from rec_sys.dataset.dataset import Dataset
     from rec_sys.dataset.load import load_dataset
     from rec_sys.dataset.query import Query
+    from rec_sys.inference.graph_model import GraphModel
     from rec_sys.recommenders.als import ALS
     from rec_sys.recommenders.base import Recommender
     from rec_sys.recommenders.bpr import BPR
     from rec_sys.recommenders.ease import EASE
-    from rec_sys.recommenders.graph.model import GraphModel
     from rec_sys.recommenders.item_knn import ItemKNN
     from rec_sys.recommenders.popularity import Popularity
     from rec_sys.recommenders.registry import create, load
@@ -57,7 +57,7 @@ _HOMES = {
     "BPR": "rec_sys.recommenders.bpr",
     "EASE": "rec_sys.recommenders.ease",
     "Dataset": "rec_sys.dataset.dataset",
-    "GraphModel": "rec_sys.recommenders.graph.model",
+    "GraphModel": "rec_sys.inference.graph_model",
     "ItemKNN": "rec_sys.recommenders.item_knn",
     "Popularity": "rec_sys.recommenders.popularity",
     "Query": "rec_sys.dataset.query",

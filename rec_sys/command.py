@@ -7,6 +7,7 @@ Exit codes: 0 done, 2 a setting or an input the person at the keyboard can put r
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import re
 import sys
@@ -28,11 +29,13 @@ from rec_sys.errors import RecSysError
 from rec_sys.paths import quoted, typed
 from rec_sys.settings import Settings
 
-CONFIG_FOLDER = Path(__file__).resolve().parents[1] / "config"
+_IN_CLONE, _IN_WHEEL = (Path(__file__).resolve().parents[place] / "config" for place in (1, 0))
+CONFIG_FOLDER = _IN_CLONE if (_IN_CLONE / "train_config.yaml").is_file() else _IN_WHEEL  # the wheel has a copy
 HYDRA_VERSION = "1.3"  # the Hydra version whose rules hold
 
 # torch_geometric says this to its own developers, each time it is imported; commands import this module before it.
 warnings.filterwarnings("ignore", message="`torch.jit.script` is deprecated")
+OURS = ("rec_sys", "triton_utils", "rec_chat", "rec_service")  # loggers whose messages a command shows
 
 
 def register_schema(name: str, settings: type[Settings]) -> None:
@@ -49,9 +52,11 @@ def same_settings() -> str:
 
 
 def command(
-    config_name: str, folder: Path = CONFIG_FOLDER
+    config_name: str, folder: Path = CONFIG_FOLDER, level: int = logging.INFO
 ) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
     """Make `task(cfg)` a command that reads `<folder>/<config_name>.yaml` and the overrides of the command line.
+
+    What the library logs from `level` upwards is shown: news on stdout, warnings on stderr.
 
     The decorated function takes its arguments from `sys.argv`; what a test wants to call stays a function of its own:
 
@@ -69,6 +74,7 @@ def command(
         def job(cfg: DictConfig) -> None:
             nonlocal inside_task
             inside_task = True
+            show_messages(level)
             try:
                 task(cfg)
             # Hydra swallows an Exception of the job and reports it in its own way; SystemExit passes.
@@ -105,6 +111,29 @@ def command(
         return main
 
     return decorate
+
+
+class _Shown(logging.Handler):
+    """Messages as plain lines, above a bar that may be moving: news on stdout, warnings on stderr."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            warns = record.levelno >= logging.WARNING
+            line = f"warning: {record.getMessage()}" if warns else record.getMessage()
+            bars = sys.modules.get("tqdm")  # imported by whoever draws bars; without them print will do
+            write = bars.tqdm.write if bars else print
+            write(line, file=sys.stderr if warns else sys.stdout)
+        except Exception:
+            self.handleError(record)
+
+
+def show_messages(level: int = logging.INFO) -> None:
+    """Show what the library logs as a command does."""
+    for name in OURS:
+        ours = logging.getLogger(name)
+        ours.handlers = [_Shown()]
+        ours.setLevel(level)
+        ours.propagate = False
 
 
 def _with_remedy(error: RecSysError) -> str:

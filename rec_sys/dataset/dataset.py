@@ -6,20 +6,20 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import polars as pl
-from pydantic import Field
 
 from rec_sys import columns
 from rec_sys.arrays import Ints, Vectors
 from rec_sys.dataset.prepared import PreparedReviews
 from rec_sys.dataset.product_texts import ProductDescriptions, describe_held_out_products, with_texts_from
-from rec_sys.dataset.readers.formats import ColumnNames
 from rec_sys.dataset.reviews import ReadSettings, prepare_reviews
-from rec_sys.dataset.sources.locate import SourceSettings, locate
-from rec_sys.dataset.splits import Part, Split, SplitSettings, split_by_time
+from rec_sys.dataset.settings import DataSettings, SplitSettings
+from rec_sys.dataset.sources.locate import locate
+from rec_sys.dataset.splits import Part, Split, split_by_time
 from rec_sys.dataset.table import ReviewTable, load_table
 from rec_sys.paths import Paths
 from rec_sys.text.settings import EncoderSettings
@@ -27,18 +27,6 @@ from rec_sys.text.settings import EncoderSettings
 logger = logging.getLogger(__name__)
 
 Need = Literal["texts", "ratings", "times"]  # what a recommender may need of a data set
-
-
-class DataSettings(SourceSettings):
-    """Which reviews, and how they are read."""
-
-    format: Literal["auto", "interactions"] = Field(
-        "auto",
-        description="interactions: whatever the file looks like, a user and a product are enough; without a time the "
-        "order of the file counts",
-    )
-    columns: ColumnNames = Field(default_factory=ColumnNames, description="columns of files of no known format")
-    k_core: int = Field(1, ge=1, description="keep users and products with at least this many reviews; 1 keeps all")
 
 
 @dataclass(frozen=True)
@@ -235,6 +223,23 @@ def load_data(
     )
 
 
+def review_vectors_file(table: ReviewTable, encoder_fingerprint: str, paths: Paths) -> Path:
+    """Where the vectors of all reviews of a table lie once they are computed."""
+    return paths.embeddings / f"{table.fingerprint}-{encoder_fingerprint[:16]}.npy"
+
+
+def stored_review_vectors(table: ReviewTable, encoder_fingerprint: str, paths: Paths) -> Vectors | None:
+    """(num_reviews, text_dim) vectors that were computed before, mapped from disk; None where they are not there.
+
+    Reading them takes neither the encoder nor torch.
+    """
+    file = review_vectors_file(table, encoder_fingerprint, paths)
+    if not encoder_fingerprint or not file.is_file():
+        return None
+    vectors: Vectors = np.load(file, mmap_mode="r", allow_pickle=False)
+    return vectors if len(vectors) == len(table) else None
+
+
 def embed_dataset(
     table: ReviewTable, product_texts: list[str], settings: EncoderSettings, paths: Paths, progress: bool = True
 ) -> TextVectors:
@@ -263,7 +268,7 @@ def embed_dataset(
     encoder = Encoder(settings, paths.embeddings)
     facts |= {"backend": encoder.backend, "fingerprint": encoder.fingerprint}
     if with_reviews:
-        out = paths.embeddings / f"{table.fingerprint}-{encoder.fingerprint[:16]}.npy"
+        out = review_vectors_file(table, encoder.fingerprint, paths)
         of_reviews = embed_texts(table.texts(), len(table), encoder, paths.embeddings, out, progress)
         reviews = of_reviews.vectors
         logger.info("reviews   %s", of_reviews)

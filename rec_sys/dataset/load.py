@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rec_sys.dataset.dataset import Dataset, DataSettings, load_data
-from rec_sys.dataset.splits import SplitSettings
+from rec_sys.dataset.dataset import Dataset, load_data
+from rec_sys.dataset.settings import DataSettings, SplitSettings
 from rec_sys.errors import DataError, RecSysError
 from rec_sys.frames import is_frame, is_pandas, write_frame
 from rec_sys.paths import Paths

@@ -5,7 +5,8 @@ from __future__ import annotations
 from omegaconf import DictConfig
 
 from rec_sys.command import command, register_schema, same_settings
-from rec_sys.dataset.dataset import DataSettings, prepare_data
+from rec_sys.dataset.dataset import prepare_data
+from rec_sys.dataset.settings import DataSettings
 from rec_sys.paths import Paths
 from rec_sys.settings import read_settings
 from rec_sys.text.settings import EncoderSettings

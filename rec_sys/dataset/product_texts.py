@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
 
 from rec_sys.arrays import Ints, Vectors
 from rec_sys.dataset.splits import Split
@@ -65,6 +64,8 @@ def with_texts_from(table: ReviewTable, reviews: Ints, review_text: Vectors, pro
     """
     if not review_text.shape[1]:  # nothing was written
         return product_text
+    import scipy.sparse as sp  # takes a third of a second, which commands without texts need not spend
+
     described = bool(product_text.shape[1])
     filled = (
         np.array(product_text) if described else np.zeros((table.num_products, review_text.shape[1]), review_text.dtype)

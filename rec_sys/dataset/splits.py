@@ -12,25 +12,16 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
 
 from rec_sys.arrays import Ints
 from rec_sys.dataset.histories import Histories
+from rec_sys.dataset.settings import SplitSettings
 from rec_sys.dataset.table import ReviewTable
 from rec_sys.errors import DataError
-from rec_sys.settings import Settings
 
 Part = Literal["valid", "test", "held_out_users", "held_out_products"]
 Flags = npt.NDArray[np.bool_]
 SUPPORT_REVIEWS = 3  # first reviews of a new product that may stand for the description it lacks
-
-
-class SplitSettings(Settings):
-    """How the table is split."""
-
-    held_out_users: float = Field(0.0, ge=0, lt=1, description="part of the people kept out of training whole")
-    held_out_products: float = Field(0.0, ge=0, lt=1, description="part of the products kept out of training whole")
-    seed: int = Field(0, ge=0, description="draws the new people and the new products")
 
 
 @dataclass(frozen=True)

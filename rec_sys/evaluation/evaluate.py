@@ -17,8 +17,9 @@ from pydantic import Field, field_validator
 
 from rec_sys.closest import did_you_mean
 from rec_sys.command import command, register_schema
-from rec_sys.dataset.dataset import Dataset, DataSettings, load_data
-from rec_sys.dataset.splits import Part, SplitSettings
+from rec_sys.dataset.dataset import Dataset, load_data
+from rec_sys.dataset.settings import DataSettings, SplitSettings
+from rec_sys.dataset.splits import Part
 from rec_sys.errors import ConfigError
 from rec_sys.evaluation.comparison import Comparison
 from rec_sys.evaluation.trained_on import check_trained_on

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rec_sys.dataset.dataset import Dataset
-from rec_sys.dataset.splits import SplitSettings
+from rec_sys.dataset.settings import SplitSettings
 from rec_sys.errors import CheckpointError
 from rec_sys.paths import typed
 

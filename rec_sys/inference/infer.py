@@ -9,6 +9,7 @@ uv run -m rec_sys.inference.infer reviews=- triton=127.0.0.1:8001    # computed 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,9 +20,10 @@ from omegaconf import DictConfig
 from pydantic import Field, field_validator
 from tqdm import tqdm
 
-from rec_sys.arrays import Ints
+from rec_sys.arrays import Ints, Vectors
 from rec_sys.command import command, register_schema
-from rec_sys.dataset.dataset import Dataset, DataSettings, load_data
+from rec_sys.dataset.dataset import Dataset, load_data, stored_review_vectors
+from rec_sys.dataset.settings import DataSettings
 from rec_sys.errors import CheckpointError, ConfigError, DataError
 from rec_sys.inference.local import graph_encoder_of, recommender_of
 from rec_sys.inference.output import check_output, describe, write_recommendations
@@ -32,9 +34,9 @@ from rec_sys.inference.users import User, known_users
 from rec_sys.paths import Paths
 from rec_sys.recommenders.artifact import find_artifact
 from rec_sys.recommenders.graph.stored import KIND, StoredGraph, read_stored
-from rec_sys.recommenders.graph.trained_encoder import encoder_of, encoder_settings_of, settings_of
+from rec_sys.recommenders.graph.trained_encoder import SparingEncoder, encoder_settings_of, settings_of
 from rec_sys.settings import Settings, read_settings
-from rec_sys.text.text_encoder import LazyEncoder
+from rec_sys.text.text_encoder import NoTexts
 from rec_sys.vector_database.storage import load_vector_base, vector_base_folder
 
 FEW = 3  # known people shown when nobody is asked for
@@ -101,7 +103,7 @@ def infer(settings: InferSettings) -> Iterator[list[Recommendations]]:
             return
         data = data_of(checkpoint, paths)
         numbers = _numbers(settings, data)
-        review_text = data.review_text if checkpoint.review_texts else np.zeros((len(data.table), 0), dtype=np.float16)
+        review_text = _review_vectors(checkpoint, data, paths)
         read_texts = settings.output is None or bool(settings.triton)  # to show them, or to send them
         with tqdm(total=len(numbers), unit=" people", disable=None if settings.output else True) as bar:
             for start in range(0, len(numbers), size):
@@ -114,7 +116,7 @@ def infer(settings: InferSettings) -> Iterator[list[Recommendations]]:
 def _here(settings: InferSettings, checkpoint: StoredGraph) -> Iterator[Recommend]:
     """Compute in this process."""
     base = load_vector_base(vector_base_folder(checkpoint.path, settings.paths), checkpoint)
-    encoder = LazyEncoder(lambda: encoder_of(checkpoint, settings.paths))
+    encoder = SparingEncoder(checkpoint, settings.paths) if checkpoint.text_dim else NoTexts()
     yield recommender_of(checkpoint, base, encoder, graph_encoder_of(checkpoint, settings.device)).recommend
 
 
@@ -154,6 +156,15 @@ def data_of(checkpoint: StoredGraph, paths: Paths) -> Dataset:
     return data
 
 
+def _review_vectors(checkpoint: StoredGraph, data: Dataset, paths: Paths) -> Vectors:
+    """(num_reviews, text_dim or 0) vectors of the texts, from disk where training left them there."""
+    if not checkpoint.review_texts:
+        return np.zeros((len(data.table), 0), dtype=np.float16)
+    fingerprint = str(checkpoint.info.get("encoder", {}).get("fingerprint", ""))
+    stored = stored_review_vectors(data.table, fingerprint, paths)
+    return data.review_text if stored is None else stored
+
+
 def _check(settings: InferSettings) -> None:
     if settings.users is not None and settings.reviews is not None:
         raise ConfigError("both users and reviews are given; expected known people or new ones: leave one out")
@@ -176,7 +187,7 @@ def _numbers(settings: InferSettings, data: Dataset) -> Ints:
     return data.table.users.numbers(settings.users)
 
 
-@command("infer_config")
+@command("infer_config", level=logging.WARNING)
 def main(cfg: DictConfig) -> None:
     """Print recommendations, or write them to a file."""
     settings = read_settings(cfg, InferSettings, "")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from rec_sys.arrays import Floats, Ints
+from rec_sys.arrays import Floats, Ints, Vectors
 from rec_sys.dataset.table import ReviewTable
 
 
@@ -63,7 +63,7 @@ def order_in_time(reviews: Sequence[Review]) -> list[tuple[int, int]]:
     return sorted(enumerate(times), key=lambda pair: pair[1])
 
 
-def known_users(table: ReviewTable, users: Ints, review_text: Floats, with_texts: bool = True) -> list[User]:
+def known_users(table: ReviewTable, users: Ints, review_text: Vectors, with_texts: bool = True) -> list[User]:
     """People of a review table with all reviews they have there.
 
     Args:

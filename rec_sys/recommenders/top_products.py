@@ -78,7 +78,11 @@ def similar_products(scores: Floats, number: int, catalogue: Catalogue, k: int) 
     itself = single_histories(np.array([number])).matrix(len(scores))
     product = first_products(scores[None], k, itself)[0]
     product = product[product != number]
-    columns: dict[str, Column] = {"rank": np.arange(1, len(product) + 1), **catalogue.columns(product), "score": scores[product]}
+    columns: dict[str, Column] = {
+        "rank": np.arange(1, len(product) + 1),
+        **catalogue.columns(product),
+        "score": scores[product],
+    }
     return frame_of(columns, catalogue.as_pandas)
 
 

@@ -23,8 +23,8 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import MLFlowLogger
 from omegaconf import DictConfig, OmegaConf
 
-from rec_sys.dataset.dataset import Dataset, DataSettings, load_data
-from rec_sys.dataset.splits import SplitSettings
+from rec_sys.dataset.dataset import Dataset, load_data
+from rec_sys.dataset.settings import DataSettings, SplitSettings
 from rec_sys.paths import Paths
 from rec_sys.progress import ProgressCallback
 from rec_sys.recommenders.graph.checkpoint import TrainedGraph, save_checkpoint

@@ -5,8 +5,7 @@ from __future__ import annotations
 from omegaconf import DictConfig
 
 from rec_sys.command import command, register_schema
-from rec_sys.dataset.dataset import DataSettings
-from rec_sys.dataset.splits import SplitSettings
+from rec_sys.dataset.settings import DataSettings, SplitSettings
 from rec_sys.paths import Paths
 from rec_sys.recommenders.graph.settings import GraphModelSettings, TrainSettings
 from rec_sys.settings import read_settings
@@ -30,9 +29,11 @@ register_search()
 @command("train_config")
 def main(cfg: DictConfig) -> None:
     """Train and print the closing report."""
-    from rec_sys.train.run import train  # Lightning and MLflow take seconds to import: not for --help or a typing error
+    # Lightning and MLflow take seconds to import: not for --help or a typing error.
+    from rec_sys.terminal import ProgressBars
+    from rec_sys.train.run import train
 
-    result = train(cfg)
+    result = train(cfg, ProgressBars())
     if not result.files:
         return  # a trial of a search, which tells by itself what came of it
     print(f"\n{result.report.text()}\n")

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rec_sys.dataset.dataset import Dataset, DataSettings, load_data
-from rec_sys.dataset.splits import SplitSettings, split_by_time
+from rec_sys.dataset.dataset import Dataset, load_data
+from rec_sys.dataset.settings import DataSettings, SplitSettings
+from rec_sys.dataset.splits import split_by_time
 from rec_sys.errors import DataError, EncoderError
 from rec_sys.paths import Paths
 from rec_sys.text.encoder import Encoder

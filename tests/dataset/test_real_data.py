@@ -14,9 +14,10 @@ from hydra import compose, initialize_config_dir
 
 from rec_sys import columns
 from rec_sys.command import CONFIG_FOLDER, register_schema
-from rec_sys.dataset.dataset import DataSettings, load_data, prepare_data
+from rec_sys.dataset.dataset import load_data, prepare_data
 from rec_sys.dataset.prepared import PreparedReviews
 from rec_sys.dataset.reviews import prepare_reviews
+from rec_sys.dataset.settings import DataSettings
 from rec_sys.dataset.splits import split_by_time
 from rec_sys.dataset.table import ReviewTable, load_table
 from rec_sys.paths import Paths

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from rec_sys.dataset.splits import Part, SplitSettings, histories_before, split_by_time
+from rec_sys.dataset.settings import SplitSettings
+from rec_sys.dataset.splits import Part, histories_before, split_by_time
 from rec_sys.dataset.table import ReviewTable
 from rec_sys.errors import DataError
 from tests.support.toy import checkerboard, table_of

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from rec_sys.command import CONFIG_FOLDER
-from rec_sys.dataset.dataset import Dataset, DataSettings, load_data
-from rec_sys.dataset.splits import SplitSettings
+from rec_sys.dataset.dataset import Dataset, load_data
+from rec_sys.dataset.settings import DataSettings, SplitSettings
 from rec_sys.errors import CheckpointError, ConfigError, RecSysError
 from rec_sys.evaluation.evaluate import EvaluateSettings, compare, track
 from rec_sys.evaluation.trained_on import check_trained_on

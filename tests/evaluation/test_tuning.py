@@ -11,7 +11,8 @@ import pytest
 
 from rec_sys.arrays import Floats
 from rec_sys.dataset.dataset import Dataset
-from rec_sys.dataset.splits import SplitSettings, split_by_time
+from rec_sys.dataset.settings import SplitSettings
+from rec_sys.dataset.splits import split_by_time
 from rec_sys.dataset.table import ReviewTable
 from rec_sys.errors import ConfigError
 from rec_sys.evaluation.tuning import Fitted, LeftOut, chosen, fit_baselines, fit_best, valid_ndcg

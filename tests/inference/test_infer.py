@@ -15,7 +15,8 @@ import orjson
 import polars as pl
 import pytest
 
-from rec_sys.dataset.dataset import Data, DataSettings, load_data
+from rec_sys.dataset.dataset import Data, load_data
+from rec_sys.dataset.settings import DataSettings
 from rec_sys.errors import ConfigError, DataError, RecSysError, UnknownIdError, VectorBaseError
 from rec_sys.inference import infer as infer_command
 from rec_sys.inference.infer import InferSettings, infer

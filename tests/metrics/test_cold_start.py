@@ -9,7 +9,8 @@ import rec_sys.dataset.product_texts
 from rec_sys.arrays import Floats, Ints
 from rec_sys.dataset.product_texts import describe_held_out_products, with_texts_from
 from rec_sys.dataset.query import Query
-from rec_sys.dataset.splits import Split, SplitSettings, split_by_time
+from rec_sys.dataset.settings import SplitSettings
+from rec_sys.dataset.splits import Split, split_by_time
 from rec_sys.errors import DataError
 from rec_sys.metrics.cold_start import chance_of_recall, evaluate_held_out_products
 from rec_sys.metrics.protocol import evaluate

@@ -8,7 +8,8 @@ import pytest
 from rec_sys.arrays import Floats, Ints
 from rec_sys.dataset.dataset import Dataset
 from rec_sys.dataset.query import Query
-from rec_sys.dataset.splits import SplitSettings, histories_before, split_by_time
+from rec_sys.dataset.settings import SplitSettings
+from rec_sys.dataset.splits import histories_before, split_by_time
 from rec_sys.dataset.table import ReviewTable
 from rec_sys.metrics.protocol import evaluate
 from rec_sys.recommenders.base import Recommender

@@ -6,13 +6,15 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from rec_sys.dataset.sources import sample
-from rec_sys.dataset.sources.download import download
 from rec_sys.errors import ConfigError, DataError
 from rec_sys.settings import Settings
+
+if TYPE_CHECKING:
+    from rec_sys.dataset.sources.sample import SampleFiles
 
 SAMPLE, FILE = "sample", "file"  # names with a meaning
 NAMELESS = (SAMPLE, FILE, "interactions")  # sets that are called after the file given with data.path
@@ -106,7 +108,9 @@ def _existing(given: str, setting: str) -> Path:
     raise DataError(f"data.{setting}={given} does not exist (looked for {path.absolute()}); {advice}")
 
 
-def _sample(settings: SourceSettings, folder: Path) -> sample.SampleFiles:
+def _sample(settings: SourceSettings, folder: Path) -> SampleFiles:
+    from rec_sys.dataset.sources import sample  # numpy, which --help does without
+
     sizes = (settings.sample_users, settings.sample_products, settings.sample_reviews)
     version = f"v{sample.VERSION}-seed{settings.sample_seed}-" + "-".join(map(str, sizes))
     files = sample.SampleFiles.of(folder / version)
@@ -117,4 +121,8 @@ def _sample(settings: SourceSettings, folder: Path) -> sample.SampleFiles:
 
 def _fetched(url: str, folder: Path, instead: str, progress: bool) -> Path:
     path = folder / (PurePosixPath(url.partition("?")[0]).name.lstrip(".") or "download")
-    return path if path.exists() else download(url, path, progress=progress, instead=instead)
+    if path.exists():
+        return path
+    from rec_sys.dataset.sources.download import download  # the HTTP library, which only downloads need
+
+    return download(url, path, progress=progress, instead=instead)

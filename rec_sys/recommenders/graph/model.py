@@ -86,13 +86,19 @@ class GraphRecommender(Recommender):
         return Path(folder)
 
     @classmethod
-    def load(cls, folder: Path | str) -> Self:
+    def load(cls, folder: Path | str, dataset: Dataset | None = None) -> Self:
         """Read a saved model; also a file of before there were folders.
+
+        Args:
+            folder: of the model.
+            dataset: where known users are looked up; None: it is read again when it is needed.
 
         Raises:
             CheckpointError: it is missing, damaged or another kind of model.
         """
-        return cls._of(load_checkpoint(Path(folder)))
+        model = cls._of(load_checkpoint(Path(folder)))
+        model.dataset = dataset
+        return model
 
     @classmethod
     def _from_artifact(cls, artifact: Artifact) -> Self:

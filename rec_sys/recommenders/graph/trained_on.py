@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rec_sys.dataset.dataset import Dataset
-from rec_sys.dataset.splits import SplitSettings
+from rec_sys.dataset.settings import SplitSettings
 from rec_sys.errors import CheckpointError
 from rec_sys.paths import typed
 from rec_sys.recommenders.graph.stored import StoredGraph

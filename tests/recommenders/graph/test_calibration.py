@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from rec_sys.dataset.product_texts import with_texts_from
-from rec_sys.dataset.splits import SplitSettings, first_reviews, histories_before, split_by_time
+from rec_sys.dataset.settings import SplitSettings
+from rec_sys.dataset.splits import first_reviews, histories_before, split_by_time
 from rec_sys.metrics.protocol import evaluate
 from rec_sys.recommenders.graph.calibration import HISTORY, Trial, calibrate_cold_start, choose_scale, cold_start_texts
 from rec_sys.recommenders.graph.checkpoint import load_checkpoint, save_checkpoint
