@@ -55,6 +55,14 @@ class Dataset:
     origin: dict[str, Any] = field(default_factory=dict)  # settings that load it again, by group
     as_pandas: bool = False  # it came as a pandas DataFrame, so answers are given as such
 
+    def __repr__(self) -> str:
+        table = self.table
+        has = ", ".join(sorted(self.has)) or "interactions alone"
+        return (
+            f"<Dataset {self.name}: {len(table):,} reviews of {table.num_products:,} products by {table.num_users:,} "
+            f"users; {has}>"
+        )
+
     @classmethod
     def of_table(
         cls,
