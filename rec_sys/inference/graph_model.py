@@ -18,7 +18,7 @@ from rec_sys.paths import Paths
 from rec_sys.recommenders.graph.checkpoint import TrainedGraph
 from rec_sys.recommenders.graph.model import GraphRecommender
 from rec_sys.recommenders.graph.trained_encoder import SparingEncoder
-from rec_sys.recommenders.questions import NEW_USER
+from rec_sys.recommenders.questions import NEW_USER, user_numbers
 from rec_sys.text.text_encoder import NoTexts
 from rec_sys.vector_database.index import VectorBase
 
@@ -82,7 +82,7 @@ class GraphModel(GraphRecommender):
         data = self.data
         texts = data.review_text if self.trained is not None and self.trained.network.review_texts else None
         vectors = np.zeros((len(data.table), 0), dtype=np.float16) if texts is None else texts
-        return known_users(data.table, data.table.users.numbers(ids), vectors, with_texts=False)
+        return known_users(data.table, user_numbers(data, ids), vectors, with_texts=False)
 
     def _by_reviews(self) -> ReviewRecommender:
         """What answers reviews; made once for a trained model."""

@@ -172,7 +172,8 @@ class ReviewRecommender:
         """(len(reviews), text_dim) vectors of the reviews' texts, zero where the model would not read them."""
         vectors = np.zeros((len(reviews), self.graph.text_dim), dtype=np.float32)
         read = [row for row, review in enumerate(reviews) if self._reads(review)]
-        unknown = [row for row in read if reviews[row].vector is None]
+        # Without a text the vector is zero, so that a history of ids alone loads no encoder.
+        unknown = [row for row in read if reviews[row].vector is None and reviews[row].text]
         if unknown:
             vectors[unknown] = embed(self.encoder, [reviews[row].text for row in unknown])
         for row in read:

@@ -32,6 +32,7 @@ from rec_sys.metrics.scorer import MostPopular, TwoWayScorer
 from rec_sys.progress import ProgressCallback
 from rec_sys.recommenders.artifact import Artifact, Manifest, read_artifact, writing_artifact
 from rec_sys.recommenders.questions import (
+    BareReviews,
     Question,
     question_of_histories,
     question_of_reviews,
@@ -124,9 +125,14 @@ class Recommender(ABC):
         """(num_products, dim) vectors whose cosine tells which products are alike; None: the model has none."""
         return None
 
+    @property
+    def review_text_dim(self) -> int:
+        """Length of the vectors of review texts that `Query.reviews` must hold; 0: none are read."""
+        return 0
+
     def _question_of_reviews(self, reviews: object) -> Question:
         """What `recommend(reviews=...)` asks; a model that reads texts, ratings or times of reviews overrides it."""
-        return question_of_reviews(self.fitted_products, reviews)
+        return question_of_reviews(self.fitted_products, reviews, self.review_text_dim)
 
     # ---- what everybody calls -----------------------------------------------------------------------------------
 
@@ -227,6 +233,7 @@ class Recommender(ABC):
         Raises:
             NotFittedError: it has not been fitted.
             UnknownIdError: a user is unknown.
+            ConfigError: k is less than 1.
             DataError: there is no data set to look users up in, or reviews cannot be read.
         """
         given = [argument is not None for argument in (users, history, reviews)]
@@ -238,7 +245,7 @@ class Recommender(ABC):
             fingerprint = self.info.get("data", {}).get("fingerprint", "")
             question = question_of_users(self.data, self.table_of(self.data), users, products, fingerprint)
         elif history is not None:
-            question = question_of_histories(products, [history])
+            question = question_of_histories(products, [history], self.review_text_dim)
         else:
             question = self._question_of_reviews(reviews)
 
@@ -262,11 +269,13 @@ class Recommender(ABC):
         Raises:
             NotFittedError: it has not been fitted.
             UnknownIdError: the product is unknown.
+            ConfigError: k is less than 1.
         """
         number = self.fitted_products.number(product)
         vectors = self.item_vectors
         if vectors is None:
-            scores = self._score(Query(single_histories(np.array([number]))))[0]
+            query = Query(single_histories(np.array([number])), BareReviews.of(1, self.review_text_dim))
+            scores = self._score(query)[0]
         else:
             length = np.maximum(np.linalg.norm(vectors, axis=1), np.finfo(np.float32).tiny)
             scores = (vectors @ vectors[number]) / (length * length[number])

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from rec_sys.arrays import Ints
+from rec_sys.arrays import Floats, Ints, Vectors
 from rec_sys.closest import closest
 from rec_sys.dataset.dataset import Dataset
 from rec_sys.dataset.histories import Histories
@@ -36,6 +36,24 @@ class Question:
     as_pandas: bool = False  # the question came as pandas
 
 
+@dataclass(frozen=True)
+class BareReviews:
+    """Reviews of which only the products and their order are known."""
+
+    text: Vectors  # (num_reviews, text_dim) zeros
+    rating: Floats  # (num_reviews,) nan
+    timestamp: Ints  # (num_reviews,) zeros
+
+    @classmethod
+    def of(cls, num_reviews: int, text_dim: int) -> BareReviews:
+        """So many reviews, for a model that reads vectors of texts of this length."""
+        return cls(
+            np.zeros((num_reviews, text_dim), dtype=np.float16),
+            np.full(num_reviews, np.nan, dtype=np.float32),
+            np.zeros(num_reviews, dtype=np.int64),
+        )
+
+
 def question_of_users(
     data: Dataset, table: ReviewTable, users: Sequence[str], products: IdMap, fingerprint: str
 ) -> Question:
@@ -51,16 +69,7 @@ def question_of_users(
     Raises:
         UnknownIdError: a user is unknown; says how many are, and the closest id.
     """
-    unknown = [user for user in users if user not in table.users]
-    if unknown:
-        close = closest(unknown[0], table.users.ids, cutoff=0.8)
-        others = f" and {len(unknown) - 1:,} more" if len(unknown) > 1 else ""
-        raise UnknownIdError(
-            f"unknown user {unknown[0]!r}{others}: {data.name} holds {table.num_users:,} users; "
-            + (f"did you mean {close!r}? " if close else "")
-            + "For a new user give history=[product ids] or reviews=[...]"
-        )
-    numbers = table.users.numbers(users)
+    numbers = user_numbers(data, users)
     indptr = table.indptr()
     lengths = np.diff(indptr)[numbers]
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
@@ -76,23 +85,55 @@ def question_of_users(
     return Question(list(users), Query(histories, table, numbers, now), data.as_pandas)
 
 
+def user_numbers(data: Dataset, users: Sequence[str]) -> Ints:
+    """(len(users),) the numbers of known users.
+
+    Raises:
+        UnknownIdError: a user is unknown; says how many are, and the closest id.
+    """
+    known = data.table.users
+    unknown = [user for user in users if user not in known]
+    if unknown:
+        close = closest(unknown[0], known.ids, cutoff=0.8)
+        others = f" and {len(unknown) - 1:,} more" if len(unknown) > 1 else ""
+        raise UnknownIdError(
+            f"unknown user {unknown[0]!r}{others}: {data.name} holds {len(known):,} users; "
+            + (f"did you mean {close!r}? " if close else "")
+            + "For a new user give history=[product ids] or reviews=[...]"
+        )
+    return known.numbers(users)
+
+
 def question_of_histories(
-    products: IdMap, histories: Sequence[Sequence[str]], ids: Sequence[str] | None = None, as_pandas: bool = False
+    products: IdMap,
+    histories: Sequence[Sequence[str]],
+    text_dim: int,
+    ids: Sequence[str] | None = None,
+    as_pandas: bool = False,
 ) -> Question:
-    """New users with the products they have, oldest first."""
+    """New users with the products they have, oldest first.
+
+    Args:
+        products: the catalogue of the model.
+        histories: product ids of each user.
+        text_dim: length of the vectors of review texts that the model reads.
+        ids: of the users; None: they have none.
+        as_pandas: the question came as pandas.
+    """
     if any(isinstance(history, str) for history in histories):
         raise DataError("a history is a list of product ids, oldest first; got a single text")
     lengths = [len(history) for history in histories]
     indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     names = [str(name) for history in histories for name in history]
     numbers = products.known_numbers(names)
-    whole = Histories(indptr, np.full(len(names), -1, dtype=np.int64), numbers)
-    users = np.full(len(histories), -1, dtype=np.int64)
+    whole = Histories(indptr, np.arange(len(names)), numbers)
     known = _of_known_products(whole, numbers, names)
-    return Question(list(ids or [NEW_USER] * len(histories)), Query(known, users=users), as_pandas)
+    users = np.full(len(histories), -1, dtype=np.int64)
+    query = Query(known, BareReviews.of(len(names), text_dim), users)
+    return Question(list(ids or [NEW_USER] * len(histories)), query, as_pandas)
 
 
-def question_of_reviews(products: IdMap, reviews: object) -> Question:
+def question_of_reviews(products: IdMap, reviews: object, text_dim: int) -> Question:
     """New users with the products of their reviews; other columns are not read.
 
     Raises:
@@ -115,9 +156,8 @@ def question_of_reviews(products: IdMap, reviews: object) -> Question:
             raise DataError(f"a review names no product: {row}")
         histories.setdefault(user or NEW_USER, []).append((read_date(row.get(time)) if time else None, product))
     histories = histories or {NEW_USER: []}
-    return question_of_histories(
-        products, [_in_time(each) for each in histories.values()], list(histories), is_pandas(reviews)
-    )
+    ordered = [_in_time(entries) for entries in histories.values()]
+    return question_of_histories(products, ordered, text_dim, list(histories), is_pandas(reviews))
 
 
 def _in_time(entries: Sequence[tuple[int | None, str]]) -> list[str]:
@@ -150,7 +190,7 @@ def _check_one_user(rows: Sequence[Mapping[str, Any]], read: Collection[str]) ->
 
 def single_histories(products: Ints) -> Histories:
     """One history per product, of that product alone."""
-    return Histories(np.arange(len(products) + 1), np.full(len(products), -1, dtype=np.int64), products)
+    return Histories(np.arange(len(products) + 1), np.arange(len(products)), products)
 
 
 def _of_known_products(histories: Histories, numbers: Ints, names: Sequence[str] | None = None) -> Histories:

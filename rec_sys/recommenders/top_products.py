@@ -10,6 +10,7 @@ import numpy as np
 
 from rec_sys.arrays import Floats, Ints
 from rec_sys.dataset.query import Query
+from rec_sys.errors import ConfigError
 from rec_sys.frames import Column, frame_of
 from rec_sys.ids import IdMap
 from rec_sys.metrics.ranking import check_scores, first_products
@@ -88,4 +89,4 @@ def similar_products(scores: Floats, number: int, catalogue: Catalogue, k: int) 
 
 def _check_k(k: int) -> None:
     if k < 1:
-        raise ValueError(f"k={k}: give the number of products, at least 1")
+        raise ConfigError(f"k={k}: give the number of products, at least 1")

@@ -15,6 +15,7 @@ from rec_sys.progress import ProgressCallback
 from rec_sys.recommenders.artifact import Artifact
 from rec_sys.recommenders.base import Recommender, Validate
 from rec_sys.recommenders.graph.checkpoint import TrainedGraph, from_stored, load_checkpoint, save_checkpoint
+from rec_sys.recommenders.graph.random_state import restored_random_state
 from rec_sys.recommenders.graph.scorer import GraphScorer
 from rec_sys.recommenders.graph.settings import GraphModelSettings, TrainSettings
 from rec_sys.recommenders.graph.stored import read_stored
@@ -56,6 +57,12 @@ class GraphRecommender(Recommender):
         return settings.max_history
 
     @property
+    def review_text_dim(self) -> int:
+        """Length of the vectors of review texts; 0: the model reads none."""
+        network = self.scorer.network
+        return network.text_dim if network.review_texts else 0
+
+    @property
     def scorer(self) -> GraphScorer:
         """The trained model as the ranking protocol asks it."""
         self._check_fitted()
@@ -73,8 +80,16 @@ class GraphRecommender(Recommender):
         """Scores for lists whose seen items are filtered, and those of `score`."""
         return self.scorer.score_both_ways(query)
 
+    def fit(self, dataset: Dataset, validate: Validate | None = None, progress: ProgressCallback | None = None) -> Self:
+        """Train on a data set, choosing on its validation reviews; see the base class."""
+        super().fit(dataset, validate, progress)
+        assert self.trained is not None  # noqa: S101
+        self.info = self.info | self.trained.info  # what training found out besides
+        return self
+
     def _fit(self, dataset: Dataset, validate: Validate | None, progress: ProgressCallback | None) -> None:
-        self.fitted = fit_graph(dataset, self.settings, self.train, progress=progress)
+        with restored_random_state():
+            self.fitted = fit_graph(dataset, self.settings, self.train, progress=progress)
         info = dataset.facts() | {"encoder": dataset.vectors.encoder, "seed": self.train.seed} | self.fitted.facts
         self.trained = replace(self.fitted.trained, info=info)
 
@@ -89,7 +104,7 @@ class GraphRecommender(Recommender):
         """
         self._check_fitted()
         assert self.trained is not None  # noqa: S101
-        save_checkpoint(Path(folder), replace(self.trained, info=self.info | self.trained.info))
+        save_checkpoint(Path(folder), replace(self.trained, info=self.info))
         return Path(folder)
 
     @classmethod
@@ -103,13 +118,15 @@ class GraphRecommender(Recommender):
         Raises:
             CheckpointError: it is missing, damaged or another kind of model.
         """
-        model = cls._of(load_checkpoint(Path(folder)))
+        with restored_random_state():  # first weights are drawn, then replaced
+            model = cls._of(load_checkpoint(Path(folder)))
         model.dataset = dataset
         return model
 
     @classmethod
     def _from_artifact(cls, artifact: Artifact) -> Self:
-        return cls._of(from_stored(read_stored(artifact.folder)))
+        with restored_random_state():
+            return cls._of(from_stored(read_stored(artifact.folder)))
 
     @classmethod
     def _of(cls, trained: TrainedGraph) -> Self:
