@@ -133,7 +133,7 @@ def compare(
     _check(settings)
     paths = settings.paths
     checkpoints = [find_artifact(name, paths.checkpoints) for name in settings.checkpoint]
-    data = load_data(settings.data, settings.encoder, paths, progress is not None, settings.split)
+    data = load_data(settings.data, settings.encoder, paths, progress, settings.split)
     task = EvaluationTask(data, settings, progress, on_report)
     trained = [_trained(path, data) for path in checkpoints]  # before hours of fitting
 

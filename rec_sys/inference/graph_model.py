@@ -18,7 +18,7 @@ from rec_sys.paths import Paths
 from rec_sys.recommenders.graph.checkpoint import TrainedGraph
 from rec_sys.recommenders.graph.model import GraphRecommender
 from rec_sys.recommenders.graph.trained_encoder import SparingEncoder
-from rec_sys.recommenders.questions import NEW_USER, user_numbers
+from rec_sys.recommenders.questions import NEW_USER, user_numbers, warn_of_unknown
 from rec_sys.text.text_encoder import NoTexts
 from rec_sys.vector_database.index import VectorBase
 
@@ -53,15 +53,22 @@ class GraphModel(GraphRecommender):
         counts through its name or text. What was not understood is logged as a warning. Scores are cosines, as those
         of `infer`.
         """
-        if not exclude_seen or sum(given is not None for given in (users, history, reviews)) != 1:
+        one_question = sum(given is not None for given in (users, history, reviews)) == 1
+        if not exclude_seen or not one_question or isinstance(history, str):
             return super().recommend(users, history=history, reviews=reviews, k=k, exclude_seen=exclude_seen)
         self._check_fitted()
         if users is not None:
             asking = self._known_users([users] if isinstance(users, str) else list(users))
         elif history is not None:
-            asking = [User(NEW_USER, [Review(product_id=str(product)) for product in history])]
+            known = [str(product) for product in history if str(product) in self.fitted_products]
+            absent = [str(product) for product in history if str(product) not in self.fitted_products]
+            warn_of_unknown(len(absent), len(history), absent[0] if absent else "")
+            asking = [User(NEW_USER, [Review(product_id=product) for product in known])]
         else:
             asking = parse_users(orjson.dumps(records_of(reviews), default=str), "reviews")
+            everything = [review for user in asking for review in user.reviews]
+            silent = [review for review in everything if self._says_nothing(review)]
+            warn_of_unknown(len(silent), len(everything), silent[0].product_id if silent else "")
         answers = self._by_reviews().recommend(asking, k)
         for answer in answers:
             if answer.note:
@@ -76,6 +83,10 @@ class GraphModel(GraphRecommender):
         }
         as_pandas = is_pandas(reviews) or (self.dataset is not None and self.dataset.as_pandas)
         return frame_of(columns, as_pandas)
+
+    def _says_nothing(self, review: Review) -> bool:
+        """Whether the catalogue lacks the product, and no text or name stands for it."""
+        return review.product_id not in self.fitted_products and not review.text and not review.product_text
 
     def _known_users(self, ids: list[str]) -> list[User]:
         """Users of the data set with all their reviews."""

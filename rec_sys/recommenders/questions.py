@@ -193,18 +193,18 @@ def single_histories(products: Ints) -> Histories:
     return Histories(np.arange(len(products) + 1), np.arange(len(products)), products)
 
 
+def warn_of_unknown(count: int, total: int, example: str = "") -> None:
+    """Say how many entries of histories a model can make nothing of, if any."""
+    if count:
+        such = f", such as {example!r}" if example else ""
+        logger.warning("%d of %d products of the histories are unknown to the model%s", count, total, such)
+
+
 def _of_known_products(histories: Histories, numbers: Ints, names: Sequence[str] | None = None) -> Histories:
     """The histories with these product numbers; entries of -1 are left out, counted and said."""
     keep = numbers >= 0
-    if not keep.all():
-        left_out = np.flatnonzero(~keep)
-        named = "" if names is None else f", such as {names[left_out[0]]!r}"
-        logger.warning(
-            "%d of %d products of the histories are unknown to the model and were left out%s",
-            len(left_out),
-            len(numbers),
-            named,
-        )
+    left_out = np.flatnonzero(~keep)
+    warn_of_unknown(len(left_out), len(numbers), names[left_out[0]] if names and len(left_out) else "")
     kept = np.bincount(histories.row[keep], minlength=len(histories))
     indptr = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
     return Histories(indptr, histories.review[keep], numbers[keep])

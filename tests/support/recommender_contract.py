@@ -41,9 +41,6 @@ SMALL: dict[str, dict[str, Any]] = {
 # Models that look at the validation reviews while they are fitted; the test reviews nobody looks at.
 CHOOSE_ON_VALIDATION = ("graph",)
 
-# Models to which a product that the catalogue lacks says something, by its name or text.
-READ_UNKNOWN_PRODUCTS = ("graph",)
-
 # How far scores may drift where only the batch differs.
 TOLERANCE = 1e-4
 
