@@ -30,12 +30,14 @@ from typing import Any
 from benchmarks.quality_tables import ablation_rows, baseline_rows, graph_rows, held_out_rows, rating_rows
 from benchmarks.report import machine, print_table
 from rec_sys.files import write_json
+from rec_sys.recommenders import registry
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/results"
 SETS = ("musical_instruments_2014", "scientific_2018", "instruments_2018")
 STEPS = ("known", "baselines", "held_out", "ablation")
-BASELINES = ("ease", "ease_pairs", "text_ease", "popularity", "item_knn", "als", "bpr", "sasrec", "text_cosine")
+FIRST = "ease"  # differences are from it
+BASELINES = (FIRST, *(name for name in registry.names() if name not in (FIRST, registry.GRAPH)))
 HELD_OUT = (
     "split.held_out_users=0.1",
     "split.held_out_products=0.05",

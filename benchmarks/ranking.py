@@ -1,6 +1,6 @@
 """How long the protocol itself takes: ranks of given scores, filtered and unfiltered, coverage, groups, intervals.
 
-    uv run -m benchmarks.ranking [--people 24772] [--products 9922] [--repeat 3] [--name ranking]
+    uv run -m benchmarks.ranking [--users 24772] [--products 9922] [--repeat 3] [--name ranking]
 
 Generated reviews with the sizes of Amazon Instruments 2018. The scores are made before and handed out at once, of the
 kinds that models give: all different (graph model, EASE), a few above a sea of zeros (item kNN), the same for everybody
@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.report import report
 from rec_sys.arrays import Floats
-from rec_sys.dataset.histories import Histories
+from rec_sys.dataset.query import Query
 from rec_sys.dataset.splits import split_by_time
 from rec_sys.dataset.table import ReviewTable
 from rec_sys.ids import IdMap
@@ -29,18 +29,20 @@ BATCH = 1024
 
 
 class Given:
-    """Scores made before: one batch, given to every batch of people."""
+    """Scores made before: one batch, given to every batch of users."""
+
+    max_history = 20
 
     def __init__(self, name: str, scores: Floats) -> None:
         self.name, self.scores = name, scores
 
-    def score(self, histories: Histories) -> Floats:
-        return self.scores[: len(histories)]
+    def score(self, query: Query) -> Floats:
+        return self.scores[: len(query)]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--people", type=int, default=24_772)
+    parser.add_argument("--users", type=int, default=24_772)
     parser.add_argument("--products", type=int, default=9_922)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--name", default="ranking", help="of the result file")
@@ -64,7 +66,7 @@ def main() -> None:
     report(
         args.name,
         rows,
-        data=f"{args.people:,} generated people x {args.products:,} products, filtered and unfiltered, coverage, groups",
+        data=f"{args.users:,} generated users x {args.products:,} products, filtered and unfiltered, coverage, groups",
         seed=0,
         repeats=args.repeat,
         interval_seconds=interval_seconds,
@@ -72,7 +74,7 @@ def main() -> None:
 
 
 def reviews(users: int, products: int, generator: np.random.Generator) -> ReviewTable:
-    """A table of five reviews and more per person, eight on average, popular products more often."""
+    """A table of five reviews and more per user, eight on average, popular products more often."""
     lengths = 4 + generator.geometric(1 / 4.3, users)
     user = np.repeat(np.arange(users), lengths)
     number = np.arange(len(user))

@@ -71,18 +71,20 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Import what a name stands for, once."""
-    if name == "__version__":
-        from importlib.metadata import version
+if not TYPE_CHECKING:  # a misspelt name is an error to type checkers
 
-        found: Any = version("rec-sys")
-    elif name in _HOMES:
-        found = getattr(importlib.import_module(_HOMES[name]), name)
-    else:
-        raise AttributeError(f"module 'rec_sys' has no attribute {name!r}; it has {', '.join(__all__)}")
-    globals()[name] = found
-    return found
+    def __getattr__(name: str) -> Any:
+        """Import what a name stands for, once."""
+        if name == "__version__":
+            from importlib.metadata import version
+
+            found: Any = version("rec-sys")
+        elif name in _HOMES:
+            found = getattr(importlib.import_module(_HOMES[name]), name)
+        else:
+            raise AttributeError(f"module 'rec_sys' has no attribute {name!r}; it has {', '.join(__all__)}")
+        globals()[name] = found
+        return found
 
 
 def __dir__() -> list[str]:

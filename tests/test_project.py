@@ -27,7 +27,10 @@ TESTS = [path for path in SOURCES if path.is_relative_to(PROJECT / "tests") and 
 
 # Each line may import from the lines above it.
 LAYERS = (
-    ("arrays", "columns", "errors", "ids", "files", "locks", "settings", "paths", "command"),
+    (
+        *("arrays", "columns", "errors", "closest", "ids", "files", "frames", "locks", "settings", "paths"),
+        *("progress", "terminal", "command", "__main__"),
+    ),
     ("text",),
     ("dataset",),
     ("metrics", "tracking"),

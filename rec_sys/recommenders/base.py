@@ -39,7 +39,7 @@ from rec_sys.recommenders.questions import (
     question_of_users,
     single_histories,
 )
-from rec_sys.recommenders.top_products import Catalogue, similar_products, top_products
+from rec_sys.recommenders.top_products import Catalogue, cosines_to, similar_products, top_products
 from rec_sys.settings import Settings
 
 if TYPE_CHECKING:
@@ -277,8 +277,7 @@ class Recommender(ABC):
             query = Query(single_histories(np.array([number])), BareReviews.of(1, self.review_text_dim))
             scores = self._score(query)[0]
         else:
-            length = np.maximum(np.linalg.norm(vectors, axis=1), np.finfo(np.float32).tiny)
-            scores = (vectors @ vectors[number]) / (length * length[number])
+            scores = cosines_to(vectors, number)
         return similar_products(scores, number, self._catalogue, k)
 
     def evaluate(
@@ -349,14 +348,13 @@ class Recommender(ABC):
             NotFittedError: it has not been fitted.
         """
         self._check_fitted()
-        folder = Path(folder)
         manifest = Manifest(kind=self.key, settings=self.settings.model_dump(mode="json"), info=self.info)
-        with writing_artifact(folder, manifest) as temporary:
+        with writing_artifact(Path(folder), manifest) as temporary:
             save_file(
                 {name: np.ascontiguousarray(value) for name, value in self._arrays().items()}, temporary / ARRAYS_FILE
             )
             self._save_products(temporary)
-        return folder
+        return Path(folder)
 
     @classmethod
     def load(cls, folder: Path | str, dataset: Dataset | None = None) -> Self:
@@ -395,8 +393,8 @@ class Recommender(ABC):
 
     @property
     def _catalogue(self) -> Catalogue:
-        as_pandas = self.dataset is not None and self.dataset.as_pandas
-        return Catalogue(self.fitted_products, self.product_names, as_pandas)
+        data = self.dataset
+        return Catalogue(self.fitted_products, self.product_names, data is not None and data.as_pandas)
 
     def _check_fitted(self) -> None:
         _ = self.fitted_products

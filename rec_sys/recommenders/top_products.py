@@ -72,6 +72,13 @@ def top_products(
     return frame_of(columns, question.as_pandas or catalogue.as_pandas)
 
 
+def cosines_to(vectors: Floats, number: int) -> Floats:
+    """(num_products,) cosines to one product, of vectors (num_products, dim); 0 where a vector is zero."""
+    length = np.maximum(np.linalg.norm(vectors, axis=1), np.finfo(np.float32).tiny)
+    cosines: Floats = vectors @ vectors[number] / (length * length[number])
+    return cosines
+
+
 def similar_products(scores: Floats, number: int, catalogue: Catalogue, k: int) -> DataFrame:
     """Columns rank, product_id, name, score: at most k products, best first, without product `number` itself."""
     _check_k(k)
