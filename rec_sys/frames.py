@@ -1,4 +1,7 @@
-"""DataFrames in and out, pandas or Polars. pandas is no dependency: it is looked at only where it came from outside."""
+"""DataFrames in and out, pandas or Polars. pandas is no dependency: it is looked at only where it came from outside.
+
+Both are imported where a frame is made or read, since they take their time.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import polars as pl
 
 from rec_sys.errors import DataError
 from rec_sys.files import atomic_file
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
 
     DataFrame: TypeAlias = pl.DataFrame | pd.DataFrame
 
@@ -31,7 +34,8 @@ def is_pandas(value: object) -> bool:
 
 def is_frame(value: object) -> bool:
     """Whether it is a DataFrame that can be read."""
-    return isinstance(value, pl.DataFrame | pl.LazyFrame) or is_pandas(value)
+    polars = sys.modules.get("polars")
+    return (polars is not None and isinstance(value, polars.DataFrame | polars.LazyFrame)) or is_pandas(value)
 
 
 def to_polars(frame: object) -> pl.DataFrame:
@@ -40,6 +44,8 @@ def to_polars(frame: object) -> pl.DataFrame:
     Raises:
         DataError: it is no DataFrame, or has columns that cannot be read.
     """
+    import polars as pl
+
     if isinstance(frame, pl.LazyFrame):
         return frame.collect()
     if isinstance(frame, pl.DataFrame):
@@ -63,6 +69,8 @@ def frame_of(columns: Mapping[str, Column], as_pandas: bool = False) -> DataFram
         import pandas as pd
 
         return pd.DataFrame(dict(columns))
+    import polars as pl
+
     return pl.DataFrame(dict(columns))
 
 
@@ -85,6 +93,8 @@ def write_frame(frame: object, folder: Path, name: str) -> Path:
     Raises:
         DataError: it is no DataFrame, or a column cannot be written.
     """
+    import polars as pl
+
     plain = to_polars(frame)
     plain = plain.with_columns(pl.col(pl.Categorical).cast(pl.String), pl.col(pl.Enum).cast(pl.String))
     buffer = io.BytesIO()

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import polars as pl
 
 from rec_sys import columns
 from rec_sys.arrays import Ints, Vectors
@@ -208,6 +207,8 @@ def load_data(
     Raises:
         DataError: the raw file cannot be read or holds nothing usable.
     """
+    import polars as pl  # a quarter of a second, and a command that only prints its help needs none
+
     name, prepared = prepare_data(settings, paths, progress)
     logger.info("%s", prepared.describe())
     table = load_table(prepared.folder, prepared.fingerprint, settings.k_core)

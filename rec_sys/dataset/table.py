@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
 from rec_sys import columns
 from rec_sys.arrays import Floats, Ints, Vectors
@@ -111,6 +110,8 @@ def load_table(folder: Path, fingerprint: str, min_reviews: int = 1) -> ReviewTa
     Raises:
         DataError: the k-core filter leaves nothing.
     """
+    import polars as pl  # only where a table is read
+
     keys = [columns.USER_ID, columns.PRODUCT_ID, columns.RATING, columns.TIMESTAMP]
     frame = pl.read_parquet(folder / columns.REVIEWS_FILE, columns=keys).with_row_index("row")
     total = len(frame)

@@ -14,7 +14,7 @@ from typing import Any
 from rec_sys.dataset.dataset import Dataset
 from rec_sys.errors import ConfigError, DataError
 from rec_sys.metrics.grid_search import grid_search
-from rec_sys.metrics.protocol import evaluate
+from rec_sys.metrics.validation import validation_score
 from rec_sys.progress import ProgressCallback
 from rec_sys.recommenders.base import Grid, Recommender
 from rec_sys.recommenders.registry import recommender_class
@@ -105,15 +105,21 @@ def fit_best(
 
     if not grid.fitted and not grid.scored:
         return next(candidates())
-    # only the best of the models stays in memory, so the others are told by what they are called
+    # only the best model stays in memory; of the others the search keeps what was chosen
     return grid_search(candidates(), valid_ndcg, label=lambda candidate: chosen(candidate, grid)).best
 
 
 def valid_ndcg(model: Recommender, max_users: int = MAX_USERS) -> float:
-    """ndcg@10 on validation, seen items filtered, of a model on the data it was fitted on."""
+    """ndcg@10 on validation, seen items filtered, of a model on the data it was fitted on.
+
+    Raises:
+        DataError: there are no validation reviews to choose by.
+    """
     data, valid = model.data, model.data.split.valid
+    if not len(valid):
+        raise DataError(f"{data.name} has no validation reviews, so the settings of {model.name} cannot be chosen")
     step = max(1, -(-len(valid) // max_users))
-    return evaluate(model, model.table_of(data), valid[::step], among=data.split.in_histories).filtered["ndcg@10"]
+    return validation_score(model, model.table_of(data), valid[::step], data.split.in_histories)
 
 
 def chosen(model: Recommender, grid: Grid) -> str:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sp
 
 from rec_sys.arrays import Floats, Ints
 from rec_sys.errors import RecSysError
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp  # a quarter of a second, and commands that only print help need none
 
 Ranks = npt.NDArray[np.float64]
 CUTOFFS = (5, 10, 20)
@@ -43,7 +46,7 @@ def rank_targets(scores: Floats, targets: Ints, owned: sp.csr_matrix | None = No
     Args:
         scores: (n, num_products), left as they are.
         targets: (n,) product numbers.
-        owned: (n, num_products), each product that is stored is taken out of its row, except the row's target.
+        owned: (n, num_products), each stored product is filtered from its row, except the row's target.
 
     Raises:
         RecSysError: a score is nan or infinite.
@@ -53,7 +56,7 @@ def rank_targets(scores: Floats, targets: Ints, owned: sp.csr_matrix | None = No
 
 
 def rank_both_ways(scores: Floats, targets: Ints, owned: sp.csr_matrix) -> tuple[Ranks, Ranks]:
-    """`rank_targets` with and without the owned products taken out, for the price of one: filtered, unfiltered."""
+    """`rank_targets` with and without filtering the owned products, for the price of one: filtered, unfiltered."""
     unfiltered = _count_before(scores, targets)
     return unfiltered - _owned_before(scores, targets, owned), unfiltered
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy.sparse as sp
 
 from rec_sys.arrays import Floats, Ints
 from rec_sys.dataset.query import Query
@@ -14,6 +14,9 @@ from rec_sys.dataset.splits import histories_before
 from rec_sys.dataset.table import ReviewTable
 from rec_sys.metrics.ranking import Ranks, rank_targets, values_of_ranks
 from rec_sys.metrics.scorer import Scorer, TwoWayScorer
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
 
 # Scores in memory at once. Arrays of this size are kept by the allocator from one block to the next; larger ones are
 # given back to the kernel and faulted in again, which costs more than the arithmetic on them.

@@ -261,7 +261,7 @@ class Recommender(ABC):
         """The products most like one, itself left out.
 
         Alike are products with a high cosine of `item_vectors`; for a model without such vectors, what it recommends
-        to somebody who has this product alone.
+        to a user who has this product alone.
 
         Returns:
             Columns rank, product_id, name and score; pandas where the data came as pandas, else Polars.

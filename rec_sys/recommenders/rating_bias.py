@@ -1,4 +1,4 @@
-"""Stars from habit alone: how generous the person is and how well liked the product is (Koren et al. 2009, (1))."""
+"""Predicted ratings from a bias of the user and a bias of the product (Koren et al. 2009, equation 1)."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ Means = npt.NDArray[np.float64]
 class RatingBiasSettings(Settings):
     """Settings of the user + product bias."""
 
-    user_shrinkage: float = Field(5.0, ge=0, description="pretended average reviews of a person: draws few to 0")
+    user_shrinkage: float = Field(5.0, ge=0, description="pretended average reviews of a user: draws few to 0")
     product_shrinkage: float = Field(5.0, ge=0, description="pretended average reviews of a product: draws few to 0")
-    rounds: int = Field(20, ge=1, description="alternations between products and people; they settle quickly")
+    rounds: int = Field(20, ge=1, description="alternations between products and users; they settle quickly")
 
 
 class RatingBias:
-    """Predicted stars: global mean + bias of the person + bias of the product, within 1 to 5."""
+    """Predicted rating: global mean + bias of the user + bias of the product, within the scale."""
 
     name = "user + product bias"
 
@@ -54,14 +54,14 @@ class RatingBias:
         return self
 
     def predict(self, users: Ints, products: Ints) -> Floats:
-        """(n,) stars for n pairs of numbers; a person or product without training ratings, or -1, has bias 0."""
+        """(n,) ratings of n pairs of numbers; a user or product without training ratings, or -1, has bias 0."""
         user_bias = np.where(users >= 0, self.user_bias[users], 0)
         product_bias = np.where(products >= 0, self.product_bias[products], 0)
         return np.clip(self.mean + user_bias + product_bias, MIN_RATING, MAX_RATING).astype(np.float32)
 
 
 def _shrunken_means(group: Ints, value: Means, num_groups: int, shrinkage: float) -> Means:
-    """(num_groups,) sum / (count + damping) of each group; 0 for an empty one."""
+    """(num_groups,) sum / (count + shrinkage) of each group; 0 for an empty one."""
     count = np.bincount(group, minlength=num_groups) + shrinkage
     total = np.bincount(group, weights=value, minlength=num_groups)
     means: Means = np.divide(total, count, out=np.zeros(num_groups), where=count > 0)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import polars as pl
-
 from rec_sys.dataset.readers.delimited import unique
 from rec_sys.dataset.readers.row import Row
 from rec_sys.errors import DataError
@@ -18,6 +16,8 @@ def workbook_rows(path: Path) -> Iterator[Row]:
     Raises:
         DataError: fastexcel is not installed, the workbook is damaged, or several sheets hold rows.
     """
+    import polars as pl
+
     try:
         import fastexcel
     except ModuleNotFoundError:
