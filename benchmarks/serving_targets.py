@@ -31,7 +31,7 @@ from rec_sys.modules.signature import TEXT_ENCODER
 from rec_sys.text.text_encoder import TextEncoder
 from triton_utils.backend.settings import RecommendSettings
 from triton_utils.client import TritonClient
-from triton_utils.server.process import ask
+from triton_utils.server.http_api import call
 from triton_utils.web.settings import settings_of
 
 SEED = 100
@@ -218,15 +218,15 @@ def is_refusal(cause: str) -> bool:
 def batching(deployed: Deployed, servers: Running, seconds: float, cores: int) -> Rows:
     """The text encoder without dynamic batching, with it, and with a delay in which it waits for company."""
     path = f"/v2/models/{TEXT_ENCODER}"
-    deployed_config = ask(servers.triton_http, "GET", f"{path}/config")
+    deployed_config = call(servers.triton_http, "GET", f"{path}/config")
     load = f"/v2/repository/models/{TEXT_ENCODER}/load"
     rows = []
     seed = SEED + 10_000
 
     def use(config: dict[str, Any]) -> None:
         words = {"parameters": {"config": orjson.dumps(config).decode()}}
-        ask(servers.triton_http, "POST", load, words, timeout=60)
-        taken = ask(servers.triton_http, "GET", f"{path}/config").get("dynamic_batching")
+        call(servers.triton_http, "POST", load, words, timeout=60)
+        taken = call(servers.triton_http, "GET", f"{path}/config").get("dynamic_batching")
         if taken != config.get("dynamic_batching"):
             raise SystemExit(f"stopped: the text encoder runs with dynamic_batching {taken}")
 

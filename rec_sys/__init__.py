@@ -1,1 +1,90 @@
-"""A graph-neural-network recommender over product reviews."""
+"""Recommendations from reviews: data sets, models under one interface, and their evaluation.
+
+    data = rec_sys.load_dataset("sample")  # or a path, or a DataFrame
+    model = rec_sys.GraphModel().fit(data)  # or EASE(), ItemKNN(), rec_sys.create("sasrec", dim=64)
+    print(model.evaluate(data))
+    model.recommend("A2IBPI20UZIR0U", k=10)  # or history=[...] or reviews=[...] for somebody new
+    model.save("runs/first")
+    model = rec_sys.load("runs/first")
+
+Names are imported when they are first used, so `import rec_sys` is quick and loads no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rec_sys.dataset.dataset import Dataset
+    from rec_sys.dataset.load import load_dataset
+    from rec_sys.dataset.query import Query
+    from rec_sys.inference.graph_model import GraphModel
+    from rec_sys.recommenders.als import ALS
+    from rec_sys.recommenders.base import Recommender
+    from rec_sys.recommenders.bpr import BPR
+    from rec_sys.recommenders.ease import EASE
+    from rec_sys.recommenders.item_knn import ItemKNN
+    from rec_sys.recommenders.popularity import Popularity
+    from rec_sys.recommenders.registry import create, load
+    from rec_sys.recommenders.sasrec import SASRec
+    from rec_sys.recommenders.text_cosine import TextCosine
+    from rec_sys.recommenders.text_ease import TextEASE
+
+    __version__: str
+
+__all__ = [
+    "ALS",
+    "BPR",
+    "EASE",
+    "Dataset",
+    "GraphModel",
+    "ItemKNN",
+    "Popularity",
+    "Query",
+    "Recommender",
+    "SASRec",
+    "TextCosine",
+    "TextEASE",
+    "__version__",
+    "create",
+    "load",
+    "load_dataset",
+]
+
+_HOMES = {
+    "ALS": "rec_sys.recommenders.als",
+    "BPR": "rec_sys.recommenders.bpr",
+    "EASE": "rec_sys.recommenders.ease",
+    "Dataset": "rec_sys.dataset.dataset",
+    "GraphModel": "rec_sys.inference.graph_model",
+    "ItemKNN": "rec_sys.recommenders.item_knn",
+    "Popularity": "rec_sys.recommenders.popularity",
+    "Query": "rec_sys.dataset.query",
+    "Recommender": "rec_sys.recommenders.base",
+    "SASRec": "rec_sys.recommenders.sasrec",
+    "TextCosine": "rec_sys.recommenders.text_cosine",
+    "TextEASE": "rec_sys.recommenders.text_ease",
+    "create": "rec_sys.recommenders.registry",
+    "load": "rec_sys.recommenders.registry",
+    "load_dataset": "rec_sys.dataset.load",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what a name stands for, once."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        found: Any = version("rec-sys")
+    elif name in _HOMES:
+        found = getattr(importlib.import_module(_HOMES[name]), name)
+    else:
+        raise AttributeError(f"module 'rec_sys' has no attribute {name!r}; it has {', '.join(__all__)}")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    """What can be used, for completion."""
+    return sorted({*globals(), *__all__})

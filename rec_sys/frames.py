@@ -51,9 +51,10 @@ def to_polars(frame: object) -> pl.DataFrame:
         named = named.reset_index()
     named = named.rename(columns=str)
     try:
-        return pl.from_pandas(named)
+        plain: pl.DataFrame = pl.from_pandas(named)
     except (TypeError, ValueError, pl.exceptions.PolarsError) as error:  # Arrow's errors are of the first two kinds
         raise DataError(f"the DataFrame cannot be read ({error}); give each column values of one type") from error
+    return plain
 
 
 def frame_of(columns: Mapping[str, Column], as_pandas: bool = False) -> DataFrame:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -18,12 +18,13 @@ LOOK = 0.1  # seconds for which a lock must be seen held: another process that o
 
 
 @contextmanager
-def exclusive(path: Path, wait: float | None = 0.0) -> Iterator[None]:
+def exclusive(path: Path, wait: float | None = 0.0, remove: bool = False) -> Iterator[None]:
     """Hold a lock while the block runs.
 
     Args:
-        path: of the lock file; made where it is missing, with its folder, and left there.
+        path: of the lock file; made where it is missing, with its folder.
         wait: seconds to wait for the process that holds it; None: as long as it takes.
+        remove: whether the file goes when the block ends. Whoever waits for it notices and takes a new one.
 
     Raises:
         BlockingIOError: another process, or another block of this one, still holds it.
@@ -37,6 +38,9 @@ def exclusive(path: Path, wait: float | None = 0.0) -> Iterator[None]:
     try:
         yield
     finally:
+        if remove:
+            with suppress(OSError):  # Windows removes no open file
+                path.unlink(missing_ok=True)
         lock.release()
 
 

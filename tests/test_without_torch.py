@@ -32,6 +32,7 @@ MODULES = (
     "rec_sys.settings",
     "rec_sys.dataset.histories",
     "rec_sys.recommenders.graph.history_arrays",
+    "rec_sys.text.onnx_session",
     "rec_sys.text.onnx_text_encoder",
     "rec_sys.text.token_batches",
     "rec_sys.modules.config_pbtxt",

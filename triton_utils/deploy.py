@@ -28,7 +28,8 @@ from rec_sys.vector_database.storage import load_vector_base, vector_base_folder
 from triton_utils.backend.settings import RecommendSettings
 from triton_utils.repository.build import build, shape_of
 from triton_utils.repository.versions import Repository, Run, State, Version
-from triton_utils.server.process import addresses_of, ask, is_ready
+from triton_utils.server.http_api import call, is_ready
+from triton_utils.server.process import addresses_of
 
 
 class DeploySettings(Settings):
@@ -201,7 +202,7 @@ def _settle(repository: Repository, old: State, new: State, server: str, timeout
     """Let go of what was only needed while versions changed."""
     gone = [name for name in repository.models(old.current) if name not in repository.models(new.current)]
     for name in gone:
-        ask(server, "POST", f"/v2/repository/models/{name}/unload", timeout=timeout)
+        call(server, "POST", f"/v2/repository/models/{name}/unload", timeout=timeout)
     if new.previous != old.current:
         for name in repository.models(new.current):
             if name != RECOMMEND:
@@ -220,7 +221,7 @@ def _restore(
     for name in touched:
         old_has_it = old is not None and name in repository.models(old.current)
         try:
-            ask(
+            call(
                 server or "",
                 "POST",
                 f"/v2/repository/models/{name}/{'load' if old_has_it else 'unload'}",
@@ -237,7 +238,7 @@ def _load(server: str, name: str, version: int, timeout: float) -> None:
         ServeError: it cannot load them; what it had loaded stays.
         OSError: it does not answer.
     """
-    ask(server, "POST", f"/v2/repository/models/{name}/load", timeout=timeout)
+    call(server, "POST", f"/v2/repository/models/{name}/load", timeout=timeout)
     if not is_ready(server, name, version):
         raise ServeError(f"version {version} of {name} is not ready")
 

@@ -55,6 +55,14 @@ class Dataset:
     origin: dict[str, Any] = field(default_factory=dict)  # settings that load it again, by group
     as_pandas: bool = False  # it came as a pandas DataFrame, so answers are given as such
 
+    def __repr__(self) -> str:
+        table = self.table
+        has = ", ".join(sorted(self.has)) or "interactions alone"
+        return (
+            f"<Dataset {self.name}: {len(table):,} reviews of {table.num_products:,} products by {table.num_users:,} "
+            f"users; {has}>"
+        )
+
     @classmethod
     def of_table(
         cls,
@@ -101,6 +109,11 @@ class Dataset:
         """Vectors of all texts; embeds them the first time."""
         return self.embed()
 
+    @property
+    def is_embedded(self) -> bool:
+        """Whether somebody has asked for the vectors of the texts."""
+        return "vectors" in self.__dict__
+
     @cached_property
     def features(self) -> ReviewTable:
         """The table with the vectors of its texts: what the graph model reads of reviews."""
@@ -109,6 +122,8 @@ class Dataset:
     @cached_property
     def held_out_products(self) -> ProductDescriptions | None:
         """Held-out products, each described by its own text or by its first reviews; None where none is held out."""
+        if not self.split_settings.held_out_products and "split" not in self.__dict__:
+            return None  # known without splitting, so that data too short to be split has texts all the same
         if self.split.in_histories is None:
             return None
         return describe_held_out_products(self.table, self.split, self.review_text, self.vectors.products)

@@ -105,7 +105,7 @@ def prepare_reviews(
             tqdm(total=file.size, unit="B", unit_scale=True, desc=path.name, disable=None if progress else True) as bar,
         ):
             read = 0
-            for read, (line, row) in enumerate(rows, 1):
+            for read, (line, row, _) in enumerate(rows, 1):
                 if isinstance(row, str):
                     rejects.add(line, Reason.BROKEN, row)
                 else:

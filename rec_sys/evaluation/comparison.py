@@ -14,22 +14,22 @@ from rec_sys.metrics.tables import short, text_table
 
 BOUNDS = {"users": BY_HISTORY, "products": BY_TRAINING}
 HELD_OUT_REVIEWS: dict[Part, str] = {
-    "valid": "validation review of each person",
-    "test": "last review of each person",
-    "held_out_users": "last review of each person never trained on",
-    "held_out_products": "reviews of products never trained on",
+    "valid": "validation review of each user",
+    "test": "last review of each user",
+    "held_out_users": "last review of each held-out user",
+    "held_out_products": "reviews of held-out products",
 }
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What judging some models on one part of one split found out."""
+    """Figures of some models on one part of one split."""
 
     name: str
     part: Part
     reports: Mapping[str, RankingReport]  # by model
     facts: dict[str, Any]  # data, split, seeds, time
-    chance: dict[str, float] = field(default_factory=dict)  # filtered recall@k of an order by chance
+    chance: dict[str, float] = field(default_factory=dict)  # recall@k, seen items filtered, of a random order
     notes: list[str] = field(default_factory=list)  # what a reader of the tables should know
     differences: dict[str, list[Difference]] = field(init=False)  # of each model but the first
 
@@ -47,7 +47,7 @@ class Comparison:
             "models": {name: report.to_dict() for name, report in self.reports.items()},
             "differences": {
                 "from": next(iter(self.reports), None),
-                "interval": f"{LEVEL:.0%}, paired bootstrap over people, {DRAWS:,} draws",
+                "interval": f"{LEVEL:.0%}, paired bootstrap over users, {DRAWS:,} draws",
                 "models": {name: [each.to_dict() for each in found] for name, found in self.differences.items()},
             },
         }
@@ -60,20 +60,20 @@ class Comparison:
         metrics = ["recall@10", "ndcg@10", *(["recall@50"] if "recall@50" in first.filtered else []), "coverage@10"]
         data, split = self.facts["data"], self.facts["split"]
         parts = [
-            f"{data['name']}: {split['train']:,} training reviews, {first.num_users:,} people judged "
+            f"{data['name']}: {split['train']:,} training reviews, {first.num_users:,} users "
             f"({HELD_OUT_REVIEWS[self.part]}), {data['products']:,} products ranked",
             format_table(self.reports, markdown, metrics),
         ]
         if self.chance:
-            parts.append("by chance, filtered: " + ", ".join(f"{short(k)} {v:.4f}" for k, v in self.chance.items()))
+            parts.append("random order, filtered: " + ", ".join(f"{short(k)} {v:.4f}" for k, v in self.chance.items()))
         parts += self.notes
         for filtered in (True, False):
             parts.append(
-                f"{_kind(filtered)}, R@10 / N@10 by group (people in it):\n\n{self._groups(filtered, markdown)}"
+                f"{_kind(filtered)}, R@10 / N@10 by group (users in it):\n\n{self._groups(filtered, markdown)}"
             )
         if self.differences:
             parts.append(
-                f"less {next(iter(self.reports))} on the same people, 95 % intervals (* without 0):\n\n"
+                f"less {next(iter(self.reports))} on the same users, 95 % intervals (* without 0):\n\n"
                 f"{self._differences(markdown)}"
             )
         return "\n\n".join(parts)

@@ -1,53 +1,63 @@
-"""Judge models side by side. `uv run -m rec_sys.evaluation.evaluate --help` tells more.
+"""Evaluate models side by side. `uv run -m rec_sys.evaluation.evaluate --help` tells more.
 
-Choices are made with part=valid. The other parts judge what has been chosen.
+Choices are made with part=valid. The other parts report on what has been chosen.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from pydantic import Field, field_validator
 
-from rec_sys.arrays import Ints, Vectors
+from rec_sys.closest import did_you_mean
 from rec_sys.command import command, register_schema
-from rec_sys.dataset.dataset import Data, load_data
-from rec_sys.dataset.product_texts import describe_held_out_products, with_texts_from
+from rec_sys.dataset.dataset import Dataset, load_data
 from rec_sys.dataset.settings import DataSettings, SplitSettings
-from rec_sys.dataset.splits import Part, Split, split_by_time
+from rec_sys.dataset.splits import Part
 from rec_sys.errors import ConfigError
 from rec_sys.evaluation.comparison import Comparison
-from rec_sys.evaluation.tuning import BASELINES, DEFAULT, LeftOut, fit_baselines
+from rec_sys.evaluation.trained_on import check_trained_on
+from rec_sys.evaluation.tuning import DEFAULT, LeftOut, fit_or_leave_out
 from rec_sys.files import write_json
 from rec_sys.metrics.cold_start import chance_of_recall
 from rec_sys.metrics.protocol import RankingReport, evaluate, mean_of_seeds
-from rec_sys.metrics.scorer import Scorer
 from rec_sys.paths import Paths
-from rec_sys.recommenders.graph.checkpoint import SUFFIX, find_checkpoint, load_checkpoint
-from rec_sys.recommenders.graph.recommender import GRAPH_MODEL, GraphRecommender
-from rec_sys.recommenders.graph.trained_on import check_trained_on
+from rec_sys.progress import ProgressCallback
+from rec_sys.recommenders.artifact import OLD_SUFFIX, find_artifact
+from rec_sys.recommenders.base import Recommender
+from rec_sys.recommenders.registry import load, names, recommender_class
 from rec_sys.settings import Settings, read_settings
+from rec_sys.terminal import ProgressBars
 from rec_sys.text.settings import EncoderSettings
 from rec_sys.tracking.resources import measured
 
-SEEDED = ("als", "bpr", "sasrec")  # the others come out the same whatever the seed
+HELD_OUT_CUTOFFS = (10, 50)  # of held-out products, whose figures are small
+OnReport = Callable[[str, RankingReport], None]
+
+# `${models:}` in the configuration's help
+OmegaConf.register_new_resolver("models", lambda: ", ".join(names()), replace=True)
 
 
 class EvaluateSettings(Settings):
-    """Which models are judged, on what."""
+    """Which models are evaluated, on what."""
 
-    models: list[str] = Field(list(DEFAULT), description="plain models; differences are from the first")
-    checkpoint: list[str] = Field([], description="names or paths of a trained model, one per seed; empty: none")
-    part: Part = Field("test", description="valid to choose; test, new and held_out_products to judge")
+    models: list[str] = Field(
+        list(DEFAULT), description=f"fitted here, out of {', '.join(names())}; differences are from the first"
+    )
+    checkpoint: list[str] = Field(
+        [], description="names or paths of trained models; several of one kind count as seeds of one model; empty: none"
+    )
+    part: Part = Field("test", description="valid to choose; test, held_out_users and held_out_products to report")
     seeds: list[int] = Field([0], description="of the models that are random; figures are means over them")
     cutoffs: list[int] = Field([5, 10, 20], description="the k of recall@k and ndcg@k; 10 is always among them")
     name: str = Field(
-        "", pattern=r"^(\w[\w.-]*)?$", description="of the run; empty: the checkpoint's, or data and time"
+        "", pattern=r"^(\w[\w.-]*)?$", description="of the run; empty: the trained model's, or data and time"
     )
     output: Path | None = Field(None, description="JSON file to write; none: reports/<run>/evaluation.json")
     data: DataSettings = Field(default_factory=DataSettings, description="which reviews")
@@ -57,10 +67,10 @@ class EvaluateSettings(Settings):
 
     @field_validator("checkpoint", "models", mode="before")
     @classmethod
-    def _several(cls, names: Any) -> Any:
+    def _several(cls, given: Any) -> Any:
         """A single name may come without brackets; names that look like numbers are names all the same."""
-        names = names if isinstance(names, list) else [names] if names else []
-        return [str(name) for name in names]
+        given = given if isinstance(given, list) else [given] if given else []
+        return [str(name) for name in given]
 
 
 register_schema("evaluate", EvaluateSettings)
@@ -75,71 +85,82 @@ for _name, _settings in (
 
 @dataclass(frozen=True)
 class EvaluationTask:
-    """What all models are judged on."""
+    """What all models are evaluated on."""
 
-    data: Data
-    split: Split
-    targets: Ints
-    product_text: Vectors  # for the plain models: of products without a text, what the reviews they may see say
+    data: Dataset
     settings: EvaluateSettings
+    progress: ProgressCallback | None
+    on_report: OnReport | None
 
-    def report(self, model: Scorer) -> RankingReport:
+    def report(self, model: Recommender) -> RankingReport:
+        """Figures of a fitted model on the part that is asked for."""
+        data = self.data
         return evaluate(
             model,
-            self.data.table,
-            self.targets,
-            progress=True,
+            model.table_of(data),
+            data.targets(self.settings.part),
+            progress=self.progress,
             cutoffs=self.cutoffs,
-            train=self.split.train,
-            among=self.split.in_histories,
+            train=data.split.train,
+            among=data.split.in_histories,
         )
+
+    def told(self, name: str, report: RankingReport) -> RankingReport:
+        """The report, after whoever waits for it was told."""
+        if self.on_report is not None:
+            self.on_report(name, report)
+        return report
 
     @property
     def cutoffs(self) -> list[int]:
-        new = (10, 50) if self.settings.part == "held_out_products" else (10,)
-        return sorted({*self.settings.cutoffs, *new})
+        more = HELD_OUT_CUTOFFS if self.settings.part == "held_out_products" else (10,)
+        return sorted({*self.settings.cutoffs, *more})
 
 
-def compare(settings: EvaluateSettings) -> Comparison:
-    """Fit and judge the models that the settings name.
+def compare(
+    settings: EvaluateSettings, progress: ProgressCallback | None = None, on_report: OnReport | None = None
+) -> Comparison:
+    """Fit and evaluate the models that the settings name.
+
+    Args:
+        settings: which models, on what.
+        progress: told how far the work is.
+        on_report: told each model's name and figures as soon as they are there.
 
     Raises:
-        RecSysError: a setting, the data or a checkpoint is wrong.
+        RecSysError: a setting, the data or a trained model is wrong.
     """
     _check(settings)
-    checkpoints = [find_checkpoint(name, settings.paths.checkpoints) for name in settings.checkpoint]
-    data = load_data(settings.data, settings.encoder, settings.paths)
-    split = split_by_time(data.table, settings.split)
-    product_text, targets = data.product_text, split.part(settings.part)
-    if settings.split.held_out_products:
-        new = describe_held_out_products(data.table, split, data.review_text, data.product_text)
-        product_text = new.product_text
-        targets = new.targets if settings.part == "held_out_products" else targets
-    product_text = with_texts_from(data.table, split.train, data.review_text, product_text)
-    evaluated = EvaluationTask(data, split, targets, product_text, settings)
-    trained = [_trained(path, evaluated) for path in checkpoints]  # before hours of fitting
+    paths = settings.paths
+    checkpoints = [find_artifact(name, paths.checkpoints) for name in settings.checkpoint]
+    data = load_data(settings.data, settings.encoder, paths, progress is not None, settings.split)
+    task = EvaluationTask(data, settings, progress, on_report)
+    trained = [_trained(path, data) for path in checkpoints]  # before hours of fitting
 
     reports: dict[str, RankingReport] = {}
     notes: list[str] = []
     for name in settings.models:
-        found = _fit_and_evaluate(name, evaluated)
+        found = _fit_and_evaluate(recommender_class(name), task)
         if isinstance(found, LeftOut):
             notes.append(f"{found.name} left out: {found.reason}")
         else:
             reports[found[0]] = found[1]
-    if trained:
-        reports[GRAPH_MODEL] = mean_of_seeds([_tell(model.name, evaluated.report(model)) for model in trained])
+    for name in dict.fromkeys(model.name for model in trained):
+        title = f"{name}, trained before" if name in reports else name
+        runs = [task.told(title, task.report(model)) for model in trained if model.name == name]
+        reports[title] = mean_of_seeds(runs)
     chance = {}
     if settings.part == "held_out_products":
-        chance = {f"recall@{k}": chance_of_recall(data.table, targets, k, split.in_histories) for k in (10, 50)}
-    name = settings.name or (checkpoints[0].name.removesuffix(SUFFIX) if checkpoints else _name_now(data.name))
-    return Comparison(name, settings.part, reports, _facts(evaluated), chance, notes)
+        targets, among = data.targets(settings.part), data.split.in_histories
+        chance = {f"recall@{k}": chance_of_recall(data.table, targets, k, among) for k in HELD_OUT_CUTOFFS}
+    name = settings.name or (checkpoints[0].name.removesuffix(OLD_SUFFIX) if checkpoints else _name_now(data.name))
+    return Comparison(name, settings.part, reports, _facts(task), chance, notes)
 
 
 def _check(settings: EvaluateSettings) -> None:
-    unknown = [name for name in settings.models if name not in BASELINES]
+    unknown = [name for name in settings.models if name not in names()]
     if unknown:
-        raise ConfigError(f"models names {unknown[0]!r}, which is unknown; known: {', '.join(BASELINES)}")
+        raise ConfigError(f"models names {unknown[0]!r}, which is unknown; {did_you_mean(unknown[0], names())}")
     twice = [name for name in dict.fromkeys(settings.models) if settings.models.count(name) > 1]
     if twice:
         raise ConfigError(f"models names {twice[0]} twice; name each once")
@@ -149,73 +170,49 @@ def _check(settings: EvaluateSettings) -> None:
         raise ConfigError(f"cutoffs={settings.cutoffs}: the k of recall@k starts at 1")
     if min(settings.seeds, default=-1) < 0:
         raise ConfigError(f"seeds={settings.seeds}: at least one seed is needed, from 0 up; give seeds=[0]")
-    if settings.part == "held_out_users" and not settings.split.held_out_users:
-        raise ConfigError(
-            "part=held_out_users judges people kept out of training; say how many: split.held_out_users=0.1"
-        )
-    if settings.part == "held_out_products" and not settings.split.held_out_products:
-        raise ConfigError(
-            "part=held_out_products judges products kept out of training; say how many: split.held_out_products=0.1"
-        )
+    for part in ("held_out_users", "held_out_products"):
+        if settings.part == part and not getattr(settings.split, part):
+            what = part.replace("_", " ").replace("out ", "out, untrained ")
+            raise ConfigError(f"part={part} evaluates on {what}; say how many are held out: split.{part}=0.1")
     if settings.output is not None and settings.output.suffix != ".json":
         raise ConfigError(f"output={settings.output} is written as JSON; give a name that ends in .json")
 
 
-def _trained(path: Path, evaluated: EvaluationTask) -> GraphRecommender:
-    """A checkpoint as a recommender, if it was trained on this data and split."""
-    kept, data = load_checkpoint(path), evaluated.data
-    check_trained_on(kept, data, evaluated.settings.split)
-    return GraphRecommender(kept.model, kept.states, data.table, data.review_text)
+def _trained(path: Path, data: Dataset) -> Recommender:
+    """A saved model, if it was trained on this data and split."""
+    model = load(path, data)
+    check_trained_on(model.info, path.name.removesuffix(OLD_SUFFIX), data)
+    return model
 
 
-def _fit_and_evaluate(name: str, evaluated: EvaluationTask) -> tuple[str, RankingReport] | LeftOut:
-    """Fit a plain model, once per seed where seeds matter, and judge it; gives its name with what was chosen."""
+def _fit_and_evaluate(model: type[Recommender], task: EvaluationTask) -> tuple[str, RankingReport] | LeftOut:
+    """Fit a model, once per seed where seeds matter, and evaluate it; gives its name with what was chosen."""
     runs, titles = [], []
-    seeds = evaluated.settings.seeds if name in SEEDED else evaluated.settings.seeds[:1]
-    for seed in seeds:
-        print(f"fitting {name}" + (f", seed {seed}" if len(seeds) > 1 else ""), flush=True)
-        with measured() as used:  # the fitting happens when the next one is asked for
-            fitted = next(
-                iter(fit_baselines(evaluated.data.table, evaluated.split, [name], seed, evaluated.product_text))
-            )
+    for seed in task.settings.seeds if model.seeded else task.settings.seeds[:1]:
+        with measured() as used:
+            fitted = fit_or_leave_out(model, task.data, seed, task.progress)
         if isinstance(fitted, LeftOut):
             return fitted
-        report = replace(evaluated.report(fitted.model), fit_seconds=fitted.seconds, fit_mib=used.peak_mib)
-        runs.append(_tell(fitted.name, report))
+        report = replace(task.report(fitted.model), fit_seconds=fitted.seconds, fit_mib=used.peak_mib)
+        runs.append(task.told(fitted.name, report))
         titles.append(fitted.name)
-    same = len(set(titles)) == 1
-    return titles[0] if same else titles[0].partition(" (")[0], mean_of_seeds(runs)
-
-
-def _tell(name: str, report: RankingReport) -> RankingReport:
-    """Print a line as soon as a model has been judged."""
-    fit = "" if report.fit_seconds is None else f", fitted in {report.fit_seconds:,.1f} s"
-    print(
-        f"  {name}: R@10 {report.filtered['recall@10']:.4f}, N@10 {report.filtered['ndcg@10']:.4f} filtered{fit}",
-        flush=True,
-    )
-    return report
+    return (titles[0] if len(set(titles)) == 1 else model.name), mean_of_seeds(runs)
 
 
 def _name_now(data: str) -> str:
     return f"{data}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
-def _facts(evaluated: EvaluationTask) -> dict[str, Any]:
+def _facts(task: EvaluationTask) -> dict[str, Any]:
     """What is needed to repeat the evaluation."""
-    data, settings = evaluated.data, evaluated.settings
+    data, settings = task.data, task.settings
     return {
         "settings": settings.model_dump(mode="json"),
-        "data": {
-            "name": data.name,
-            "fingerprint": data.table.fingerprint,
-            "reviews": len(data.table),
-            "users": data.table.num_users,
-            "products": data.table.num_products,
-        },
-        "encoder": data.encoder,
-        "split": evaluated.split.summary(),
-        "targets": len(evaluated.targets),
+        "data": data.facts()["data"],
+        # No model asked for texts: none were embedded, and no encoder was loaded.
+        "encoder": data.vectors.encoder if data.is_embedded else None,
+        "split": data.split.summary(),
+        "targets": len(data.targets(settings.part)),
         "created": datetime.now().astimezone().isoformat(timespec="seconds"),
         "cpus": os.cpu_count(),
     }
@@ -241,9 +238,17 @@ def track(comparison: Comparison, file: Path, paths: Paths) -> None:
 
 @command("evaluate_config")
 def main(cfg: DictConfig) -> None:
-    """Judge, print the tables, write the JSON, note the runs."""
+    """Fit and evaluate, print the tables, write the JSON, note the runs."""
     settings = read_settings(cfg, EvaluateSettings, "")
-    comparison = compare(settings)
+    bars = ProgressBars()
+
+    def print_line(name: str, report: RankingReport) -> None:
+        bars.close()
+        fit = "" if report.fit_seconds is None else f", fitted in {report.fit_seconds:,.1f} s"
+        figures = f"R@10 {report.filtered['recall@10']:.4f}, N@10 {report.filtered['ndcg@10']:.4f} filtered"
+        print(f"{name}: {figures}{fit}", flush=True)
+
+    comparison = compare(settings, bars, print_line)
     print(f"\n{comparison.text()}\n")
     file = settings.output or settings.paths.reports / comparison.name / "evaluation.json"
     write_json(file, comparison.to_dict())

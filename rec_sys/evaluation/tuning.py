@@ -6,7 +6,7 @@ Choices go by ndcg@10 with seen items filtered on the validation reviews, never 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -95,16 +95,17 @@ def fit_best(
         DataError: the data lacks what the model needs.
     """
     grid = model.grid(dataset.table.num_products) if grid is None else grid
-    seeded = {"seed": seed} if model.seeded else {}
+    seeded: dict[str, Any] = {"seed": seed} if model.seeded else {}
 
     def candidates() -> Iterator[Recommender]:
         for values in _combinations(grid.fitted):
-            fitted = model(**seeded, **values).fit(dataset, _epoch_value, progress)
+            fitted = model(None, **seeded, **values).fit(dataset, _epoch_value, progress)
             for weights in _combinations(grid.scored):
                 yield fitted.with_settings(**weights)
 
     if not grid.fitted and not grid.scored:
         return next(candidates())
+    # only the best of the models stays in memory, so the others are told by what they are called
     return grid_search(candidates(), valid_ndcg, label=lambda candidate: chosen(candidate, grid)).best
 
 
@@ -125,7 +126,7 @@ def _epoch_value(model: Recommender) -> float:
     return valid_ndcg(model, USERS_PER_EPOCH)
 
 
-def _combinations(values: Any) -> Iterator[dict[str, float]]:
+def _combinations(values: Mapping[str, Sequence[float]]) -> Iterator[dict[str, Any]]:
     """Every combination of the values, the last name changing fastest; one empty one where there are none."""
     for combination in product(*values.values()):
         yield dict(zip(values, combination, strict=True))

@@ -34,9 +34,9 @@ from rec_sys.inference.users import User, known_users
 from rec_sys.paths import Paths
 from rec_sys.recommenders.artifact import find_artifact
 from rec_sys.recommenders.graph.stored import KIND, StoredGraph, read_stored
-from rec_sys.recommenders.graph.trained_encoder import encoder_of, encoder_settings_of, settings_of
+from rec_sys.recommenders.graph.trained_encoder import SparingEncoder, encoder_settings_of, settings_of
 from rec_sys.settings import Settings, read_settings
-from rec_sys.text.text_encoder import LazyEncoder
+from rec_sys.text.text_encoder import NoTexts
 from rec_sys.vector_database.storage import load_vector_base, vector_base_folder
 
 FEW = 3  # known people shown when nobody is asked for
@@ -116,7 +116,7 @@ def infer(settings: InferSettings) -> Iterator[list[Recommendations]]:
 def _here(settings: InferSettings, checkpoint: StoredGraph) -> Iterator[Recommend]:
     """Compute in this process."""
     base = load_vector_base(vector_base_folder(checkpoint.path, settings.paths), checkpoint)
-    encoder = LazyEncoder(lambda: encoder_of(checkpoint, settings.paths))
+    encoder = SparingEncoder(checkpoint, settings.paths) if checkpoint.text_dim else NoTexts()
     yield recommender_of(checkpoint, base, encoder, graph_encoder_of(checkpoint, settings.device)).recommend
 
 

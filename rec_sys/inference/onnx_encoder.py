@@ -11,6 +11,7 @@ import numpy.typing as npt
 from rec_sys.arrays import Floats
 from rec_sys.errors import CheckpointError
 from rec_sys.recommenders.graph.history_arrays import HistoryArrays
+from rec_sys.text.onnx_session import onnx_session
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -78,22 +79,17 @@ def graph_model_inputs(products: Floats, histories: HistoryArrays, review_texts:
 
 
 def open_session(path: Path, threads: int = 0) -> Any:
-    """An ONNX Runtime session over one file.
+    """An ONNX Runtime session over one exported network; see `onnx_session`.
 
     Raises:
         CheckpointError: it is missing or damaged.
     """
-    import onnxruntime
-
     if not path.is_file():
         raise CheckpointError(f"no exported model at {path}; export the checkpoint with rec_sys.modules.model_export")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3  # errors only
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's errors have no common public base
-        raise CheckpointError(f"exported model {path} is damaged ({str(error)[:200]}); export it again") from error
+        return onnx_session(path, threads)
+    except ValueError as error:
+        raise CheckpointError(f"exported model {path} is damaged ({error}); export it again") from error
 
 
 def checkpoint_of(session: Any) -> str:

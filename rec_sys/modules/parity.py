@@ -17,6 +17,7 @@ from rec_sys.modules.signature import Signature
 from rec_sys.recommenders.graph.checkpoint import TrainedGraph
 from rec_sys.recommenders.graph.history_batch import HistoryBatch
 from rec_sys.recommenders.graph.scorer import blended_vectors
+from rec_sys.text.onnx_session import onnx_session
 
 TOLERANCE = 1e-4  # largest difference from torch that an exported network may show
 
@@ -94,9 +95,7 @@ def largest_difference(
 
     A wrong shape, a number that is none and sizes that cannot be computed count as infinitely far.
     """
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+    session = onnx_session(path)
     names = [tensor.name for tensor in signature.outputs]
     worst, where = 0.0, dict[str, list[int]]()
     for arrays in batches:

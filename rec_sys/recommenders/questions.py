@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -13,8 +14,9 @@ from rec_sys.closest import closest
 from rec_sys.dataset.dataset import Dataset
 from rec_sys.dataset.histories import Histories
 from rec_sys.dataset.query import Query
-from rec_sys.dataset.readers.column_aliases import find_columns
+from rec_sys.dataset.readers.column_aliases import find_columns, is_known, may_name_a_person, usual_names
 from rec_sys.dataset.readers.formats import read_date, read_id
+from rec_sys.dataset.readers.nested import flat
 from rec_sys.dataset.table import ReviewTable
 from rec_sys.errors import DataError, UnknownIdError
 from rec_sys.frames import is_pandas, records_of
@@ -96,11 +98,13 @@ def question_of_reviews(products: IdMap, reviews: object) -> Question:
     Raises:
         DataError: it is no table of reviews, or has no column for the product.
     """
-    rows = records_of(reviews)
+    rows = [flat(row) for row in records_of(reviews)]
     columns = find_columns(list(dict.fromkeys(name for row in rows for name in row)))
+    if "user" not in columns:
+        _check_one_user(rows, set(columns.values()))
     if rows and "product" not in columns:
         raise DataError(
-            f"no column for the product among {', '.join(rows[0])}; expected one such as product_id, asin or sku"
+            f"no column for the product among {', '.join(rows[0])}; expected one such as {usual_names('product')}"
         )
     histories: dict[str, list[tuple[int | None, str]]] = {}
     time = columns.get("timestamp") or columns.get("order")
@@ -126,6 +130,22 @@ def _in_time(entries: Sequence[tuple[int | None, str]]) -> list[str]:
     if untimed:
         return [product for _, product in entries]
     return [product for _, product in sorted(entries, key=lambda entry: entry[0] or 0)]
+
+
+def _check_one_user(rows: Sequence[Mapping[str, Any]], read: Collection[str]) -> None:
+    """Refuse reviews without a known column for the user that another column may tell apart.
+
+    Raises:
+        DataError: there is such a column, with several values.
+    """
+    unread = {name for row in rows for name in row if name not in read and not is_known(name)}
+    for name in sorted(filter(may_name_a_person, unread)):
+        values = {str(row[name]) for row in rows if row.get(name) not in (None, "")}
+        if len(values) > 1:
+            raise DataError(
+                f"the reviews have no column for the user, and {name!r} holds {len(values):,} values; a user is read "
+                f"from {usual_names('user')} and the like: rename the column if it is the user, else leave it out"
+            )
 
 
 def single_histories(products: Ints) -> Histories:

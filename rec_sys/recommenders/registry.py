@@ -28,7 +28,7 @@ RECOMMENDERS = {
     "bpr": "rec_sys.recommenders.bpr:BPR",
     "sasrec": "rec_sys.recommenders.sasrec:SASRec",
     "text_cosine": "rec_sys.recommenders.text_cosine:TextCosine",
-    GRAPH: "rec_sys.recommenders.graph.model:GraphModel",
+    GRAPH: "rec_sys.inference.graph_model:GraphModel",
 }
 
 
@@ -74,7 +74,7 @@ def load(folder: Path | str, dataset: Dataset | None = None) -> Recommender:
         CheckpointError: it is missing, damaged, or of a kind that is not known here.
     """
     path = Path(folder)
-    if path.suffix == OLD_SUFFIX and not path.is_dir():
+    if path.suffix == OLD_SUFFIX and path.is_file():
         return recommender_class(GRAPH).load(path, dataset)
     kind = read_artifact(path, verify=False).manifest.kind
     if kind not in RECOMMENDERS:

@@ -10,7 +10,7 @@ import numpy as np
 
 from rec_sys.arrays import Floats, Ints
 from rec_sys.dataset.query import Query
-from rec_sys.frames import frame_of
+from rec_sys.frames import Column, frame_of
 from rec_sys.ids import IdMap
 from rec_sys.metrics.ranking import check_scores, first_products
 from rec_sys.recommenders.questions import Question, single_histories
@@ -62,7 +62,7 @@ def top_products(
         products.append(first[row, place])
         scores.append(batch[row, first[row, place]])
     row, product = np.concatenate(rows), np.concatenate(products)
-    columns = {
+    columns: dict[str, Column] = {
         "user_id": [question.ids[each] for each in row],
         "rank": np.arange(len(row)) - np.searchsorted(row, row) + 1,
         **catalogue.columns(product),
@@ -78,7 +78,11 @@ def similar_products(scores: Floats, number: int, catalogue: Catalogue, k: int) 
     itself = single_histories(np.array([number])).matrix(len(scores))
     product = first_products(scores[None], k, itself)[0]
     product = product[product != number]
-    columns = {"rank": np.arange(1, len(product) + 1), **catalogue.columns(product), "score": scores[product]}
+    columns: dict[str, Column] = {
+        "rank": np.arange(1, len(product) + 1),
+        **catalogue.columns(product),
+        "score": scores[product],
+    }
     return frame_of(columns, catalogue.as_pandas)
 
 

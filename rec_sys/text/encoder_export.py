@@ -19,7 +19,6 @@ from rec_sys.text.onnx_text_encoder import (
     WEIGHTS_FILE,
     OnnxTextEncoder,
 )
-from rec_sys.text.packed_bert import fits
 from rec_sys.text.settings import EncoderSettings
 
 LEAST_COSINE = 0.99999  # to the vectors of torch in float32
@@ -52,7 +51,7 @@ def export_text_encoder(encoder: Encoder, folder: Path) -> str:
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise EncoderError(f"exporting the text encoder needs {error.name}; install the extra rec-sys[onnx]") from error
-    if not fits(encoder.folder):
+    if not encoder.files.is_plain_bert:
         raise EncoderError(
             f"only BERT with mean pooling can be exported for serving; {encoder.folder} is another model"
         )

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from rec_sys.errors import EncoderError
 from rec_sys.files import atomic_file
-from rec_sys.text.packed_bert import fits
+from rec_sys.text.encoder_files import EncoderFiles
+from rec_sys.text.onnx_session import onnx_session
 from rec_sys.text.token_batches import padded
 
 
@@ -24,7 +25,7 @@ class OnnxInt8:
     """Dynamically quantised BERT with mean pooling.
 
     Args:
-        folder: the sentence-transformers folder.
+        files: of the encoder.
         model_file: the exported model; written first where it is missing.
         threads: of ONNX Runtime.
 
@@ -32,23 +33,23 @@ class OnnxInt8:
         EncoderError: the extra is not installed, the model is no BERT with mean pooling, or `model_file` is damaged.
     """
 
-    def __init__(self, folder: Path, model_file: Path, threads: int) -> None:
+    def __init__(self, files: EncoderFiles, model_file: Path, threads: int) -> None:
         try:
             import onnx  # noqa: F401  (needed by the quantizer)
-            import onnxruntime
+            import onnxruntime  # noqa: F401
             import onnxscript  # noqa: F401  (needed by the exporter)
         except ImportError as error:
             raise EncoderError(f"the onnx_int8 encoder needs {error.name}; install the extra rec-sys[onnx]") from error
-        if not fits(folder):
-            raise EncoderError(f"the onnx_int8 encoder needs BERT with mean pooling; {folder} is another model")
+        if not files.is_plain_bert:
+            raise EncoderError(f"the onnx_int8 encoder needs BERT with mean pooling; {files.folder} is another model")
         if not model_file.is_file():
-            _export(folder, model_file)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+            _export(files.folder, model_file)
         try:
-            self.session = onnxruntime.InferenceSession(str(model_file), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime's errors have no common public base
-            raise EncoderError(f"exported encoder {model_file} cannot be loaded; delete it and run again") from error
+            self.session = onnx_session(model_file, threads)
+        except ValueError as error:
+            raise EncoderError(
+                f"exported encoder {model_file} cannot be loaded ({error}); delete it and run again"
+            ) from error
 
     def __call__(self, sequences: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
         """Unit vectors of tokenized texts, (len(sequences), hidden_size)."""

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import orjson
 
 from rec_sys.errors import EncoderError
+from rec_sys.text.onnx_session import onnx_session
 from rec_sys.text.token_batches import padded, tight_batches
 
 FORMAT = "rec_sys text encoder 1"
@@ -36,7 +37,6 @@ class OnnxTextEncoder:
     """
 
     def __init__(self, folder: Path, threads: int = 0) -> None:
-        import onnxruntime
         from tokenizers import Tokenizer
 
         missing = [name for name in (WEIGHTS_FILE, TOKENIZER_FILE, ABOUT_FILE) if not (folder / name).is_file()]
@@ -51,14 +51,11 @@ class OnnxTextEncoder:
             self.tokenizer: Any = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
             self.tokenizer.no_padding()
             self.tokenizer.enable_truncation(self.max_length)
-            options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = 1  # one batch per thread beats one batch split over the threads
-            options.log_severity_level = 3  # errors only
-            path = str(folder / WEIGHTS_FILE)
-            self.session: Any = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        except EncoderError:
+            # One batch per thread beats one batch split over the threads.
+            self.session = onnx_session(folder / WEIGHTS_FILE, threads=1)
+        except (EncoderError, ImportError):
             raise
-        except Exception as error:  # the libraries' errors have no common public base
+        except Exception as error:  # the errors of `tokenizers` have no common public base
             raise EncoderError(
                 f"exported text encoder {folder} is damaged ({str(error)[:200]}); export it again"
             ) from error

@@ -26,19 +26,6 @@ TOKEN_STEP = 128  # tokens are filled up to a multiple of this, so that matrix p
 KEPT_SHAPES = "64"
 
 
-def fits(folder: Path) -> bool:
-    """Whether the model in this folder is one that `PackedBert` computes: BERT with mean pooling."""
-    config = orjson.loads((folder / "config.json").read_bytes())
-    pooling = orjson.loads((folder / "1_Pooling" / "config.json").read_bytes())
-    modes = {name for name, chosen in pooling.items() if name.startswith("pooling_mode_") and chosen is True}
-    return (
-        config.get("model_type") == "bert"
-        and config.get("hidden_act") == "gelu"
-        and config.get("position_embedding_type", "absolute") == "absolute"
-        and modes == {"pooling_mode_mean_tokens"}
-    )
-
-
 class PackedBert:
     """BERT with mean pooling; calling it from several threads at once is allowed.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -25,24 +24,6 @@ class NoTexts:
     def encode(self, texts: list[str]) -> Floats:
         """(len(texts), 0)"""
         return np.zeros((len(texts), 0), dtype=np.float32)
-
-
-class LazyEncoder:
-    """An encoder that is loaded when the first text comes.
-
-    Args:
-        load: gives the encoder.
-    """
-
-    def __init__(self, load: Callable[[], TextEncoder]) -> None:
-        self._load = load
-        self._encoder: TextEncoder | None = None
-
-    def encode(self, texts: list[str]) -> Floats:
-        """(len(texts), text_dim) float32; zeros where there is no text."""
-        if self._encoder is None:
-            self._encoder = self._load()
-        return self._encoder.encode(texts)
 
 
 def embed(encoder: TextEncoder, texts: list[str]) -> Floats:

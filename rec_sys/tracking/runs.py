@@ -75,7 +75,7 @@ def start_run(
 
     tags = {**tags, "git_commit": git_commit(), "command": " ".join(sys.argv)}
     try:
-        with exclusive(paths.mlflow.with_name(LOCK_FILE), wait=None):  # else two would make the tables of a new store
+        with exclusive(paths.mlflow.with_name(LOCK_FILE), wait=None, remove=True):  # one makes the tables
             _make_store(paths.mlflow)
             known = run_id if run_id and _knows(paths.mlflow, run_id) else None
             logger = RunLogger(

@@ -24,7 +24,7 @@ from rec_sys.paths import Paths, typed
 from rec_sys.recommenders.artifact import find_artifact
 from rec_sys.recommenders.graph.numpy_encoder import NumpyGraphEncoder
 from rec_sys.recommenders.graph.stored import KIND, read_stored
-from rec_sys.recommenders.graph.trained_encoder import encoder_of
+from rec_sys.recommenders.graph.trained_encoder import SparingEncoder
 from rec_sys.settings import Settings, read_settings
 from rec_sys.text.text_encoder import TextEncoder, embed
 from rec_sys.vector_database.index import VectorBase, VectorBaseSettings
@@ -105,7 +105,7 @@ def create_vectorbase(settings: CreateSettings, encoder: TextEncoder | None = No
         else:
             base = VectorBase.of_model(stored, settings.vector_db)
         rows = read_products(settings.add_products, counts)
-        encoder = encoder or encoder_of(stored, settings.paths)
+        encoder = encoder or SparingEncoder(stored, settings.paths)
         base = add_products(base, rows, NumpyGraphEncoder(stored), encoder, counts, settings.batch_size)
     save_vector_base(base, folder)
     return Created(folder, base, counts, dropped)

@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rec_sys.dataset.dataset import load_data
-from rec_sys.dataset.settings import DataSettings
+from rec_sys.dataset.dataset import Dataset, load_data
+from rec_sys.dataset.settings import DataSettings, SplitSettings
+from rec_sys.dataset.splits import split_by_time
 from rec_sys.errors import DataError, EncoderError
 from rec_sys.paths import Paths
 from rec_sys.text.encoder import Encoder
 from rec_sys.text.settings import EncoderSettings
+from tests.support.toy import checkerboard
 
 REVIEWS = [
     ("ann", "p1", 5, "2020-01-03", "Lovely strings, bright sound"),
@@ -78,10 +80,10 @@ def test_a_set_with_product_texts_only(tmp_path: Path) -> None:
     assert data.product_text.any(axis=1).tolist() == [False, True]
     assert not data.has_ratings
     assert not data.has_dates
-    assert len(data.encoder["fingerprint"]) == 32
+    assert len(data.vectors.encoder["fingerprint"]) == 32
 
 
-def test_a_set_without_any_text_needs_no_encoder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_set_without_any_text_needs_no_encoder(tmp_path: Path) -> None:
     (tmp_path / "events.csv").write_text("visitorid,itemid\nann,p2\nben,p1\nann,p2\n")
     settings = DataSettings(path=str(tmp_path / "events.csv"), format="interactions")
     nowhere = EncoderSettings(name="neither-a-package/nor-a-folder")
@@ -90,9 +92,8 @@ def test_a_set_without_any_text_needs_no_encoder(tmp_path: Path, capsys: pytest.
     data = load_data(settings, nowhere, Paths(work_dir=tmp_path))
     assert (data.review_text.shape, data.product_text.shape, data.text_dim) == ((3, 0), (2, 0), 0)
     assert data.review_text.dtype == data.product_text.dtype == np.float16
-    assert data.encoder == {"name": "neither-a-package/nor-a-folder", "backend": "auto", "fingerprint": ""}
+    assert data.vectors.encoder == {"name": "neither-a-package/nor-a-folder", "backend": "auto", "fingerprint": ""}
     assert data.table.timestamp.tolist() == [1, 3, 2]
-    assert capsys.readouterr().out.endswith("texts     none, so no encoder is needed\n")
     assert not (tmp_path / "data/embeddings").exists()
 
 
@@ -115,3 +116,31 @@ def test_k_core(settings: DataSettings, tmp_path: Path) -> None:
     assert whole.review_text.shape == (5, 384)
     with pytest.raises(DataError, match=r"at least 9 reviews each; lower data\.k_core"):
         load_data(settings.model_copy(update={"k_core": 9}), encoder, paths, progress=False)
+
+
+def test_texts_are_embedded_when_they_are_asked_for(settings: DataSettings, tmp_path: Path) -> None:
+    nowhere = EncoderSettings(name="neither-a-package/nor-a-folder")
+    data = load_data(settings, nowhere, Paths(work_dir=tmp_path), progress=False)
+    assert data.has == {"texts", "ratings", "times"}  # known without an encoder
+    assert not data.is_embedded
+    with pytest.raises(EncoderError):
+        _ = data.review_text
+
+
+def test_facts_say_how_to_load_it_again(settings: DataSettings, tmp_path: Path) -> None:
+    split = SplitSettings(held_out_users=0.5)
+    data = load_data(settings, EncoderSettings(), Paths(work_dir=tmp_path), progress=False, split=split)
+    facts = data.origin
+    assert DataSettings.read(facts["data"]) == settings
+    assert SplitSettings.read(facts["split"]) == split
+    assert Paths.read(facts["paths"]).work_dir == tmp_path
+
+
+def test_targets_of_held_out_products_are_not_what_describes_them() -> None:
+    table = checkerboard(num_users=40)
+    vectors = np.ones((len(table), 3), dtype=np.float32)
+    split = split_by_time(table, SplitSettings(held_out_products=0.2))
+    data = Dataset.of_table(table, split, review_text=vectors)
+    assert not np.isin(data.targets("held_out_products"), split.support).any()
+    assert len(data.targets("held_out_products")) < len(split.held_out_products)
+    np.testing.assert_array_equal(data.targets("test"), split.test)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from rec_sys.dataset.dataset import Dataset
 from rec_sys.dataset.splits import split_by_time
 from rec_sys.dataset.table import ReviewTable
 from rec_sys.evaluation.tuning import Fitted, fit_baselines
-from rec_sys.metrics.protocol import evaluate
 from rec_sys.metrics.rating import rating_report
 from rec_sys.recommenders.als import ALS
 from rec_sys.recommenders.base import Recommender
@@ -39,9 +39,8 @@ def check(
     model: Recommender, table: ReviewTable, filtered: tuple[float, float], unfiltered: tuple[float, float] | None = None
 ) -> None:
     """Compare R@10 and N@10 on the test reviews with figures measured by other code, of four digits."""
-    split = split_by_time(table)
-    report = evaluate(model.fit(table, split.train), table, split.test)
-    assert report.num_users == table.num_users  # 5-core: everybody is judged
+    report = model.fit(Dataset.of_table(table)).evaluate()
+    assert report.num_users == table.num_users  # 5-core: every user has a test review
     for expected, values in ((filtered, report.filtered), (unfiltered, report.unfiltered)):
         if expected is not None:
             assert (values["recall@10"], values["ndcg@10"]) == pytest.approx(expected, abs=0.001)
@@ -49,8 +48,7 @@ def check(
 
 def check_on_validation(model: Recommender, table: ReviewTable, filtered: tuple[float, float], within: float) -> None:
     """Compare R@10 and N@10 on the validation reviews with what was measured when the model was written."""
-    split = split_by_time(table)
-    values = evaluate(model.fit(table, split.train), table, split.valid).filtered
+    values = model.fit(Dataset.of_table(table)).evaluate(part="valid").filtered
     assert (values["recall@10"], values["ndcg@10"]) == pytest.approx(filtered, abs=within)
 
 
@@ -59,7 +57,7 @@ def test_popularity_on_musical_instruments_2014(small: ReviewTable) -> None:
 
 
 def test_ease_on_musical_instruments_2014(small: ReviewTable) -> None:
-    # masking only the last 20 products, as the figures do, loses one person: .1176 instead of .1183
+    # filtering only the last 20 products, as the figures do, loses one user: .1176 instead of .1183
     check(EASE(EASESettings(regularisation=200, decay=0.8)), small, (0.1176, 0.0610), (0.1022, 0.0519))
 
 
@@ -78,10 +76,9 @@ def test_ease_on_instruments_2018(large: ReviewTable) -> None:
 
 @pytest.mark.slow
 def test_baselines_on_the_validation_of_musical_instruments_2014(small: ReviewTable) -> None:
-    split = split_by_time(small)
     names = ["popularity", "item_knn", "ease", "als", "bpr"]
-    fitted = [baseline for baseline in fit_baselines(small, split, names) if isinstance(baseline, Fitted)]
-    ndcg = [evaluate(each.model, small, split.valid).filtered["ndcg@10"] for each in fitted]
+    fitted = [each for each in fit_baselines(Dataset.of_table(small), names) if isinstance(each, Fitted)]
+    ndcg = [each.model.evaluate(part="valid").filtered["ndcg@10"] for each in fitted]
     assert ndcg == pytest.approx([0.0439, 0.0735, 0.0738, 0.0788, 0.0529], abs=0.003)
     assert fitted[2].name.startswith("EASE (lambda 200, decay")
 

@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import label_ranking_average_precision_score, ndcg_score, top_k_accuracy_score
 
 from rec_sys.arrays import Floats
-from rec_sys.dataset.histories import Histories
+from rec_sys.dataset.query import Query
 from rec_sys.dataset.splits import histories_before, split_by_time
 from rec_sys.metrics.protocol import evaluate
 from tests.support.toy import checkerboard
@@ -16,14 +16,14 @@ from tests.support.toy import checkerboard
 class Drawn:
     """Different scores for everybody, so that no two are equal."""
 
-    name = "drawn"
+    name, max_history = "drawn", 20
 
     def __init__(self, scores: Floats) -> None:
         self.scores, self.next = scores, 0
 
-    def score(self, histories: Histories) -> Floats:
-        self.next += len(histories)
-        return self.scores[self.next - len(histories) : self.next]
+    def score(self, query: Query) -> Floats:
+        self.next += len(query)
+        return self.scores[self.next - len(query) : self.next]
 
 
 def test_recall_ndcg_and_mrr_are_those_of_scikit_learn() -> None:

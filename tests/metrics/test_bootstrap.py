@@ -15,7 +15,7 @@ from rec_sys.metrics.ranking import Ranks, metrics_of_ranks
 
 
 def report_of(name: str, filtered: list[float], unfiltered: list[float] | None = None, first: int = 0) -> RankingReport:
-    """A report of people 0, 1, ... with these ranks."""
+    """A report of users 0, 1, ... with these ranks."""
     ranks = [np.array([values], dtype=np.float64) for values in (filtered, unfiltered or filtered)]
     number = np.arange(len(filtered))
     kept = UserRanks(number + first, number, ranks[0], ranks[1])
@@ -24,7 +24,7 @@ def report_of(name: str, filtered: list[float], unfiltered: list[float] | None =
     )
 
 
-def test_two_people_by_hand() -> None:
+def test_two_users_by_hand() -> None:
     # means of two draws from 0 and 1: 0, 1/2 and 1 in a quarter, a half and a quarter of the draws
     low, high = bootstrap_intervals(np.array([[0.0], [1.0]]))
     assert (low.tolist(), high.tolist()) == ([0], [1])
@@ -32,7 +32,7 @@ def test_two_people_by_hand() -> None:
     assert (low.tolist(), high.tolist()) == ([0.5], [0.5])
 
 
-def test_people_who_all_say_the_same_leave_no_doubt() -> None:
+def test_users_who_all_agree_leave_no_doubt() -> None:
     low, high = bootstrap_intervals(np.full((7, 2), 0.25))
     assert (low.tolist(), high.tolist()) == ([0.25, 0.25], [0.25, 0.25])
 
@@ -74,7 +74,7 @@ def test_memory_is_bounded() -> None:
 
 
 def test_differences_by_hand() -> None:
-    # in the first ten: 2 of 4 people, then 3 of 4, of whom one stands lower than before
+    # in the first ten: 2 of 4 users, then 3 of 4, of whom one stands lower than before
     first, better = report_of("first", [1, 2, 20, 30]), report_of("better", [1, 7, 3, 30], [7, 7, 7, 30])
     found = differences({"first": first, "better": better}, metrics=("recall@10", "ndcg@10", "mrr"))["better"]
     recall, ndcg, mrr, unfiltered_recall, unfiltered_ndcg, _ = found
@@ -83,7 +83,7 @@ def test_differences_by_hand() -> None:
     assert ndcg.difference == pytest.approx((1 / 3 - 1 / np.log2(3) + 1 / 2) / 4)
     assert mrr.difference == pytest.approx((1 / 7 - 1 / 2 + 1 / 3 - 1 / 20) / 4)
     assert unfiltered_recall.difference == pytest.approx(1 / 4)
-    # one person of four gains: drawn 0 times with probability (3/4)^4 = .32, 3 times or more with .05
+    # one user of four gains: drawn 0 times with probability (3/4)^4 = .32, 3 times or more with .05
     assert (recall.low, recall.high) == (0, 0.75)
     assert not recall.is_clear
 
@@ -95,8 +95,8 @@ def test_a_difference_is_clear_where_the_interval_leaves_out_zero() -> None:
     assert json.loads(json.dumps([d.to_dict() for d in differences({"good": good, "bad": bad})["bad"]]))
 
 
-def test_people_are_averaged_over_seeds_before_they_are_drawn() -> None:
-    # each seed finds one of the two people: by turns, so that every person's mean is 1/2
+def test_users_are_averaged_over_seeds_before_they_are_drawn() -> None:
+    # each seed finds one of the two users: by turns, so that every user's mean is 1/2
     mean = mean_of_seeds([report_of("seeded", [1, 99]), report_of("seeded", [99, 1])])
     found = differences({"none": report_of("none", [99, 99]), "seeded": mean}, metrics=("recall@10",))["seeded"]
     assert [(d.difference, d.low, d.high) for d in found] == [(0.5, 0.5, 0.5)] * 2
@@ -104,7 +104,7 @@ def test_people_are_averaged_over_seeds_before_they_are_drawn() -> None:
 
 def test_what_cannot_be_compared_is_refused_by_name() -> None:
     one, other = report_of("one", [1, 2]), report_of("other", [1, 2], first=5)
-    with pytest.raises(RecSysError, match="other and one were judged on different held-out reviews"):
+    with pytest.raises(RecSysError, match="other and one ranked different held-out reviews"):
         differences({"one": one, "other": other})
     bare = RankingReport("bare", {}, {}, 2, 100, 20, 0.0)
     with pytest.raises(RecSysError, match="report of bare holds no ranks"):

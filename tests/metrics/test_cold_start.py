@@ -14,7 +14,7 @@ from rec_sys.dataset.splits import Split, split_by_time
 from rec_sys.errors import DataError
 from rec_sys.metrics.cold_start import chance_of_recall, evaluate_held_out_products
 from rec_sys.metrics.protocol import evaluate
-from tests.metrics.test_protocol import Fixed
+from tests.support.fixed_scorer import FixedScorer
 from tests.support.toy import checkerboard, table_of
 
 # m and n are new; four people reviewed n, at times 2, 3, 4 and 5, and one m
@@ -94,7 +94,7 @@ def test_data_without_any_text_has_vectors_of_no_length() -> None:
 
 
 def test_histories_hold_products_that_are_not_held_out() -> None:
-    model = Fixed(np.array([4, 3, 2, 1], dtype=np.float32))
+    model = FixedScorer(np.array([4, 3, 2, 1], dtype=np.float32))
     report = evaluate_held_out_products(model, TABLE, SPLIT, SPLIT.held_out_products)
     assert model.queries[0].histories.product.tolist() == [P, P, Q, P, P, P]  # never n, also not before m
     assert report.num_users == 4

@@ -7,7 +7,7 @@ import pytest
 
 from rec_sys.metrics.groups import BY_HISTORY, BY_TRAINING, Group, group_figures, mean_of_groups
 from rec_sys.metrics.protocol import evaluate
-from tests.metrics.test_protocol import fixed
+from tests.support.fixed_scorer import FixedScorer
 from tests.support.toy import table_of
 
 
@@ -49,7 +49,7 @@ def test_a_group_of_nobody_has_no_figures() -> None:
     assert groups["hot"] == {"users": 0, "filtered": {}, "unfiltered": {}}
 
 
-def test_the_mean_is_over_the_seeds_that_have_people() -> None:
+def test_the_mean_is_over_the_seeds_that_have_users() -> None:
     def run(rank: float, length: int) -> dict[str, Group]:
         ranks = np.array([rank])
         return group_figures(ranks, ranks, np.zeros(1, dtype=np.int64), np.array([length]), BY_HISTORY)
@@ -61,7 +61,7 @@ def test_the_mean_is_over_the_seeds_that_have_people() -> None:
     assert mean["cold"] == {"users": 0, "filtered": {}, "unfiltered": {}}
 
 
-def test_a_report_groups_people_by_all_of_their_history_and_products_by_training() -> None:
+def test_a_report_groups_users_by_all_of_their_history_and_products_by_training() -> None:
     # long: 11 reviews before "z"; short: 1 before "z" and 5 of "y" by others to train on
     reviews = [("long", f"p{place}", 5.0, place) for place in range(11)] + [("long", "z", 5.0, 99)]
     reviews += [("short", "p0", 5.0, 1), ("short", "y", 5.0, 2)]
@@ -69,13 +69,13 @@ def test_a_report_groups_people_by_all_of_their_history_and_products_by_training
     table = table_of(reviews)
     targets = np.array([11, 13])
     train = np.setdiff1d(np.arange(len(table)), targets)
-    scores = np.zeros(table.num_products)
+    scores = np.zeros(table.num_products, dtype=np.float32)
     scores[table.products.number("z")] = 1
-    report = evaluate(fixed(*scores), table, targets, history_limit=2, train=train)
+    report = evaluate(FixedScorer(scores, max_history=2), table, targets, train=train)
     users, products = report.groups["users"], report.groups["products"]
     assert [users[name]["users"] for name in ("hot", "warm", "cold")] == [1, 0, 1]
     assert users["hot"]["filtered"]["recall@10"] == 1.0  # though the model saw two reviews only
     assert [products[name]["users"] for name in ("hot", "warm", "cold")] == [0, 1, 1]
     assert products["cold"]["unfiltered"]["recall@10"] == 1.0  # z has no training review
     assert products["warm"]["unfiltered"]["recall@10"] == 1.0  # y is first of the equal ones but for z
-    assert "products" not in evaluate(fixed(*scores), table, targets).groups
+    assert "products" not in evaluate(FixedScorer(scores), table, targets).groups

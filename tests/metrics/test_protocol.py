@@ -14,26 +14,8 @@ from rec_sys.errors import DataError, RecSysError
 from rec_sys.metrics.protocol import RankingReport, UserRanks, evaluate, format_table, mean_of_seeds
 from rec_sys.progress import Progress
 from rec_sys.recommenders.item_knn import ItemKNN
+from tests.support.fixed_scorer import FixedScorer, fixed
 from tests.support.toy import checkerboard, table_of
-
-
-@dataclass
-class Fixed:
-    """Gives every user the same scores and keeps the queries."""
-
-    scores: Floats
-    queries: list[Query] = field(default_factory=list)
-    name: str = "fixed"
-    max_history: int = 20
-
-    def score(self, query: Query) -> Floats:
-        self.queries.append(query)
-        return np.tile(self.scores, (len(query), 1))
-
-
-def fixed(*scores: float) -> Fixed:
-    return Fixed(np.array(scores, dtype=np.float32))
-
 
 # a had p, q, then r; b had r, s, then r again
 TABLE = table_of(
@@ -61,7 +43,7 @@ def test_filtered_and_unfiltered_by_hand() -> None:
 
 
 def test_the_model_reads_its_own_number_of_newest_products_and_all_seen_ones_are_filtered() -> None:
-    model = Fixed(np.array([5, 4, 3, 2], dtype=np.float32), max_history=1)
+    model = FixedScorer(np.array([5, 4, 3, 2], dtype=np.float32), max_history=1)
     report = evaluate(model, TABLE, LAST[:1])
     assert model.queries[0].histories.product.tolist() == [1]  # q alone
     assert report.filtered["mrr"] == 1.0  # p is filtered too
@@ -71,7 +53,7 @@ def test_the_model_reads_its_own_number_of_newest_products_and_all_seen_ones_are
 @pytest.mark.parametrize("max_history", [5, 20, 30])
 def test_a_model_is_given_as_many_reviews_as_it_reads(max_history: int) -> None:
     table = table_of([("a", f"p{n}", 5, n) for n in range(40)])
-    model = Fixed(np.zeros(40, dtype=np.float32), max_history=max_history)
+    model = FixedScorer(np.zeros(40, dtype=np.float32), max_history=max_history)
     report = evaluate(model, table, np.array([39]))
     assert model.queries[0].histories.product.tolist() == list(range(39 - max_history, 39))
     assert report.history_limit == max_history
@@ -98,7 +80,7 @@ def test_the_target_is_never_in_the_history() -> None:
     table = checkerboard()
     split = split_by_time(table)
     for targets in (split.valid, split.test):
-        model = Fixed(np.arange(table.num_products, dtype=np.float32))
+        model = FixedScorer(np.arange(table.num_products, dtype=np.float32))
         evaluate(model, table, targets, batch_size=7)
         seen = np.concatenate([query.histories.review for query in model.queries])
         target_of = dict(zip(table.user[targets].tolist(), targets.tolist(), strict=True))
@@ -109,7 +91,7 @@ def test_the_target_is_never_in_the_history() -> None:
 def test_coverage_counts_products_among_some_users_first_ten() -> None:
     table = checkerboard(num_users=20, num_products=40, likes=5)
     split = split_by_time(table)
-    report = evaluate(Fixed(-np.arange(40, dtype=np.float32)), table, split.test)
+    report = evaluate(FixedScorer(-np.arange(40, dtype=np.float32)), table, split.test)
     assert report.unfiltered["coverage@10"] == 10 / 40
     had = [set(table.product[table.user == user][:-1].tolist()) for user in range(20)]
     shown = {p for products in had for p in [p for p in range(40) if p not in products][:10]}
@@ -127,7 +109,7 @@ def test_batches_do_not_matter(batch_size: int) -> None:
 
 
 @dataclass
-class TwoWays(Fixed):
+class TwoWays(FixedScorer):
     """Returns other scores where seen items will be filtered."""
 
     others: Floats = field(default_factory=lambda: np.zeros(4, dtype=np.float32))
@@ -139,9 +121,9 @@ class TwoWays(Fixed):
 def test_a_model_may_score_otherwise_where_seen_items_will_be_filtered() -> None:
     one, two = (np.array(scores, dtype=np.float32) for scores in ((5, 4, 3, 2), (2, 3, 4, 5)))
     both = evaluate(TwoWays(one, others=two), TABLE, LAST)
-    assert both.unfiltered == evaluate(Fixed(one), TABLE, LAST).unfiltered
-    assert both.filtered == evaluate(Fixed(two), TABLE, LAST).filtered
-    assert both.filtered != evaluate(Fixed(one), TABLE, LAST).filtered
+    assert both.unfiltered == evaluate(FixedScorer(one), TABLE, LAST).unfiltered
+    assert both.filtered == evaluate(FixedScorer(two), TABLE, LAST).filtered
+    assert both.filtered != evaluate(FixedScorer(one), TABLE, LAST).filtered
     with pytest.raises(RecSysError, match=r"fixed gave scores of shape \(2, 3\), expected \(2, 4\)"):
         evaluate(TwoWays(one, others=two[:3]), TABLE, LAST)
 
@@ -228,10 +210,10 @@ def test_different_models_have_no_mean() -> None:
 def test_tables() -> None:
     rows = {"popular": report_of(0.05), "mine": mean_of_seeds([report_of(0.1), report_of(0.2)])}
     assert format_table(rows, metrics=("recall@10",)).splitlines() == [
-        "model       R@10 filtered   R@10 unfiltered  users  seconds",
-        "-------  --------------  --------------  -----  -------",
-        "popular          0.0500          0.0500  1,234      0.1",
-        "mine     0.1500 ±0.0707  0.1500 ±0.0707  1,234      0.2",
+        "model     R@10 filtered  R@10 unfiltered  users  seconds",
+        "-------  --------------  ---------------  -----  -------",
+        "popular          0.0500           0.0500  1,234      0.1",
+        "mine     0.1500 ±0.0707   0.1500 ±0.0707  1,234      0.2",
     ]
     markdown = format_table(rows, markdown=True, metrics=("recall@10", "ndcg@10")).splitlines()
     assert markdown[0].split("|")[2].strip() == "R@10 filtered"

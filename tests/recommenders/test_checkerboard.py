@@ -1,4 +1,4 @@
-"""Even people like even products: what a personal model must find, and popularity cannot."""
+"""Even users like even products: what a personal model must find, and popularity cannot."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from rec_sys.arrays import Floats, Ints
+from rec_sys.dataset.dataset import Dataset
+from rec_sys.dataset.query import Query
 from rec_sys.dataset.settings import SplitSettings
 from rec_sys.dataset.splits import histories_before, split_by_time
 from rec_sys.dataset.table import ReviewTable
@@ -25,17 +27,8 @@ EVERY = [*PERSONAL, pytest.param(Popularity(), id="popularity")]
 
 
 def left_of_own_parity(table: ReviewTable, targets: Ints) -> int:
-    """How many products of their own parity people have not had yet, the target among them."""
+    """How many products of their own parity users have not had yet, the target among them."""
     return table.num_products // 2 - int(histories_before(table, targets).lengths[0])
-
-
-def part_of_own_parity_first(model: Recommender) -> float:
-    """Fit to a checkerboard: part of the people to whom every product of the own parity goes before all others."""
-    table = checkerboard(num_users=200)
-    split = split_by_time(table)
-    scores = model.fit(table, split.train).score(histories_before(table, split.test))
-    own = table.user[split.test][:, None] % 2 == np.arange(table.num_products) % 2
-    return float((np.where(own, scores, np.inf).min(axis=1) > np.where(own, -np.inf, scores).max(axis=1)).mean())
 
 
 @pytest.mark.parametrize("model", PERSONAL)
@@ -43,11 +36,12 @@ def part_of_own_parity_first(model: Recommender) -> float:
 def test_personal_models_rank_the_own_parity_first(model: Recommender, held_out_users: float) -> None:
     table = checkerboard(num_users=200)
     split = split_by_time(table, SplitSettings(held_out_users=held_out_users))
+    data = Dataset.of_table(table, split)
     targets = split.held_out_users if held_out_users else split.test
     left = left_of_own_parity(table, targets)
-    report = evaluate(model.fit(table, split.train), table, targets, cutoffs=(left,))
+    report = evaluate(model.fit(data), table, targets, cutoffs=(left,))
     assert report.filtered[f"recall@{left}"] == 1.0
-    scores = model.score(histories_before(table, targets))
+    scores = model.score(Query(histories_before(table, targets)))
     own = table.user[targets][:, None] % 2 == np.arange(table.num_products) % 2
     assert np.where(own, scores, np.inf).min(axis=1).min() > 0
     assert np.where(own, -np.inf, scores).max(axis=1).max() < 0.02
@@ -55,23 +49,22 @@ def test_personal_models_rank_the_own_parity_first(model: Recommender, held_out_
 
 def test_popularity_is_about_chance() -> None:
     table = checkerboard(num_users=400)
-    split = split_by_time(table)
-    left = left_of_own_parity(table, split.test)
-    report = evaluate(Popularity().fit(table, split.train), table, split.test, cutoffs=(left,))
+    data = Dataset.of_table(table)
+    left = left_of_own_parity(table, data.split.test)
+    report = Popularity().fit(data).evaluate(cutoffs=(left,))
     chance = left / (left + table.num_products // 2)
     assert report.filtered[f"recall@{left}"] == pytest.approx(chance, abs=0.1)
 
 
 @pytest.mark.parametrize("model", EVERY)
-def test_the_order_of_people_in_the_file_does_not_matter(model: Recommender) -> None:
+def test_the_order_of_users_in_the_file_does_not_matter(model: Recommender) -> None:
     table = checkerboard(dislikes=2)
     reviews = list(zip(table.user, table.product, table.rating, table.timestamp, strict=True))
     ids = table.products.ids
     turned = table_of([(f"u{u}", f"p{p}", float(r), int(t)) for u, p, r, t in reviews[::-1]], ids)
 
     def metrics(table: ReviewTable) -> dict[str, float]:
-        split = split_by_time(table)
-        return evaluate(model.fit(table, split.train), table, split.test).filtered
+        return model.fit(Dataset.of_table(table)).evaluate().filtered
 
     assert metrics(turned) == pytest.approx(metrics(table), abs=1e-6)
 
@@ -87,8 +80,8 @@ def test_renaming_products_moves_their_scores_along(model: Recommender) -> None:
     renamed = table_of([(f"u{u}", f"p{p}", float(r), int(t)) for u, p, r, t in rows], names)
 
     def scores(table: ReviewTable) -> Floats:
-        split = split_by_time(table)
-        return model.fit(table, split.train).score(histories_before(table, split.test))
+        data = Dataset.of_table(table)
+        return model.fit(data).score(Query(histories_before(table, data.split.test)))
 
     before = scores(table).copy()
     np.testing.assert_allclose(scores(renamed)[:, new_number], before, atol=1e-5)

@@ -5,21 +5,7 @@ import pytest
 
 from rec_sys.errors import ConfigError
 from rec_sys.recommenders.item_knn import ItemKNN, ItemKNNSettings
-from tests.support.recommender_contract import RecommenderContract
-from tests.support.toy import histories_of, table_of
-
-
-class TestItemKNNContract(RecommenderContract):
-    @classmethod
-    def make(cls) -> ItemKNN:
-        return ItemKNN()
-
-
-class TestItemKNNWithFewNeighboursContract(RecommenderContract):
-    @classmethod
-    def make(cls) -> ItemKNN:
-        return ItemKNN(ItemKNNSettings(neighbours=4, shrink=2, decay=0.8))
-
+from tests.support.toy import dataset_of, query_of, table_of
 
 # x: a, b, c; y: a, b (twice); z: c, d; w: nobody in training
 TABLE = table_of(
@@ -40,26 +26,26 @@ XY, XZ = 2 / np.sqrt(3 * 2), 1 / np.sqrt(3 * 2)  # shared people / sqrt(people *
 
 
 def test_similarity_is_the_cosine_of_who_reviewed_with_an_empty_diagonal() -> None:
-    similarity = ItemKNN().fit(TABLE, TRAIN).similarity.toarray()
+    similarity = ItemKNN().fit(dataset_of(TABLE, TRAIN)).similarity.toarray()
     expected = [[0, XY, XZ, 0], [XY, 0, 0, 0], [XZ, 0, 0, 0], [0, 0, 0, 0]]
     np.testing.assert_allclose(similarity, expected, rtol=1e-6)
 
 
 def test_shrinkage_is_added_to_the_denominator() -> None:
-    similarity = ItemKNN(ItemKNNSettings(shrink=3)).fit(TABLE, TRAIN).similarity.toarray()
+    similarity = ItemKNN(ItemKNNSettings(shrink=3)).fit(dataset_of(TABLE, TRAIN)).similarity.toarray()
     assert similarity[0, 1] == pytest.approx(2 / (np.sqrt(6) + 3))
     assert similarity[0, 2] == pytest.approx(1 / (np.sqrt(6) + 3))
 
 
 def test_only_the_nearest_neighbours_of_each_product_are_kept() -> None:
-    similarity = ItemKNN(ItemKNNSettings(neighbours=1)).fit(TABLE, TRAIN).similarity.toarray()
+    similarity = ItemKNN(ItemKNNSettings(neighbours=1)).fit(dataset_of(TABLE, TRAIN)).similarity.toarray()
     expected = [[0, XY, 0, 0], [XY, 0, 0, 0], [XZ, 0, 0, 0], [0, 0, 0, 0]]
     np.testing.assert_allclose(similarity, expected, rtol=1e-6)
 
 
 def test_scores_are_summed_over_the_history_with_its_decay() -> None:
-    model = ItemKNN(ItemKNNSettings(decay=0.5)).fit(TABLE, TRAIN)
-    scores = model.score(histories_of([[2, 1]]))  # z, then y
+    model = ItemKNN(ItemKNNSettings(decay=0.5)).fit(dataset_of(TABLE, TRAIN))
+    scores = model.score(query_of([[2, 1]]))  # z, then y
     np.testing.assert_allclose(scores, [[0.5 * XZ + XY, 0, 0, 0]], rtol=1e-6)
 
 

@@ -46,7 +46,7 @@ def test_is_the_minimum_of_the_penalised_squares() -> None:
     np.testing.assert_allclose(np.concatenate([model.user_bias, model.product_bias]), ridge, atol=1e-5)
 
 
-def test_unknown_people_and_products_have_no_bias() -> None:
+def test_unknown_users_and_products_have_no_bias() -> None:
     table = table_of([("c", "z", 1, 1), ("a", "x", 5, 1), ("a", "y", 2, 2), ("b", "x", 4, 1), ("b", "y", 4, 2)])
     train = numbers(1, 2, 3, 4)  # c and z, both number 0, are not learned from
     model = RatingBias().fit(table, train)
@@ -70,7 +70,7 @@ def test_missing_ratings_are_left_out() -> None:
     rating = table.rating.copy()
     rating[::2] = np.nan
     holed = replace(table, rating=rating)
-    model = RatingBias().fit(holed, np.arange(len(table)))
+    model = RatingBias().fit(holed, np.arange(len(holed)))
     only_rated = RatingBias().fit(table, np.arange(len(table))[1::2])
     np.testing.assert_array_equal(
         model.predict(table.user, table.product), only_rated.predict(table.user, table.product)

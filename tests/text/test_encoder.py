@@ -12,7 +12,8 @@ from safetensors.torch import load_file, save_file
 
 from rec_sys.errors import ConfigError, EncoderError
 from rec_sys.text import encoder as module
-from rec_sys.text.encoder import Encoder, encoder_folder
+from rec_sys.text.encoder import Encoder
+from rec_sys.text.encoder_files import encoder_folder
 from rec_sys.text.packed_bert import PackedBert
 from rec_sys.text.padded_batches import LibraryModel
 from rec_sys.text.settings import EncoderSettings

@@ -13,7 +13,7 @@ from google.protobuf import text_format  # type: ignore[import-untyped]
 from tritonclient.grpc import model_config_pb2
 
 from rec_sys.modules.signature import MODELS
-from tests.triton_utils.test_repository import SHAPE, state
+from tests.support.deployed_states import SHAPE, state
 from triton_utils.repository.versions import Repository
 from triton_utils.web.settings import settings_of
 

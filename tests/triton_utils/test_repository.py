@@ -4,28 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
+import orjson
 import pytest
 
 from rec_sys.errors import RepositoryError
-from triton_utils.repository.versions import Instances, Repository, Run, Shape, State, Version
-
-SHAPE = Shape(history_dim=33, text_dim=384, review_texts=True, dim=33)
-OTHER = SHAPE.model_copy(update={"history_dim": 65, "dim": 65})
-NO_TEXTS = Shape(history_dim=33, text_dim=0, review_texts=False, dim=33)
-
-
-def version(shape: Shape = SHAPE) -> Version:
-    return Version(checkpoint="toy.ckpt", fingerprint="f" * 64, created="2026-01-01T00:00:00+00:00", shape=shape)
-
-
-def state(*shapes: Shape, **changes: Any) -> State:
-    """Versions 1, 2, ... of which the last is served."""
-    versions = {number: version(shape) for number, shape in enumerate(shapes, 1)}
-    previous = len(shapes) - 1 or None
-    number = len(shapes)
-    return State(**{"current": number, "previous": previous, "last": number, "versions": versions, **changes})
+from tests.support.deployed_states import NO_TEXTS, OTHER, SHAPE, state
+from triton_utils.repository.versions import Instances, Repository, Run
 
 
 def config(repository: Repository, name: str) -> str:
@@ -121,6 +106,32 @@ def test_an_activation_that_was_cut_off_is_undone_by_the_next_start(repository: 
     assert versions_of(repository, "recommend") == [2]
     repository.configure(Run())
     assert {name: config(repository, name) for name in before} == before
+
+
+def test_what_an_older_program_deployed_is_still_read(repository: Repository) -> None:
+    """`deployed.json` as it was first written; its names are those of files that lie on other machines."""
+    limits = {"workers": 2, "max_waiting": 8, "cached_texts": 10, "max_people": 7, "max_reviews": 9, "max_text": 99}
+    first = {
+        "checkpoint": "toy.ckpt",
+        "fingerprint": "f" * 64,
+        "created": "2026-01-01T00:00:00+00:00",
+        "shape": {"history_dim": 33, "text_dim": 384, "review_texts": True, "dim": 33},
+        "recommend": {**limits, "max_answers": 100},
+    }
+    content = {
+        "format": "rec_sys model repository 1",
+        "target": "embedded",
+        "current": 1,
+        "previous": None,
+        "last": 1,
+        "versions": {"1": first},
+        "run": {"threads": 2, "instances": {"text_encoder": 1, "new_products": 1, "graph_model": 2}},
+    }
+    repository.folder.mkdir()
+    (repository.folder / "deployed.json").write_bytes(orjson.dumps(content))
+    assert repository.deployed().current == 1
+    repository.configure(Run(threads=1))
+    assert dims_of(repository, "graph_model", "vector") == [-1, 33]
 
 
 def test_nothing_deployed_says_what_to_run(repository: Repository) -> None:

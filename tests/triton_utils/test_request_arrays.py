@@ -16,7 +16,7 @@ from rec_sys.vector_database.index import NONE
 from triton_utils.backend.request_arrays import arrays_of, users_of
 from triton_utils.backend.settings import RecommendSettings
 
-LIMITS = RecommendSettings(max_users=3, max_reviews=5, max_text=20, max_answers=100)
+LIMITS = RecommendSettings(max_people=3, max_reviews=5, max_text=20, max_answers=100)
 EMOJI = "très bon 🎸"
 
 

@@ -22,8 +22,8 @@ import pytest
 from rec_sys.errors import ServeError
 from rec_sys.inference.users import Review, User
 from tests.support.served_toy import ServedToy
+from tests.support.uvicorn_app import uvicorn, wait_for
 from tests.triton_utils.conftest import Served
-from tests.triton_utils.test_uvicorn import uvicorn, wait_for
 from triton_utils.client import TritonClient
 from triton_utils.client.attempts import CallSettings
 from triton_utils.errors import NotReady, TritonError, Unreachable

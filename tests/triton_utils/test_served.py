@@ -21,7 +21,7 @@ from rec_sys.text.onnx_text_encoder import OnnxTextEncoder
 from tests.triton_utils.conftest import Served
 from triton_utils.errors import BadInput
 from triton_utils.repository.build import sample_users
-from triton_utils.server.process import ask
+from triton_utils.server.http_api import call
 
 pytestmark = pytest.mark.triton
 
@@ -253,7 +253,7 @@ def test_configs_say_what_the_signatures_say(served: Served) -> None:
         signature.recommend(),
     )
     for model_signature in signatures:
-        metadata = ask(served.server.addresses.http, "GET", f"/v2/models/{model_signature.name}")
+        metadata = call(served.server.addresses.http, "GET", f"/v2/models/{model_signature.name}")
         assert metadata["versions"] == ["1"]
         for side in ("inputs", "outputs"):
             batch = (-1,) if model_signature.max_batch_size else ()

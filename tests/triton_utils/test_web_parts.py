@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
 
 from rec_sys.errors import ConfigError
+from tests.conftest import PROJECT
+from triton_utils.web.errors import CAUSES
 from triton_utils.web.limits import CLIENTS, Rate
 from triton_utils.web.metrics import triton_metrics
 from triton_utils.web.settings import WebSettings, settings_of
@@ -19,6 +22,19 @@ def test_settings_come_from_the_environment() -> None:
     settings = settings_of({**environment, **others})
     assert settings == WebSettings(max_reviews=7, model_repository=Path("/models"), deadline=2.5)
     assert settings_of({}) == WebSettings()
+
+
+def test_the_variables_of_the_documentation_are_understood() -> None:
+    """They stand in compose files of others, so none may change its name."""
+    documented = set(re.findall(r"`REC_SYS_(\w+)`", (PROJECT / "docs/serving.md").read_text()))
+    assert len(documented) > 10
+    assert {name.lower() for name in documented} <= set(WebSettings.model_fields)
+
+
+def test_the_documentation_lists_every_cause_of_a_failure() -> None:
+    rows = re.findall(r"^\| ([\d, ]+) \| (.*) \|$", (PROJECT / "docs/serving.md").read_text(), re.MULTILINE)
+    for cause in CAUSES:
+        assert any(str(cause.status) in statuses and f"`{cause.name}`" in text for statuses, text in rows), cause
 
 
 @pytest.mark.parametrize(

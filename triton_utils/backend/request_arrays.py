@@ -39,7 +39,7 @@ def users_of(arrays: Arrays, limits: RecommendSettings) -> tuple[list[User], lis
     num_users, num_reviews, k = len(arrays["people"]), len(arrays["person"]), int(arrays["k"][0])
     if k < 1:
         raise DataError(f"k={k}: at least one product must be asked for; give k=1 or more")
-    _at_most("people", num_users, limits.max_users)
+    _at_most("people", num_users, limits.max_people)
     _at_most("reviews", num_reviews, limits.max_reviews)
     _at_most("people times k", num_users * k, limits.max_answers)
     user: Ints = arrays["person"]

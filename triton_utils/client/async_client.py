@@ -1,4 +1,4 @@
-"""The client of the Triton server for asyncio: the same requests, answers, tries and errors as `client.py`."""
+"""The client of the Triton server for asyncio: the same requests, answers, tries and errors as `sync_client.py`."""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ The program comes with the wheel `nvidia-pytriton`, in an environment of its own
 from __future__ import annotations
 
 import functools
-import http.client
 import os
 import shutil
 import signal
@@ -28,6 +27,7 @@ from rec_sys.files import write_json
 from rec_sys.locks import exclusive, is_held
 from rec_sys.settings import Settings
 from triton_utils.repository.versions import Instances, Repository, Run
+from triton_utils.server.http_api import failures, is_ready
 
 PROJECT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = PROJECT / "triton_utils/server/tritonserver_environment.py"
@@ -317,57 +317,3 @@ def addresses_of(repository: Path) -> Addresses | None:
         return Addresses(http=written["http"], grpc=written["grpc"], metrics=written["metrics"])
     except (OSError, orjson.JSONDecodeError, KeyError):
         return None  # held, but not started yet
-
-
-def ask(address: str, method: str, path: str, body: dict[str, Any] | None = None, timeout: float = 5.0) -> Any:
-    """One call of Triton's HTTP interface; its JSON answer, None where it is empty.
-
-    Args:
-        address: host:port.
-        method: GET or POST.
-        path: with its leading slash.
-        body: sent as JSON.
-        timeout: seconds.
-
-    Raises:
-        OSError: nobody answers.
-        ServeError: the server refuses; the message is the server's.
-    """
-    connection = http.client.HTTPConnection(address, timeout=timeout)
-    try:
-        connection.request(method, path, orjson.dumps(body or {}) if method == "POST" else None)
-        response = connection.getresponse()
-        content = response.read()
-    except http.client.HTTPException as error:  # ended in the middle of an answer
-        raise ConnectionError(str(error) or type(error).__name__) from error
-    finally:
-        connection.close()
-    if response.status != http.client.OK:
-        try:
-            message = str(orjson.loads(content)["error"])
-        except (orjson.JSONDecodeError, KeyError, TypeError):
-            message = f"{response.status} {content[:300].decode(errors='replace')}"
-        raise ServeError(message)
-    return orjson.loads(content) if content else None
-
-
-def is_ready(address: str, model: str, version: int | None = None) -> bool:
-    """Whether a model, in one version or any, answers."""
-    try:
-        ask(address, "GET", f"/v2/models/{model}{f'/versions/{version}' if version else ''}/ready")
-    except (OSError, ServeError):
-        return False
-    return True
-
-
-def failures(address: str) -> dict[str, str]:
-    """Why models could not be loaded, by name; empty where the server does not answer yet."""
-    try:
-        index = ask(address, "POST", "/v2/repository/index")
-    except (OSError, ServeError):
-        return {}
-    return {
-        entry["name"]: entry["reason"]
-        for entry in index
-        if entry.get("state") == "UNAVAILABLE" and entry.get("reason", "unloaded") not in ("", "unloaded")
-    }

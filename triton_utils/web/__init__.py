@@ -1,1 +1,1 @@
-"""The parts of the web app: settings, limits, errors, metrics, schemas, the deployed products."""
+"""The parts of the web app: settings, routes, limits, errors, metrics, schemas, the deployed products."""

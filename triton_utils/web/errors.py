@@ -46,7 +46,7 @@ class Cause(NamedTuple):
 
 
 LATER = "send the request again a little later"
-BODY_TOO_LARGE = Cause("body_too_large", 413, "send fewer or shorter reviews; a person's newest ones are enough")
+BODY_TOO_LARGE = Cause("body_too_large", 413, "send fewer or shorter reviews; a user's newest ones are enough")
 SLOW_BODY = Cause("slow_body", 408, "send the request faster, or less of it")
 BAD_REQUEST = Cause("bad_input", 422, "mend the request; /docs shows examples")
 NO_SUCH_PRODUCT = Cause("unknown_product", 404, "ask for a product_id that the recommendations name")

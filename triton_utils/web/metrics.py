@@ -39,7 +39,7 @@ class Metrics:
             "rec_sys_stage_seconds", "Time of each stage", ("stage",), buckets=BUCKETS, registry=self.registry
         )
         self.errors = Counter("rec_sys_errors", "Requests that failed, by cause", ("cause",), registry=self.registry)
-        self.people = Counter("rec_sys_people", "People who were recommended something", registry=self.registry)
+        self.users = Counter("rec_sys_people", "Users who were recommended something", registry=self.registry)
         self.reviews = Counter("rec_sys_reviews", "Reviews that were sent", registry=self.registry)
         self.running = Gauge("rec_sys_requests_running", "Requests worked on now", registry=self.registry)
         self.waiting = Gauge("rec_sys_requests_waiting", "Requests waiting for a slot", registry=self.registry)

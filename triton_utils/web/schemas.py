@@ -27,7 +27,7 @@ class ReviewIn(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     reviewerID: str | int | None = Field(  # noqa: N815  the name in the data
-        None, description=f"who wrote it; reviews without it are one person's; {_also('user', 'reviewerID')}"
+        None, description=f"who wrote it; reviews without it are one user's; {_also('user', 'reviewerID')}"
     )
     asin: str | int | None = Field(None, description=f"the product's id; {_also('product', 'asin')}")
     verified: bool | None = Field(None, description="whether the product was bought; not used")
@@ -49,7 +49,7 @@ class Item(BaseModel):
 
     product_id: str
     name: str = Field(description="empty where none is known")
-    score: float = Field(description="how near the product is to the person's taste, -1 to 1; falls from rank to rank")
+    score: float = Field(description="inner product of user and product vector, -1 to 1; falls from rank to rank")
     stars: float = Field(description="predicted rating, 0 to 5")
 
 
@@ -62,20 +62,20 @@ class Why(BaseModel):
     attention: float = Field(description="0 to 1, part of the attention over all reviews that were read")
 
 
-class PersonOut(BaseModel):
-    """What one person is recommended, and why."""
+class UserOut(BaseModel):
+    """The recommendations of one user, and the reviews they rest on."""
 
     user_id: str
     items: list[Item] = Field(description="best first")
     why: list[Why] = Field(description="most attention first")
-    note: str = Field(description="what the person should know about the list; mostly empty")
+    note: str = Field(description="what the user should know about the list; mostly empty")
 
 
 class Answer(BaseModel):
-    """Recommendations of everybody in the request, in the order in which they first appear."""
+    """Recommendations of all users of the request, in the order in which they first appear."""
 
     model: str = Field(description="fingerprint of the checkpoint that answered")
-    recommendations: list[PersonOut]
+    recommendations: list[UserOut]
 
 
 class SimilarItem(BaseModel):
@@ -105,8 +105,8 @@ class Health(BaseModel):
 
 
 EXAMPLES: dict[str, dict[str, Any]] = {
-    "one person": {
-        "summary": "Reviews of one person",
+    "one user": {
+        "summary": "Reviews of one user",
         "value": [
             {
                 "reviewerID": "A2IBPI20UZIR0U",
@@ -120,8 +120,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             {"reviewerID": "A2IBPI20UZIR0U", "score": 2, "comment": "The stand fell over twice."},
         ],
     },
-    "several people": {
-        "summary": "Several people in one request, each answered apart",
+    "several users": {
+        "summary": "Several users in one request, each answered apart",
         "value": [
             {"reviewerID": "A1", "asin": "B0002E1G5C", "score": 5, "comment": "Love them"},
             {"reviewerID": "A2", "product_name": "Drum sticks", "score": 4, "comment": "Good balance"},

@@ -29,7 +29,7 @@ class Service:
 
     Args:
         settings: addresses and limits.
-        metrics: where waiting and new versions are noted.
+        metrics: where requests, waiting and new versions are counted.
     """
 
     client: AsyncTritonClient  # there while the app runs
@@ -38,7 +38,7 @@ class Service:
         def show(deployed: Deployed) -> None:
             metrics.deployed(deployed.version, deployed.base.origin.fingerprint, len(deployed.base))
 
-        self.settings = settings
+        self.settings, self.metrics = settings, metrics
         self.limiter = ConcurrencyLimiter(settings, metrics.stage.labels("wait").observe)
         self.products = Products(settings.model_repository, show)
         metrics.watch(self.limiter)
@@ -80,10 +80,10 @@ class Service:
                 f"{count:,} reviews; at most {self.settings.max_reviews:,} are read: leave out a person's oldest ones, "
                 f"or send people in several requests",
             )
-        if len(people) > self.settings.max_users:
+        if len(people) > self.settings.max_people:
             raise RequestRejected(
                 BAD_REQUEST,
-                f"{len(people):,} people; at most {self.settings.max_users:,} are answered: send them in several "
+                f"{len(people):,} people; at most {self.settings.max_people:,} are answered: send them in several "
                 f"requests",
             )
         for person in people:

@@ -33,7 +33,7 @@ class WebSettings(Settings):
     max_body: int = Field(4_194_304, ge=1_000, description="bytes of a request")
     body_seconds: float = Field(10, gt=0, description="that a request may take to arrive")
     max_reviews: int = Field(2_000, ge=1, le=20_000, description="reviews in one request")
-    max_users: int = Field(500, ge=1, le=1_000, description="people in one request")
+    max_people: int = Field(500, ge=1, le=1_000, description="people in one request")
     max_text: int = Field(50_000, ge=100, le=100_000, description="characters of one field of a review")
     max_k: int = Field(1_000, ge=1, description="products per person")
     max_answers: int = Field(20_000, ge=1, description="people times products in one answer")

@@ -57,7 +57,7 @@ def read_products(path: Path, counts: Counter[str] | None = None) -> Iterator[Pr
                 f"expected one of {', '.join(names)}, ...: rename the column"
             )
     seen: set[str] = set()
-    for _, row in rows:
+    for _, row, _ in rows:
         counts["read"] += 1
         if isinstance(row, str):
             counts["broken"] += 1

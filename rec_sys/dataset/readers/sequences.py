@@ -34,18 +34,18 @@ class Sequences:
         Memory holds one list per person.
         """
         longest: dict[str, tuple[int, Any, Any]] = {}  # line, list, last
-        for line, row in rows:
+        for line, row, lines in rows:
             if isinstance(row, str):
-                yield line, row
+                yield Row(line, row, lines)
                 continue
             user, products, last = read_id(row, (self.user,)), row.get(self.products), row.get(self.last or "")
             if not user:
-                yield line, {columns.USER_ID: user}
+                yield Row(line, {columns.USER_ID: user}, lines)
             elif user not in longest or _goes_on((products, last), longest[user][1:]):
                 longest[user] = (longest.get(user, (line,))[0], products, last)
         for user, (line, products, last) in longest.items():
             for place, product in enumerate(_whole(products, last)):
-                yield line, {columns.USER_ID: user, columns.PRODUCT_ID: product, PLACE: place}
+                yield Row(line, {columns.USER_ID: user, columns.PRODUCT_ID: product, PLACE: place}, 0)
 
 
 def find_sequences(kind: Kind, header: Collection[str], user: str | None, product: str | None) -> Sequences | None:

@@ -1,33 +1,30 @@
-"""Files from the web, whole or not at all; a broken download goes on where it stopped, now or at the next start."""
+"""Files from the web, whole or not at all; a broken download goes on where it stopped, now or at the next start.
+
+`httpx2` speaks HTTP. What no library offers stands here: ranges that hold only for an unchanged file (`If-Range`), kept
+between processes, and redirects that never leave https.
+"""
 
 from __future__ import annotations
 
-import http.client
-import io
-import os
 import re
 import shutil
-import ssl
-import sys
 import time
-import urllib.error
-import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
 
+import httpx2
 import orjson
 from tqdm import tqdm
 
 from rec_sys.errors import DownloadError
 from rec_sys.files import sha256_of, write_json
-
-if sys.platform != "win32":
-    import fcntl
+from rec_sys.locks import exclusive
 
 ATTEMPTS = 5
-PIECE = 1 << 18  # bytes
 WORTH_ANOTHER_TRY = (408, 425, 429, 500, 502, 503, 504)
+BROKEN_OFF = (httpx2.ReadError, httpx2.WriteError, httpx2.RemoteProtocolError)  # of a connection that had come about
+HEADERS = {"Accept-Encoding": "identity", "User-Agent": "rec_sys"}
 GZIP = b"\x1f\x8b"
 
 
@@ -57,195 +54,178 @@ def download(
         pause: seconds before the second attempt; doubled with every further one.
 
     Raises:
-        DownloadError: no connection, no such file, another size or checksum, no space left.
+        DownloadError: no connection, no such file, another size or checksum, no space left, or another process
+            fetches the same file.
     """
-    return _Download(url, to, size, progress, instead, timeout, pause).run(sha256)
+    fetching = _Download(url, to, size, progress, instead)
+    if not _is_web(url):
+        fetching.fail("is not an http or https address")
+    try:
+        with exclusive(to.with_name(f"{to.name}.part.lock"), remove=True):
+            fetching.run(timeout, pause)
+            fetching.finish(sha256)
+    except BlockingIOError:
+        fetching.fail("is being fetched by another process", "wait for it, or")
+    except OSError as error:
+        fetching.fail(f"cannot be stored as {to}: {error.strerror or error}", "make room or choose another place, or")
+    return to
+
+
+class SafeRedirects:
+    """Called with each address on the way to a file: lets http and https pass, and never http after https."""
+
+    def __init__(self) -> None:
+        self._allowed = {"http", "https"}
+
+    def __call__(self, request: httpx2.Request) -> None:
+        """Look at the next address.
+
+        Raises:
+            httpx2.UnsupportedProtocol: it is not safe.
+        """
+        if request.url.scheme not in self._allowed:
+            raise httpx2.UnsupportedProtocol(f"it redirects to {request.url}, which is not safe to follow")
+        if request.url.scheme == "https":
+            self._allowed = {"https"}
 
 
 class _BrokenError(Exception):
     """The connection ended early; another try goes on from there."""
 
 
-class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows to http and https only, and never from https to http."""
-
-    def redirect_request(self, req: urllib.request.Request, *args: Any) -> urllib.request.Request | None:
-        new_url = str(args[-1])
-        scheme = urlsplit(new_url).scheme
-        if scheme != "https" and (scheme != "http" or req.type == "https"):
-            raise urllib.error.URLError(f"it redirects to {new_url}, which is not safe to follow")
-        return super().redirect_request(req, *args)
-
-
 class _Download:
-    def __init__(
-        self, url: str, to: Path, size: int | None, progress: bool, instead: str, timeout: float, pause: float
-    ) -> None:
-        self.url, self.to, self.size, self.progress = url, to, size, progress
-        self.instead, self.timeout, self.pause = instead, timeout, pause
+    def __init__(self, url: str, to: Path, size: int | None, progress: bool, instead: str) -> None:
+        self.url, self.to, self.size, self.progress, self.instead = url, to, size, progress, instead
         self.part = to.with_name(f"{to.name}.part")
         self.note = to.with_name(f"{to.name}.part.json")
-        self.opener = urllib.request.build_opener(_Redirects)
         self.answered = False
 
-    def run(self, sha256: str | None) -> Path:
-        if not _is_web(self.url):
-            self._fail("is not an http or https address")
-        try:
-            self.to.parent.mkdir(parents=True, exist_ok=True)
-            if self._noted().get("url") != self.url:
-                self._forget()
-            for attempt in range(ATTEMPTS):
-                if attempt:
-                    time.sleep(self.pause * 2 ** (attempt - 1))
-                try:
-                    self._fetch()
-                    break
-                except _BrokenError as error:
-                    broken = error
-            else:
-                self._fail(
-                    f"broke off {ATTEMPTS} times ({broken}), {self._have():,} bytes are kept", "run again to go on, or"
-                )
-            self._check(sha256)
-            os.replace(self.part, self.to)
-            self.note.unlink(missing_ok=True)
-        except OSError as error:
-            self._fail(
-                f"cannot be stored as {self.to}: {error.strerror or error}", "make room or choose another place, or"
-            )
-        return self.to
+    def run(self, timeout: float, pause: float) -> None:
+        """Fetch what is missing of the part file, in several attempts where they are needed."""
+        if self._noted().get("url") != self.url:
+            self._forget()
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                time.sleep(pause * 2 ** (attempt - 1))
+            try:
+                self._fetch(timeout)
+                break
+            except _BrokenError as error:
+                broken = error
+        else:
+            kept = f"{self._have():,} bytes are kept"
+            self.fail(f"broke off {ATTEMPTS} times ({broken}), {kept}", "run again to go on, or")
 
-    def _fetch(self) -> None:
+    def finish(self, sha256: str | None) -> None:
+        """Check the whole file and put it in its place."""
+        have = self._have()
+        with self.part.open("rb") as file:
+            start = file.read(len(GZIP))
+        wrong = ""
+        if self.size is not None and have != self.size:
+            wrong = f"gave {have:,} bytes, expected {self.size:,}"
+        elif self.to.suffix == ".gz" and start != GZIP:
+            wrong = "gave something else than a gzip file, as a login page would be"
+        elif sha256 and (digest := sha256_of(self.part)) != sha256.lower():
+            wrong = f"gave a file with the SHA-256 checksum {digest}, expected {sha256.lower()}"
+        if wrong:
+            self._forget()
+            self.fail(wrong)
+        self.part.replace(self.to)
+        self.note.unlink(missing_ok=True)
+
+    def _fetch(self, timeout: float) -> None:
         """One connection: append what is still missing.
 
         Raises:
             _BrokenError: it ended early.
         """
         have = self._have()
-        request = urllib.request.Request(self.url, headers={"Accept-Encoding": "identity", "User-Agent": "rec_sys"})  # noqa: S310  run() lets http and https pass only
+        headers = dict(HEADERS)
         if have:
-            request.add_header("Range", f"bytes={have}-")
+            headers["Range"] = f"bytes={have}-"
             if validator := self._noted().get("validator"):
-                request.add_header("If-Range", validator)  # a file that has changed since comes whole
+                headers["If-Range"] = validator  # a file that has changed since comes whole
         try:
-            response = self.opener.open(request, timeout=self.timeout)
-        except urllib.error.HTTPError as error:
-            with error:
-                self._refused(error, have)
-            return
-        except urllib.error.URLError as error:
-            self._unreachable(error.reason)
-        except (http.client.HTTPException, OSError) as error:
-            self._unreachable(error)
-        self.answered = True
-        with response:
-            self._receive(response, have)
+            with self._client(timeout) as client, client.stream("GET", self.url, headers=headers) as response:
+                self.answered = True
+                if response.status_code in (200, 206):
+                    self._receive(response, have)
+                else:
+                    self._refused(response, have)
+        except httpx2.RequestError as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            unsafe = isinstance(error, httpx2.UnsupportedProtocol)
+            if not unsafe and (self.answered or isinstance(error, BROKEN_OFF)):
+                raise _BrokenError(reason) from error
+            self.fail(f"cannot be reached ({reason})", "check the network, or")
 
-    def _receive(self, response: http.client.HTTPResponse, have: int) -> None:
-        span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
-        if response.status == 206 and span and int(span[1]) == have:
-            total = int(span[2]) if span[2] != "*" else None
-        elif response.status == 200:  # also from a server that does not know ranges
-            have = 0
-            length = response.headers.get("Content-Length", "")
-            total = int(length) if length.isdigit() else None
-        else:
-            self._forget()
-            raise _BrokenError(f"status {response.status} without the bytes that were asked for")
-        if self.size is not None and total is not None and total != self.size:
-            self._forget()
-            self._fail(f"has {total:,} bytes, expected {self.size:,}")
-        total = total if total is not None else self.size
-        free = shutil.disk_usage(self.to.parent).free
-        if total is not None and total - have > free:
-            self._fail(
-                f"needs {total - have:,} bytes in {self.to.parent}, {free:,} are free",
+    def _client(self, timeout: float) -> httpx2.Client:
+        hooks: dict[str, list[Callable[..., Any]]] = {"request": [SafeRedirects()]}
+        try:
+            return httpx2.Client(timeout=timeout, follow_redirects=True, event_hooks=hooks)
+        except (ImportError, ValueError) as error:  # a proxy that the environment names, which cannot be used
+            self.fail(f"cannot be reached ({error})", "mend the proxy that the environment names (ALL_PROXY, ...), or")
+
+    def _receive(self, response: httpx2.Response, have: int) -> None:
+        """Write the bytes of an answer behind those that are here."""
+        start, total = self._span(response, have)
+        missing, free = (total or 0) - start, shutil.disk_usage(self.to.parent).free
+        if missing > free:
+            self.fail(
+                f"needs {missing:,} bytes in {self.to.parent}, {free:,} are free",
                 "make room or choose another place, or",
             )
         validator = response.headers.get("ETag", "")
         if not validator or validator.startswith("W/"):  # a weak one promises no equal bytes
             validator = response.headers.get("Last-Modified", "")
         write_json(self.note, {"url": self.url, "validator": validator})
+        shown: dict[str, Any] = {"unit": "B", "unit_scale": True, "desc": self.to.name}
         with (
-            self.part.open("ab", buffering=0) as file,
-            tqdm(
-                total=total,
-                initial=have,
-                unit="B",
-                unit_scale=True,
-                desc=self.to.name,
-                disable=None if self.progress else True,
-            ) as bar,
+            self.part.open("r+b" if start else "wb") as file,
+            tqdm(total=total, initial=start, disable=None if self.progress else True, **shown) as bar,
         ):
-            self._take(file, have)
-            while piece := self._read(response):
-                rest = memoryview(piece)
-                while rest:
-                    rest = rest[file.write(rest) :]
+            file.seek(start)
+            for piece in response.iter_raw():
+                file.write(piece)
                 bar.update(len(piece))
-                have += len(piece)
-        if total is not None and have < total:
-            raise _BrokenError(f"connection closed at {have:,} of {total:,} bytes")
+        if total is not None and (have := self._have()) < total:
+            raise _BrokenError(f"the connection closed at {have:,} of {total:,} bytes")
 
-    def _take(self, file: io.FileIO, have: int) -> None:
-        """Make the part file ours alone, and `have` bytes long."""
-        if sys.platform != "win32":
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                self._fail("is being fetched by another process", "wait for it, or")
-        length = os.fstat(file.fileno()).st_size
-        if length < have:
-            raise _BrokenError("the part that was here is gone")
-        if length > have:
-            file.truncate(have)
+    def _span(self, response: httpx2.Response, have: int) -> tuple[int, int | None]:
+        """Where the bytes of an answer belong, and how many the whole file has; None where nobody knows."""
+        if response.status_code == 200:  # also from a server that does not know ranges
+            length = response.headers.get("Content-Length", "")
+            start, total = 0, int(length) if length.isdigit() else self.size
+        else:
+            span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
+            if not span or int(span[1]) != have:
+                self._forget()
+                raise _BrokenError("it gave other bytes than those that were asked for")
+            start, total = have, int(span[2]) if span[2] != "*" else self.size
+        if self.size is not None and total != self.size:
+            self._forget()
+            self.fail(f"has {total:,} bytes, expected {self.size:,}")
+        return start, total
 
-    def _read(self, response: http.client.HTTPResponse) -> bytes:
-        try:
-            return response.read(PIECE)
-        except (http.client.HTTPException, OSError) as error:
-            raise _BrokenError(_words(error)) from error
-
-    def _refused(self, error: urllib.error.HTTPError, have: int) -> None:
-        self.answered = True
-        if error.code == 416 and have:
+    def _refused(self, response: httpx2.Response, have: int) -> None:
+        words = f"{response.status_code} {response.reason_phrase}"
+        if response.status_code == 416 and have:
             # Nothing lies beyond what is here: it is whole, or the file on the server has become shorter.
-            if error.headers.get("Content-Range") == f"bytes */{have}":
+            if response.headers.get("Content-Range") == f"bytes */{have}":
                 return
             self._forget()
             raise _BrokenError("the file on the server is another one now")
-        if error.code in WORTH_ANOTHER_TRY:
-            raise _BrokenError(f"{error.code} {error.reason}")
-        self._fail(f"answered {error.code} {error.reason}")
-
-    def _unreachable(self, reason: object) -> NoReturn:
-        certificate = isinstance(reason, ssl.SSLCertVerificationError)
-        passing = isinstance(reason, (http.client.HTTPException, OSError)) and not certificate
-        if passing and (self.answered or isinstance(reason, ConnectionResetError)):
-            raise _BrokenError(_words(reason))
-        self._fail(f"cannot be reached ({_words(reason)})", "check the network, or")
-
-    def _check(self, sha256: str | None) -> None:
-        have = self._have()
-        with self.part.open("rb") as file:
-            start = file.read(len(GZIP))
-        if self.size is not None and have != self.size:
-            self._forget()
-            self._fail(f"gave {have:,} bytes, expected {self.size:,}")
-        if self.to.suffix == ".gz" and start != GZIP:
-            self._forget()
-            self._fail("gave something else than a gzip file, as a login page would be")
-        if sha256 and (found := sha256_of(self.part)) != sha256.lower():
-            self._forget()
-            self._fail(f"gave a file with the SHA-256 checksum {found}, expected {sha256.lower()}")
+        if response.status_code in WORTH_ANOTHER_TRY:
+            raise _BrokenError(words)
+        self.fail(f"answered {words}")
 
     def _have(self) -> int:
         """Bytes that lie here already."""
         return self.part.stat().st_size if self.part.exists() else 0
 
     def _noted(self) -> dict[str, str]:
-        """What is known about the part file; empty where nothing is."""
+        """Address and validator of the part file; empty where it has none."""
         try:
             noted = orjson.loads(self.note.read_bytes())
         except (FileNotFoundError, orjson.JSONDecodeError):
@@ -256,20 +236,15 @@ class _Download:
         self.part.unlink(missing_ok=True)
         self.note.unlink(missing_ok=True)
 
-    def _fail(self, what: str, advice: str = "") -> NoReturn:
+    def fail(self, what: str, advice: str = "") -> NoReturn:
+        """Raise the error, in one line."""
         advice = f"{advice} " if advice else ""
         raise DownloadError(f"{self.url} {what}; {advice}fetch the file in another way and {self.instead}") from None
 
 
 def _is_web(url: str) -> bool:
     try:
-        parts = urlsplit(url)
-    except ValueError:
+        parsed = httpx2.URL(url)
+    except httpx2.InvalidURL:
         return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname)
-
-
-def _words(reason: object) -> str:
-    """A foreign error in one line."""
-    text = (reason.strerror if isinstance(reason, OSError) else None) or str(reason)
-    return " ".join(text.split()) or type(reason).__name__
+    return parsed.scheme in ("http", "https") and bool(parsed.host)

@@ -62,6 +62,13 @@ class GraphRecommender(Recommender):
         assert self.trained is not None  # noqa: S101
         return GraphScorer.of(self.trained)
 
+    @property
+    def item_vectors(self) -> Floats:
+        """(num_products, dim + rank) what the vectors say of what a product is like."""
+        trained = self.scorer
+        vectors: Floats = trained.states.target[:, trained.layout.similarity].cpu().numpy()
+        return vectors
+
     def score_both_ways(self, query: Query) -> tuple[Floats, Floats]:
         """Scores for lists whose seen items are filtered, and those of `score`."""
         return self.scorer.score_both_ways(query)
@@ -86,13 +93,19 @@ class GraphRecommender(Recommender):
         return Path(folder)
 
     @classmethod
-    def load(cls, folder: Path | str) -> Self:
+    def load(cls, folder: Path | str, dataset: Dataset | None = None) -> Self:
         """Read a saved model; also a file of before there were folders.
+
+        Args:
+            folder: of the model.
+            dataset: where known users are looked up; None: it is read again when it is needed.
 
         Raises:
             CheckpointError: it is missing, damaged or another kind of model.
         """
-        return cls._of(load_checkpoint(Path(folder)))
+        model = cls._of(load_checkpoint(Path(folder)))
+        model.dataset = dataset
+        return model
 
     @classmethod
     def _from_artifact(cls, artifact: Artifact) -> Self:

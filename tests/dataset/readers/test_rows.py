@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rec_sys.dataset.readers import rows
+from rec_sys.dataset.readers import delimited, json_rows, rows
 from rec_sys.dataset.readers.rows import RawFile, peek
 from rec_sys.errors import DataError
 
@@ -29,14 +29,14 @@ def json_lines(values: list[Any]) -> bytes:
 
 def good(path: Path) -> list[tuple[int, dict[str, Any]]]:
     found = []
-    for line, row in RawFile(path).rows():
-        assert isinstance(row, dict), row
-        found.append((line, row))
+    for row in RawFile(path).rows():
+        assert isinstance(row.fields, dict), row
+        found.append((row.line, row.fields))
     return found
 
 
 def broken(path: Path) -> dict[int, str]:
-    return {line: row for line, row in RawFile(path).rows() if isinstance(row, str)}
+    return {row.line: row.fields for row in RawFile(path).rows() if isinstance(row.fields, str)}
 
 
 class TestKinds:
@@ -67,7 +67,7 @@ class TestKinds:
         path = tmp_path / "reviews"
         pq.write_table(pa.table({"a": [1, 2, 3, 4, 5], "b": ["x", None, "z", "", "ü"]}), path)
         file = RawFile(path)
-        assert [(line, row["a"], row["b"]) for line, row in file.rows() if isinstance(row, dict)] == [
+        assert [(line, row["a"], row["b"]) for line, row, _ in file.rows() if isinstance(row, dict)] == [
             (1, 1, "x"),
             (2, 2, None),
             (3, 3, "z"),
@@ -103,7 +103,7 @@ class TestLists:
         path = write(tmp_path / "r.inter.json", pack(mark + orjson.dumps(self.LISTS, option=option)))
         file = RawFile(path)
         assert file.kind == "JSON object"
-        assert [(line, row) for line, row in file.rows()] == [
+        assert [(line, row) for line, row, _ in file.rows()] == [
             (number, {"user_id": person, "product_list": products})
             for number, (person, products) in enumerate(self.LISTS.items(), 1)
         ]
@@ -131,13 +131,24 @@ class TestLists:
 
     def test_cut_off(self, tmp_path: Path) -> None:
         path = write(tmp_path / "r", '{\n"a": [\n1,\n2\n],\n"b": [\n3')
-        with pytest.raises(DataError, match=r"JSON object of lists and is none .*download it again"):
+        with pytest.raises(DataError, match=r"JSON object and is none, or is cut off: .*download it again"):
             good(path)
 
-    def test_columns_instead_of_people(self, tmp_path: Path) -> None:
-        path = write(tmp_path / "r", '{"user": ["a", "b"], "itemId": [1, 2]}')
-        with pytest.raises(DataError, match=r"object of columns \('user', 'itemId'\).*write it as CSV or JSON lines"):
-            good(path)
+    @pytest.mark.parametrize(
+        "content",
+        [
+            '{"user": ["a", "b"], "itemId": [1, 2]}',
+            '{"user": {"0": "a", "1": "b"}, "itemId": {"0": 1, "1": 2}}',
+            '{"columns": ["user", "itemId"], "index": [0, 1], "data": [["a", 1], ["b", 2]]}',
+        ],
+    )
+    def test_columns_instead_of_people(self, tmp_path: Path, content: str) -> None:
+        path = write(tmp_path / "r", content)
+        assert good(path) == [(1, {"user": "a", "itemId": 1}), (2, {"user": "b", "itemId": 2})]
+
+    def test_columns_of_different_lengths(self, tmp_path: Path) -> None:
+        with pytest.raises(DataError, match="columns of different lengths"):
+            good(write(tmp_path / "r", '{"user": ["a", "b"], "itemId": [1]}'))
 
     def test_atomic_files_have_types_and_no_quotes(self, tmp_path: Path) -> None:
         header = "user_id:token\titem_id_list:token_seq\titem_id:token"
@@ -147,6 +158,51 @@ class TestLists:
             (2, {"user_id": '"7', "item_id_list": "1 2 3", "item_id": '4"'})
         ]
         assert RawFile(write(tmp_path / "other", "user:id\titem_id:token\n1\t2\n")).kind == "CSV"
+
+
+class TestArrays:
+    """Objects in one array, or one after another over several lines."""
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b'[{"a": 1}, {"a": 2}]',
+            b'[\n{"a": 1},\n{"a": 2}\n]\n',
+            b'[\n  {\n    "a": 1\n  },\n  {\n    "a": 2\n  }\n]',
+            b'{\n  "a": 1\n}\n{\n  "a": 2\n}\n',
+            b'\xef\xbb\xbf[{"a": 1},{"a": 2}]',
+            '[{"a": 1}, {"a": 2}]'.encode("utf-16"),
+            b'{"reviews": [{"a": 1}, {"a": 2}]}',
+            b'{"response": {"reviews": [{"a": 1}, {"a": 2}], "page": 1}}',
+        ],
+    )
+    def test_shapes(self, tmp_path: Path, content: bytes) -> None:
+        assert good(write(tmp_path / "r.json", content)) == [(1, {"a": 1}), (2, {"a": 2})]
+
+    def test_a_value_longer_than_what_is_read_at_once(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(json_rows, "CHUNK", 7)
+        values = [{"a": "x" * n, "b": [n] * 5, "c": 10**n} for n in range(30)]
+        found = [row for _, row in good(write(tmp_path / "r", orjson.dumps(values[:18])))]
+        assert found == values[:18]
+
+    def test_what_stands_beside_the_reviews_belongs_to_each(self, tmp_path: Path) -> None:
+        content = {"product_id": 7, "page": 1, "reviews": [{"user": "a"}, {"user": "b", "product_id": 8}]}
+        found = [row for _, row in good(write(tmp_path / "r", orjson.dumps(content)))]
+        assert found == [{"product_id": 7, "user": "a"}, {"product_id": 8, "user": "b"}]
+
+
+class TestNumbers:
+    def test_whole_numbers_of_any_length_keep_their_digits(self, tmp_path: Path) -> None:
+        content = b'{"id": 101463350189962000001, "in": {"$numberLong": "76561197960287930"}, "x": 1e300}\n'
+        ((_, row),) = good(write(tmp_path / "r", content))
+        assert row == {"id": 101463350189962000001, "in": "76561197960287930", "x": 1e300}
+
+    def test_extended_json_of_a_database(self, tmp_path: Path) -> None:
+        content = (
+            b'{"_id": {"$oid": "5a"}, "at": {"$date": {"$numberLong": "1529103840000"}}, "n": {"$numberInt": "5"}}\n'
+        )
+        ((_, row),) = good(write(tmp_path / "r", content))
+        assert row == {"_id": "5a", "at": "1529103840000", "n": "5"}
 
 
 class TestText:
@@ -161,8 +217,8 @@ class TestText:
         assert good(path)[0][1]["b"] == "x"
 
     @pytest.mark.parametrize("content", [b'{"a": 1, "b": "caf\xe9"}\n', b"a,b\n1,caf\xe9\n"])
-    def test_latin_1_bytes_are_replaced(self, tmp_path: Path, content: bytes) -> None:
-        assert good(write(tmp_path / "r", content))[0][1]["b"] == "caf\ufffd"
+    def test_bytes_of_another_encoding(self, tmp_path: Path, content: bytes) -> None:
+        assert good(write(tmp_path / "r", content))[0][1]["b"] == "café"
 
     def test_what_strict_json_refuses(self, tmp_path: Path) -> None:
         path = write(tmp_path / "r", b'{"a": NaN}\n{"a": "x\ty"}\n{"a": ["\\ud800!", {"b": "\\udc00"}]}\n')
@@ -203,19 +259,28 @@ class TestBrokenRows:
         assert sorted(found) == [2, 4]
         assert found[4].startswith("3 fields where the header has 2")
 
-    def test_a_quote_never_closed_does_not_swallow_the_rest_silently(self, tmp_path: Path) -> None:
-        path = write(tmp_path / "r", 'a,b\n1,x\n2,"open\n3,y\n4,z\n')
+    def test_a_quote_never_closed_costs_no_other_line(self, tmp_path: Path) -> None:
+        file = RawFile(write(tmp_path / "r", 'a,b\n1,x\n2,"open\n3,y\n4,z\n'))
+        assert [(line, row["b"]) for line, row, _ in file.rows() if isinstance(row, dict)] == [
+            (2, "x"),
+            (3, '"open'),
+            (4, "y"),
+            (5, "z"),
+        ]
+        assert file.stray_quotes == 1
+        path = write(tmp_path / "r", 'a,b,c\n1,x,1\n2,"open, closed,2\n3,y,3\n4,z,4\n')
         assert list(broken(path)) == [3]
-        assert "never closed" in broken(path)[3]
+        assert [line for line, row, _ in RawFile(path).rows() if isinstance(row, dict)] == [2, 4, 5]
 
     def test_lines_longer_than_allowed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(rows, "MAX_ROW", 100)
+        for module in (delimited, json_rows):
+            monkeypatch.setattr(module, "MAX_ROW", 100)
         lines = json_lines([{"a": "x" * 1_000}, {"a": "y"}])
         path = write(tmp_path / "r.json", b'{"a": 1}\n' + lines)
-        assert [line for line, _ in RawFile(path).rows()] == [1, 2, 3]
+        assert [row.line for row in RawFile(path).rows()] == [1, 2, 3]
         assert list(broken(path)) == [2]
         path = write(tmp_path / "r.csv", "a,b\n1," + "x" * 1_000 + "\n2,y\n")
-        assert [line for line, _ in RawFile(path).rows()] == [2, 3]
+        assert [row.line for row in RawFile(path).rows()] == [2, 3]
         assert list(broken(path)) == [2]
 
     @given(
@@ -258,13 +323,11 @@ class TestBrokenFiles:
         packed = gzip.compress(content, 1)
         self.refused(write(tmp_path / "r.gz", packed[: int(len(packed) * keep)]), "cut off", "again")
 
-    def test_rows_before_the_cut_come_first(self, tmp_path: Path) -> None:
+    def test_where_a_file_is_cut_off_is_said_before_a_row_is_read(self, tmp_path: Path) -> None:
         packed = gzip.compress(b"".join(b'{"a": %d}\n' % (n * 7919 % 100_003) for n in range(250_000)), 1)
         path = write(tmp_path / "r.gz", packed[: len(packed) // 2])
-        read = RawFile(path).rows()
-        assert next(read)[1] == {"a": 0}
-        with pytest.raises(DataError, match=r"after line \d{2,3},\d{3}"):
-            list(read)
+        with pytest.raises(DataError, match=r"cut off.* after line \d{2,3},\d{3}"):
+            next(RawFile(path).rows())
 
     def test_damaged_gzip(self, tmp_path: Path) -> None:
         packed = bytearray(gzip.compress(json_lines(JSON * 1000)))
@@ -276,13 +339,14 @@ class TestBrokenFiles:
         pq.write_table(pa.table({"a": list(range(1000))}), path)
         self.refused(write(path, path.read_bytes()[:-20]), "damaged")
 
-    def test_json_array(self, tmp_path: Path) -> None:
-        for content in (b'[{"a": 1}, {"a": 2}]', b'[\n{"a": 1},\n{"a": 2}\n]\n', b'[\n  {\n    "a": 1\n  }\n]'):
-            self.refused(write(tmp_path / "r.json", content), "JSON array", "JSON lines")
+    def test_json_array_that_ends_early(self, tmp_path: Path) -> None:
+        self.refused(write(tmp_path / "r.json", '[{"a": 1}, {"a": 2}'), "cut off", "after entry 2")
+        self.refused(write(tmp_path / "r.json", '[{"a": 1}, {"a": '), "no JSON at entry 2")
+        self.refused(write(tmp_path / "r.json", '[{"a": 1}] [{"a": 2}]'), "goes on after its end")
 
     @pytest.mark.parametrize(
         ("content", "word"),
-        [(b"PK\x03\x04abc", "zip"), (b"BZh9abc", "bzip2"), ("a,b\n".encode("utf-16"), "UTF-16")],
+        [(b"PK\x03\x04abc", "zip"), (b"BZh9abc", "bzip2"), (b"<!DOCTYPE html><p>", "web page")],
     )
     def test_other_kinds(self, tmp_path: Path, content: bytes, word: str) -> None:
         self.refused(write(tmp_path / "r", content), word)
@@ -298,7 +362,7 @@ class TestPeek:
         path = write(tmp_path / "r", 'oops\n{"a": 1}\n{"b": 2}\n{"c": 3}\n')
         header, found = peek(RawFile(path), good=3)
         assert header == ["a", "b"]
-        assert [line for line, _ in found] == [1, 2, 3, 4]
+        assert [row.line for row in found] == [1, 2, 3, 4]
 
     def test_header_only(self, tmp_path: Path) -> None:
         with pytest.raises(DataError, match="a header and no rows"):

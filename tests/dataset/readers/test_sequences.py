@@ -20,7 +20,8 @@ def step(user: str, before: str, last: str) -> dict[str, Any]:
 def lists(sequences: Sequences, rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
     """The products of each person, with the places checked."""
     found: dict[str, list[Any]] = {}
-    for _, row in sequences.unrolled(iter(enumerate(rows, 1))):
+    numbered = (Row(line, row) for line, row in enumerate(rows, 1))
+    for _, row, _ in sequences.unrolled(numbered):
         assert isinstance(row, dict)
         products = found.setdefault(row["user_id"], [])
         assert row["place"] == len(products)
@@ -47,11 +48,11 @@ def test_repetitions_and_the_order_of_people_stay() -> None:
 
 
 def test_the_line_is_the_first_of_the_person() -> None:
-    rows: list[Row] = [(2, step("7", "1", "2")), (3, "broken"), (4, step("7", "1 2", "3")), (5, step("", "1", "2"))]
+    rows = [Row(2, step("7", "1", "2")), Row(3, "broken"), Row(4, step("7", "1 2", "3")), Row(5, step("", "1", "2"))]
     assert list(ATOMIC.unrolled(iter(rows))) == [
-        (3, "broken"),
-        (5, {"user_id": ""}),
-        *((2, {"user_id": "7", "product_id": str(place + 1), "place": place}) for place in range(3)),
+        (3, "broken", 1),
+        (5, {"user_id": ""}, 1),
+        *((2, {"user_id": "7", "product_id": str(place + 1), "place": place}, 0) for place in range(3)),
     ]
 
 

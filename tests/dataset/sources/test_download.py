@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import fcntl
 import gzip
 import hashlib
-import io
 import re
 import socket
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import numpy as np
 import orjson
 import pytest
 
-from rec_sys.dataset.sources.download import ATTEMPTS, _Redirects, download
+from rec_sys.dataset.sources.download import ATTEMPTS, SafeRedirects, download
 from rec_sys.errors import DownloadError
+from rec_sys.locks import exclusive
 
 CONTENT = gzip.compress(np.random.default_rng(0).bytes(900_000), mtime=0)
 HALF = len(CONTENT) // 2
@@ -219,7 +216,7 @@ def test_passing_troubles_are_tried_again(server: Server, to: Path) -> None:
 
 def test_giving_up_keeps_what_came(server: Server, to: Path) -> None:
     server.breaks = ATTEMPTS
-    with pytest.raises(DownloadError, match=r"broke off 5 times \(connection closed at .*run again to go on"):
+    with pytest.raises(DownloadError, match=r"broke off 5 times \(.*run again to go on"):
         fetch(server, to)
     assert not to.exists()
     fetch(server, to)
@@ -230,7 +227,7 @@ def test_giving_up_keeps_what_came(server: Server, to: Path) -> None:
 def test_a_server_that_promises_more_than_it_has(server: Server, to: Path) -> None:
     server.claimed_length = len(CONTENT) + 5
     server.ranges = False
-    with pytest.raises(DownloadError, match=f"closed at {len(CONTENT):,} of {len(CONTENT) + 5:,} bytes"):
+    with pytest.raises(DownloadError, match=rf"broke off 5 times .*, {len(CONTENT):,} bytes are kept"):
         fetch(server, to)
     assert not to.exists()
 
@@ -275,7 +272,7 @@ def test_nothing_listens(to: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, not listening
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/a.gz"
-        with pytest.raises(DownloadError, match=r"cannot be reached \(Connection refused\); check the network"):
+        with pytest.raises(DownloadError, match=r"cannot be reached \(.*Connection refused\); check the network"):
             download(url, to, progress=False, instead="do without")
 
 
@@ -289,19 +286,30 @@ def test_a_silent_server(to: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             download(url, to, progress=False, timeout=0.1)
 
 
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "nonsense://127.0.0.1:9"])
+def test_a_proxy_that_cannot_be_used_is_one_line(to: Path, monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    with pytest.raises(DownloadError, match="ALL_PROXY") as error:
+        download("http://127.0.0.1/a.gz", to, progress=False)
+    assert "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize(
-    "url", ["", "reviews.json.gz", "ftp://127.0.0.1/a.gz", "file:///etc/hostname", "http:///a.gz", "http://[::1/a.gz"]
+    "url",
+    [
+        "",
+        "reviews.json.gz",
+        "ftp://127.0.0.1/a.gz",
+        "file:///etc/hostname",
+        "http:///a.gz",
+        "http://[::1/a.gz",
+        "http://a:port/a.gz",
+    ],
 )
 def test_other_addresses_are_refused(to: Path, url: str) -> None:
     with pytest.raises(DownloadError, match="not an http or https address"):
         download(url, to)
     assert not to.parent.exists()
-
-
-@pytest.mark.parametrize("url", ["http://127.0.0.1:port/a.gz", "http://127.0.0.1/a b.gz"])
-def test_crooked_addresses_are_one_line(to: Path, url: str) -> None:
-    with pytest.raises(DownloadError, match="cannot be reached"):
-        download(url, to)
 
 
 def test_redirects_are_followed_to_the_web_only(server: Server, to: Path) -> None:
@@ -344,16 +352,15 @@ def test_a_folder_that_cannot_be_made(server: Server, tmp_path: Path) -> None:
 
 def test_two_at_once_do_not_mix(server: Server, to: Path) -> None:
     leave_part(server, to, CONTENT[:1000])
-    with to.with_name(f"{to.name}.part").open("ab") as other:
-        fcntl.flock(other, fcntl.LOCK_EX)
+    with exclusive(to.with_name(f"{to.name}.part.lock")):
         with pytest.raises(DownloadError, match="being fetched by another process"):
             fetch(server, to)
         assert to.with_name(f"{to.name}.part").read_bytes() == CONTENT[:1000]
 
 
 def test_no_redirect_from_https_to_http() -> None:
-    request = urllib.request.Request("https://127.0.0.1/a.gz")
-    arguments = (request, io.BytesIO(), 302, "Found", Message())
-    assert _Redirects().redirect_request(*arguments, "https://127.0.0.1/b.gz")
-    with pytest.raises(urllib.error.URLError, match="redirects to http:"):
-        _Redirects().redirect_request(*arguments, "http://127.0.0.1/b.gz")
+    redirects = SafeRedirects()
+    for url in ("http://127.0.0.1/a.gz", "https://127.0.0.1/a.gz", "https://127.0.0.1/b.gz"):
+        redirects(httpx2.Request("GET", url))
+    with pytest.raises(httpx2.UnsupportedProtocol, match="redirects to http:"):
+        redirects(httpx2.Request("GET", "http://127.0.0.1/a.gz"))
