@@ -44,7 +44,7 @@ def settings_of(work_dir: Path, *overrides: str) -> EvaluateSettings:
 
 def data_of(work_dir: Path, *overrides: str) -> Dataset:
     settings = settings_of(work_dir, *overrides)
-    return load_data(settings.data, settings.encoder, settings.paths, progress=False, split=settings.split)
+    return load_data(settings.data, settings.encoder, settings.paths, split=settings.split)
 
 
 @pytest.fixture(scope="module")
