@@ -76,7 +76,7 @@ def command(
                 task(cfg)
             # Hydra swallows an Exception of the job and reports it in its own way; SystemExit passes.
             except RecSysError as error:
-                _stop(_with_remedy(error))
+                _stop(with_remedy(error))
             except (MissingMandatoryValue, InterpolationResolutionError) as error:
                 _stop(_explain(error, folder, config_name))
             inside_task = False  # with --multirun Hydra composes the next job's configuration now
@@ -93,7 +93,7 @@ def command(
                 print(str(stop) or "stopped", file=sys.stderr)
                 raise SystemExit(130) from None
             except RecSysError as error:  # of a sweeper, between the jobs
-                _stop(_with_remedy(error))
+                _stop(with_remedy(error))
             except (HydraException, OmegaConfBaseException, YAMLError) as error:
                 if inside_task:
                     raise
@@ -133,7 +133,7 @@ def show_messages(level: int = logging.INFO) -> None:
         ours.propagate = False
 
 
-def _with_remedy(error: RecSysError) -> str:
+def with_remedy(error: RecSysError) -> str:
     """The message, and the command that puts it right as it is typed."""
     if error.remedy is None:
         return str(error)

@@ -13,23 +13,26 @@ import argparse
 import logging
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import orjson
 import torch
 import yaml
 from torch import nn
 
-from rec_sys.errors import CheckpointError, ConfigError, RecSysError
+from rec_sys.command import with_remedy
+from rec_sys.errors import CheckpointError, ConfigError, RecSysError, Remedy
 from rec_sys.files import atomic_file
 from rec_sys.modules import signature
 from rec_sys.modules.config_pbtxt import CONFIG_FILE, MODEL_FILE, TARGETS, Serving, target_of, write_model_files
 from rec_sys.modules.onnx_user_tower import PlainUserTower
 from rec_sys.modules.parity import TOLERANCE, check_graph_model, check_new_products, exported_from
 from rec_sys.modules.signature import Signature
-from rec_sys.paths import typed
+from rec_sys.paths import quoted
+from rec_sys.recommenders.artifact import find_artifact
 from rec_sys.recommenders.graph.checkpoint import TrainedGraph, load_checkpoint
 from rec_sys.recommenders.graph.settings import GraphModelSettings
 
@@ -152,14 +155,27 @@ def check_model_config(path: Path, checkpoint: TrainedGraph, overrides: Sequence
         key, equals, value = override.removeprefix("model.").partition("=")
         if not equals:
             raise ConfigError(f"{override!r} is no setting; expected key=value, as model.dim=64")
-        values[key] = yaml.safe_load(value)
-    given = GraphModelSettings.read({str(key): value for key, value in values.items()}, "model")
-    for key, trained in checkpoint.network.settings.model_dump().items():
-        if (here := getattr(given, key)) != trained:
+        *groups, last = key.split(".")
+        group = values
+        for name in groups:
+            group = group.setdefault(name, {})
+        group[last] = yaml.safe_load(value)
+    given = _dotted(GraphModelSettings.read({str(key): value for key, value in values.items()}, "model").model_dump())
+    for key, trained in _dotted(checkpoint.network.settings.model_dump()).items():
+        if given[key] != trained:
+            same = quoted(f"model.{key}={trained}")
             raise ConfigError(
-                f"model.{key} is {here} in {path}, but checkpoint {checkpoint.path.name} was trained with {trained}; "
-                f"add model.{key}={trained} to the command, or name the config it was trained with"
+                f"model.{key} is {given[key]} in {path}, but checkpoint {checkpoint.path.name} was trained with "
+                f"{trained}; add {same} to the command, or name the config it was trained with"
             )
+
+
+def _dotted(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Settings of all groups by their dotted names."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= _dotted(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return found
 
 
 def export(
@@ -170,7 +186,7 @@ def export(
     A version that was deployed is never changed: it is compared with torch again, if it is of this checkpoint.
 
     Args:
-        checkpoint: the file.
+        checkpoint: folder of the model, or a file of before there were folders.
         model_config: see `check_model_config`.
         output_path: any FILE.onnx, or `REPOSITORY/graph_model/VERSION/model.onnx`.
         target: "embedded" or "container"; see `rec_sys.modules.config_pbtxt`.
@@ -185,7 +201,7 @@ def export(
     serving = Serving(target=target_of(target))
     if output_path.suffix != ".onnx":
         raise ConfigError(f"output_path={output_path}: expected a file that ends with .onnx")
-    trained = load_checkpoint(checkpoint)
+    trained = load_checkpoint(find_artifact(str(checkpoint), checkpoint.parent))
     check_model_config(model_config, trained, overrides)
     wanted = graph_model_signature(trained)
     folder, version = output_path.parent.parent, output_path.parent.name
@@ -195,8 +211,8 @@ def export(
         if output_path.is_file() and exported_from(output_path) == trained.fingerprint:
             return [], check_graph_model(output_path, wanted, trained)
         raise ConfigError(
-            f"output_path={output_path}: version {version} is deployed from another checkpoint; deploy this one as a "
-            f"new version: uv run -m triton_utils.deploy {typed('checkpoint', checkpoint)}"
+            f"output_path={output_path}: version {version} is deployed from another checkpoint",
+            Remedy("deploy this one as a new version", "triton_utils.deploy", {"checkpoint": checkpoint}),
         )
     error = export_graph_model(trained, output_path)
     if deployed:  # what is served, and how, was settled by the deployment
@@ -221,7 +237,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="rec_sys.modules.model_export", description="Export the user tower of a checkpoint for serving."
     )
-    parser.add_argument("checkpoint", type=Path, help="checkpoint file")
+    parser.add_argument("checkpoint", type=Path, help="folder of the model")
     parser.add_argument("model_config", type=Path, help="settings of the network, as config/model/model_config.yaml")
     parser.add_argument("overrides", nargs="*", help="settings that differ from those of the file: model.dim=64")
     parser.add_argument(
@@ -232,7 +248,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         files, error = export(given.checkpoint, given.model_config, given.output_path, given.target, given.overrides)
     except RecSysError as problem:
-        print(f"error: {' '.join(str(problem).split())}", file=sys.stderr)
+        print(f"error: {' '.join(with_remedy(problem).split())}", file=sys.stderr)
         raise SystemExit(2) from None
     print("\n".join(map(str, files)) or f"{given.output_path} is deployed and of this checkpoint; left as it is")
     print(f"largest difference from torch: {error:.1e}")

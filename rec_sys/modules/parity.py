@@ -148,7 +148,7 @@ def text_batches(checkpoint: TrainedGraph) -> Iterator[Arrays]:
         if len(known):
             text[::2] = text[::2] * 0.5 + known[generator.integers(0, len(known), len(text[::2]))]
         text[3::5] = 0
-        yield {"text": text[_decided(text, known, checkpoint.network.settings.cold_start.neighbours)]}
+        yield {"text": text[_decided(text, known, network.calibration.neighbours)]}
 
 
 def _decided(text: Floats, known: Floats, neighbours: int) -> npt.NDArray[np.bool_]:

@@ -136,7 +136,8 @@ def find_artifact(name: str, folder: Path, kind: str = "") -> Path:
 
 
 def _named(name: str, folder: Path) -> Path:
-    for path in (Path(name), folder / name, folder / f"{name}{OLD_SUFFIX}", folder / name.removesuffix(OLD_SUFFIX)):
+    bare = name.removesuffix(OLD_SUFFIX)  # a folder may be called as its file was
+    for path in (Path(name), folder / name, folder / f"{name}{OLD_SUFFIX}", Path(bare), folder / bare):
         if path.is_file():
             return path
         if (path / MANIFEST_FILE).is_file():

@@ -17,6 +17,7 @@ from pydantic import Field
 
 from rec_sys.arrays import Floats, Ints
 from rec_sys.ids import IdMap
+from rec_sys.recommenders.graph.vector_layout import CONTENT, content_part
 from rec_sys.settings import Settings
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class VectorBase:
             fingerprint=stored.fingerprint,
             created=_now(),
             settings=settings,
-            similarity_dim=stored.layout.similarity.stop - 1 if stored.blend else 0,
+            similarity_dim=stored.layout.similarity_dim if stored.blend else 0,
         )
         none_added = np.empty((0, stored.history.shape[1]), dtype=np.float32)
         return cls(build_index(stored.target, settings), stored.products, list(stored.names), none_added, origin)
@@ -137,13 +138,14 @@ class VectorBase:
         The exclusion codes, which push seen items down, push down what shares a code with them as well.
         """
         vectors = users.copy()
-        vectors[:, self.similarity.stop :] = 0
+        if self.similarity.stop is not None:
+            vectors[:, self.similarity.stop :] = 0
         return vectors
 
     @property
     def similarity(self) -> slice:
         """The coordinates that say what a product is like: neither the rating bias nor what follows item factors."""
-        return slice(1, 1 + self.origin.similarity_dim if self.origin.similarity_dim else self.dim)
+        return content_part(self.origin.similarity_dim) if self.origin.similarity_dim else CONTENT
 
     def search(self, vectors: Floats, k: int, exclude: Sequence[Ints] | None = None) -> tuple[Ints, Floats]:
         """The products with the largest inner products, largest first, the lower number first where equal.

@@ -114,8 +114,11 @@ def check_origin(origin: Origin, folder: Path, model: StoredGraph) -> None:
 def create_remedy(action: str, folder: Path, model: Path | None = None) -> Remedy:
     """The command that makes the vector base in a folder."""
     in_model = (folder.parent / MANIFEST_FILE).is_file()  # else it is one of before, in the work folder
-    work_dir = folder.parents[2] if in_model else folder.parent
     model = model or (folder.parent if in_model else None)
+    work_dir = folder.parent
+    if in_model:
+        models = folder.parent.parent
+        work_dir = models.parent if models == Paths(work_dir=models.parent).checkpoints else Path()
     settings = Paths(work_dir=work_dir).settings | ({"checkpoint": model} if model else {})
     return Remedy(action, "rec_sys.vector_database.create_vectorbase", settings)
 

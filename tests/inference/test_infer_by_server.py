@@ -19,9 +19,9 @@ from rec_sys.inference.recommend import Recommendations
 from rec_sys.inference.remote import connect
 from rec_sys.inference.users import Review, User
 from rec_sys.paths import Paths
-from rec_sys.recommenders.graph.checkpoint import load_checkpoint
+from rec_sys.recommenders.graph.stored import read_stored
 from rec_sys.recommenders.graph.trained_encoder import encoder_of
-from rec_sys.vector_database.storage import load_vector_base
+from rec_sys.vector_database.storage import load_vector_base, vector_base_folder
 from tests.inference.test_infer import HEADER, data_of, raw_rows, save_all
 from tests.support.small_server import SmallServer, small_server
 from triton_utils.client.attempts import CallSettings
@@ -40,9 +40,9 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def server(work: Path) -> Iterator[SmallServer]:
     paths = Paths(work_dir=work)
-    checkpoint = load_checkpoint(paths.checkpoints / "small.ckpt")
-    base = load_vector_base(paths.vector_base, checkpoint.stored())
-    recommender = recommender_of(checkpoint.stored(), base, encoder_of(checkpoint.stored(), paths))
+    checkpoint = read_stored(paths.checkpoints / "small")
+    base = load_vector_base(vector_base_folder(checkpoint.path, paths), checkpoint)
+    recommender = recommender_of(checkpoint, base, encoder_of(checkpoint, paths))
     with small_server(recommender, checkpoint.fingerprint) as running:
         yield running
 
@@ -77,7 +77,7 @@ def test_everybody_into_a_file(work: Path, server: SmallServer, tmp_path: Path) 
     ]
 
 
-def test_new_people_need_nothing_but_the_server(work: Path, server: SmallServer, tmp_path: Path) -> None:
+def test_new_users_need_nothing_but_the_server(work: Path, server: SmallServer, tmp_path: Path) -> None:
     file = tmp_path / "mine.json"
     file.write_bytes(b'[{"asin": "B1", "reviewText": "A loud drum", "overall": 5}]')
     expected = ask(work, reviews=str(file), k=3)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,10 +7,12 @@ import pytest
 import torch
 
 from rec_sys.arrays import Floats
+from rec_sys.dataset.query import Query
 from rec_sys.dataset.readers.metadata import Product
 from rec_sys.dataset.splits import histories_before
 from rec_sys.dataset.table import ReviewTable
 from rec_sys.errors import ConfigError
+from rec_sys.inference.local import recommender_of
 from rec_sys.inference.output import describe
 from rec_sys.inference.recommend import (
     HAS_ALL,
@@ -21,12 +22,15 @@ from rec_sys.inference.recommend import (
     excerpt,
     preference_cosine,
 )
-from rec_sys.inference.torch_encoder import TorchGraphEncoder, recommender_of
+from rec_sys.inference.torch_encoder import TorchGraphEncoder
 from rec_sys.inference.users import Review, User, known_users
-from rec_sys.recommenders.graph.checkpoint import TrainedGraph
+from rec_sys.recommenders.graph.checkpoint import TrainedGraph, load_checkpoint
 from rec_sys.recommenders.graph.history_arrays import HistoryArrays
-from rec_sys.recommenders.graph.item_factors import Blend, ItemFactors
+from rec_sys.recommenders.graph.item_factors import ItemFactors
+from rec_sys.recommenders.graph.numpy_encoder import NumpyGraphEncoder
 from rec_sys.recommenders.graph.scorer import GraphScorer
+from rec_sys.recommenders.graph.settings import Blend
+from rec_sys.recommenders.graph.vector_layout import CONTENT, ITEM_BIAS
 from rec_sys.vector_database.create_vectorbase import add_products
 from rec_sys.vector_database.index import NONE, VectorBase
 from tests.support.toy_checkpoint import TEXT_DIM, ToyEncoder, toy_checkpoint, toy_table, toy_texts
@@ -46,7 +50,7 @@ class Toy:
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
     folder = tmp_path_factory.mktemp("toy")
     table, review_text = toy_table(folder)
-    checkpoint = toy_checkpoint(folder / "toy.ckpt", table, review_text)
+    checkpoint = toy_checkpoint(folder / "toy", table, review_text)
     base = VectorBase.of_model(checkpoint.stored())
     return Toy(table, review_text, checkpoint, recommender_of(checkpoint.stored(), base, ToyEncoder()))
 
@@ -57,9 +61,7 @@ def everybody(toy: Toy) -> list[User]:
 
 def as_new_users(users: list[User]) -> list[User]:
     """The same reviews as somebody would send them: without vectors, under another name."""
-    return [
-        User(f"stranger {user.user_id}", [replace(review, vector=None) for review in user.reviews]) for user in users
-    ]
+    return [User(f"new {user.user_id}", [replace(review, vector=None) for review in user.reviews]) for user in users]
 
 
 def unit(vectors: Floats) -> Floats:
@@ -80,33 +82,34 @@ def check_same(ours: list[Recommendations], theirs: list[Recommendations]) -> No
         assert [w.excerpt for w in a.why] == [w.excerpt for w in b.why]
 
 
-def test_a_stranger_with_the_same_reviews_gets_the_same(toy: Toy) -> None:
+def test_a_new_user_with_the_same_reviews_gets_the_same(toy: Toy) -> None:
     users = everybody(toy)
     assert users[0].reviews[1].vector is not None
     check_same(toy.recommender.recommend(users, 7), toy.recommender.recommend(as_new_users(users), 7))
 
 
-@pytest.mark.parametrize("colours", [0, 5])
+@pytest.mark.parametrize("num_codes", [0, 5])
 def test_the_path_of_the_evaluation_gives_the_same(toy: Toy, num_codes: int) -> None:
-    """What the protocol judges is what people get: whole histories through GraphRecommender, filtered by hand."""
+    """What the protocol evaluates is what users get: whole histories through GraphScorer, filtered by hand."""
     table = toy.table
-    states, model = toy.checkpoint.states, copy.deepcopy(toy.checkpoint.network)
-    history = states.history.clone()
-    history[:, 0] = torch.randn(len(history), generator=torch.manual_seed(0))  # some products are liked better
-    states = replace(states, history=history)
+    history = toy.checkpoint.states.history.clone()
+    history[:, ITEM_BIAS] = torch.randn(len(history), generator=torch.manual_seed(0))  # some are rated better
+    checkpoint = replace(toy.checkpoint, states=replace(toy.checkpoint.states, history=history))
     if num_codes:
         nothing = torch.zeros(len(history), 0)
         code = torch.eye(num_codes)[torch.arange(len(history)) % num_codes]
-        states = states.with_item_factors(ItemFactors(nothing, nothing), code, 0.4)
-        model.blend = Blend(rank=0, weight=0.0, num_codes=num_codes, penalty=0.4)
-    checkpoint = replace(toy.checkpoint, model=model, states=states)
-    evaluated = GraphScorer(model, states, table, toy.review_text)
+        states = checkpoint.states.with_item_factors(ItemFactors(nothing, nothing), code, 0.4)
+        blend = Blend(rank=0, weight=0.0, num_codes=num_codes, penalty=0.4)
+        checkpoint = replace(checkpoint, states=states, blend=blend)
+    evaluated = GraphScorer.of(checkpoint)
     last = table.indptr()[1:] - 1
     histories = histories_before(table, last)
-    scores = evaluated.score_both_ways(histories)[0].copy()
+    query = Query(histories, table.with_text(toy.review_text))
+    scores = evaluated.score_both_ways(query)[0].copy()
     if num_codes:
-        assert not np.allclose(scores, evaluated.score(histories))
-    preferences = unit(evaluated.user_vectors(histories)[:, 1:]) @ unit(states.target.numpy()[:, 1:]).T
+        assert not np.allclose(scores, evaluated.score(query))
+    target = checkpoint.states.target.numpy()
+    preferences = unit(evaluated.user_vectors(query)[:, CONTENT]) @ unit(target[:, CONTENT]).T
     users = [replace(user, reviews=user.reviews[:-1]) for user in everybody(toy)]
     results = recommender_of(checkpoint.stored(), VectorBase.of_model(checkpoint.stored()), ToyEncoder()).recommend(
         users, 6
@@ -117,26 +120,26 @@ def test_the_path_of_the_evaluation_gives_the_same(toy: Toy, num_codes: int) -> 
         best = np.argsort(-scores[user])[:6]
         assert [item.product_id for item in result.items] == [table.products.id(int(number)) for number in best]
         np.testing.assert_allclose([item.score for item in result.items], preferences[user, best], atol=2e-5)
-        expected = np.clip(2.5 * (1 + scores[user, best]) + history[best, 0].numpy(), 0, 5)
+        expected = np.clip(2.5 * (1 + scores[user, best]) + history[best, ITEM_BIAS].numpy(), 0, 5)
         np.testing.assert_allclose([item.stars for item in result.items], expected, atol=1e-5)
 
 
-def test_the_score_tells_products_apart_where_the_stars_hardly_do(toy: Toy) -> None:
+def test_the_score_tells_products_apart_where_predicted_ratings_hardly_do(toy: Toy) -> None:
     for result in toy.recommender.recommend(everybody(toy), 22):
-        mine = [item.score for item in result.items]
-        assert mine == sorted(mine, reverse=True)
-        assert all(-1 <= score <= 1 for score in mine)
-        stars = [item.stars / 2.5 - 1 for item in result.items]
-        assert mine[0] - mine[-1] > 3 * (stars[0] - stars[-1])
+        score = [item.score for item in result.items]
+        assert score == sorted(score, reverse=True)
+        assert all(-1 <= each <= 1 for each in score)
+        predicted = [item.stars / 2.5 - 1 for item in result.items]
+        assert score[0] - score[-1] > 3 * (predicted[0] - predicted[-1])
 
 
-def test_a_model_without_levels_scores_with_the_inner_product() -> None:
+def test_a_model_without_rating_bias_scores_with_the_inner_product() -> None:
     products = np.pad(unit(np.random.default_rng(0).normal(size=(6, 8)).astype(np.float32)), ((0, 0), (1, 0)))
     inner = products @ products[0]
     np.testing.assert_allclose(preference_cosine(inner, products[0], products), inner, atol=1e-6)
 
 
-def test_somebody_who_has_everything(toy: Toy) -> None:
+def test_a_user_who_has_seen_everything(toy: Toy) -> None:
     user = User("all", [Review(product, "nice", 5, place) for place, product in enumerate(toy.table.products.ids)])
     result = toy.recommender.recommend([user], 3)[0]
     assert (result.items, result.note) == ([], HAS_ALL)
@@ -144,17 +147,17 @@ def test_somebody_who_has_everything(toy: Toy) -> None:
     assert (lines[0], lines[1], lines[-1]) == ("all", "  why", f"  note: {HAS_ALL}")
 
 
-def test_a_batch_is_its_people_one_at_a_time(toy: Toy) -> None:
+def test_a_batch_is_its_users_one_at_a_time(toy: Toy) -> None:
     users = [*as_new_users(everybody(toy))[:9], User("nobody"), User("text", [Review(text="p4 is a thing")])]
     check_same(toy.recommender.recommend(users, 5), [toy.recommender.recommend([one], 5)[0] for one in users])
     assert toy.recommender.recommend([], 5) == []
 
 
-def test_what_somebody_has_is_never_recommended_however_long_ago(toy: Toy) -> None:
+def test_seen_products_are_never_recommended_however_long_ago(toy: Toy) -> None:
     for user, result in zip(everybody(toy), toy.recommender.recommend(everybody(toy), 30), strict=True):
-        owned = {review.product_id for review in user.reviews}
+        seen = {review.product_id for review in user.reviews}
         assert len(user.reviews) == 8 > LIMIT
-        assert {item.product_id for item in result.items} == set(toy.table.products.ids) - owned
+        assert {item.product_id for item in result.items} == set(toy.table.products.ids) - seen
         assert "30 were asked for, but there are only 22 products besides" in result.note
 
 
@@ -189,7 +192,7 @@ def test_attention_adds_up_to_one_and_names_the_reviews(toy: Toy) -> None:
     assert sum(reason.attention for reason in many) < 1
 
 
-def test_somebody_of_whom_nothing_is_known(toy: Toy) -> None:
+def test_a_user_of_whom_nothing_is_known(toy: Toy) -> None:
     one, two = toy.recommender.recommend([User("a"), User("b", [])], 4)
     assert one.items == two.items
     assert len(one.items) == 4
@@ -227,7 +230,7 @@ def test_a_name_that_two_products_bear_names_none(toy: Toy) -> None:
 def test_a_later_review_of_an_added_product_counts_as_one_of_it(toy: Toy) -> None:
     encoder = ToyEncoder()
     product = Product("NEW", "Harp", "Harp. Forty strings of bronze")
-    base = add_products(toy.recommender.base, [product], toy.checkpoint, encoder)
+    base = add_products(toy.recommender.base, [product], NumpyGraphEncoder(toy.checkpoint.stored()), encoder)
     recommender = recommender_of(toy.checkpoint.stored(), base, encoder)
     with_it = recommender.recommend([User("a", [Review("NEW", "lovely", 5, 1)])], 31)[0]
     assert "NEW" not in scores(with_it)
@@ -254,20 +257,20 @@ def test_ratings_and_order_are_read(toy: Toy) -> None:
 
 
 def test_the_towers_see_only_the_reviews_of_the_batch(toy: Toy) -> None:
-    """What a server needs: never the catalogue, and no product twice for the new ones."""
-    shapes = []
+    """What a server needs: never the catalogue, and no product twice for the unknown ones."""
+    shapes: list[tuple[int, ...]] = []
 
-    class Watched(TorchGraphEncoder):
-        def encode_users(self, products: Floats, batch: HistoryArrays) -> tuple[Floats, Floats]:
+    class Watched(NumpyGraphEncoder):
+        def encode_users(self, products: Floats, histories: HistoryArrays) -> tuple[Floats, Floats]:
             shapes.append(products.shape)
-            return super().encode_users(products, batch)
+            return super().encode_users(products, histories)
 
         def encode_cold_items(self, text: Floats) -> tuple[Floats, Floats]:
             shapes.append(text.shape)
-            return super().new_products(text)
+            return super().encode_cold_items(text)
 
     base = toy.recommender.base
-    recommender = ReviewRecommender(Watched(toy.checkpoint), base, toy.recommender.history, ToyEncoder())
+    recommender = ReviewRecommender(Watched(toy.checkpoint.stored()), base, toy.recommender.history, ToyEncoder())
     users = [*everybody(toy)[:3], User("a", [Review("unknown", "words"), Review("p1", "words")])]
     check_same(recommender.recommend(users), toy.recommender.recommend(users))
     assert shapes == [(1, TEXT_DIM), (3 * LIMIT + 2, toy.checkpoint.states.history.shape[1])]
@@ -303,12 +306,24 @@ def test_attention_stands_at_the_reviews_as_they_were_given(toy: Toy) -> None:
     np.testing.assert_allclose(turned[::-1], given, atol=1e-6)
 
 
+def in_torch(toy: Toy, device: torch.device) -> ReviewRecommender:
+    graph = TorchGraphEncoder(load_checkpoint(toy.checkpoint.path), device)
+    return recommender_of(toy.checkpoint.stored(), toy.recommender.base, ToyEncoder(), graph)
+
+
+def test_torch_gives_the_same_as_numpy(toy: Toy) -> None:
+    users = [*as_new_users(everybody(toy)), User("a", [Review("unknown", "text")]), User("nobody")]
+    there = in_torch(toy, torch.device("cpu"))
+    for ours, theirs in zip(toy.recommender.recommend(users, 31), there.recommend(users, 31), strict=True):
+        assert scores(ours) == pytest.approx(scores(theirs), abs=1e-5)
+        assert [reason.excerpt for reason in ours.why] == [reason.excerpt for reason in theirs.why]
+
+
 @pytest.mark.gpu
 def test_cuda_gives_the_same(toy: Toy) -> None:
-    checkpoint = replace(toy.checkpoint, model=copy.deepcopy(toy.checkpoint.network))
     users = [*as_new_users(everybody(toy)), User("a", [Review("unknown", "text")]), User("nobody")]
-    recommender = recommender_of(checkpoint.stored(), toy.recommender.base, ToyEncoder(), torch.device("cuda"))
-    for ours, theirs in zip(recommender.recommend(users), toy.recommender.recommend(users), strict=True):
+    on_gpu = in_torch(toy, torch.device("cuda"))
+    for ours, theirs in zip(on_gpu.recommend(users), toy.recommender.recommend(users), strict=True):
         assert scores(ours) == pytest.approx(scores(theirs), abs=1e-3)
 
 
@@ -318,7 +333,7 @@ def test_k_below_one_is_refused(toy: Toy, k: int) -> None:
         toy.recommender.recommend([User("a")], k)
 
 
-def test_known_people_have_their_reviews_texts_and_vectors(toy: Toy) -> None:
+def test_known_users_have_their_reviews_texts_and_vectors(toy: Toy) -> None:
     users = known_users(toy.table, np.array([4, 0]), toy.review_text)
     assert [user.user_id for user in users] == ["u4", "u0"]
     texts = toy_texts(toy.table)

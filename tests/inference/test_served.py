@@ -8,8 +8,9 @@ import orjson
 import pytest
 
 from rec_sys.errors import RepositoryError
+from rec_sys.inference.local import all_history
 from rec_sys.inference.served import Served, load_served, read_served, save_served
-from rec_sys.inference.torch_encoder import TorchGraphEncoder, all_history
+from rec_sys.recommenders.graph.numpy_encoder import NumpyGraphEncoder
 from rec_sys.vector_database.index import VectorBase
 from tests.support.exported_toy import random_checkpoint
 
@@ -18,22 +19,22 @@ from tests.support.exported_toy import random_checkpoint
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with version 2 of `recommend` and a file of another model."""
     folder = tmp_path_factory.mktemp("repository")
-    checkpoint = random_checkpoint(folder / "a.ckpt")
+    checkpoint = random_checkpoint(folder / "a")
     base = VectorBase.of_model(checkpoint.stored())
     other = folder / "graph_model/2/model.onnx"
     other.parent.mkdir(parents=True)
     other.write_bytes(b"a network")
-    graph = TorchGraphEncoder(checkpoint)
+    graph = NumpyGraphEncoder(checkpoint.stored())
     about = Served(
         version=2,
         checkpoint=checkpoint.fingerprint,
-        checkpoint_name="a.ckpt",
+        checkpoint_name="a",
         encoder="of texts",
         text_dim=graph.text_dim,
         review_texts=True,
         max_history=7,
     )
-    save_served(folder / "recommend/2", about, base, all_history(checkpoint, base, graph), [other])
+    save_served(folder / "recommend/2", about, base, all_history(checkpoint.stored().history, base, graph), [other])
     return folder
 
 
@@ -44,7 +45,7 @@ def repository(good: Path, tmp_path: Path) -> Path:
 
 def test_what_was_written_is_read(repository: Path) -> None:
     model = load_served(repository / "recommend/2")
-    assert (model.served.version, model.served.max_history, model.served.checkpoint_name) == (2, 7, "a.ckpt")
+    assert (model.served.version, model.served.max_history, model.served.checkpoint_name) == (2, 7, "a")
     assert model.base.origin.fingerprint == model.served.checkpoint
     assert len(model.history) == len(model.base) + 1
     assert model.history.dtype == np.float32
@@ -74,11 +75,12 @@ def test_every_file_is_vouched_for(repository: Path, name: str) -> None:
 
 def test_a_vector_base_of_another_checkpoint_is_refused(good: Path, tmp_path: Path) -> None:
     """Whole by itself, with sums that are right: only the fingerprints tell."""
-    other = random_checkpoint(tmp_path / "b.ckpt", seed=1)
-    base = VectorBase.of_model(other.stored())
+    other = random_checkpoint(tmp_path / "b", seed=1)
+    stored = other.stored()
+    base, graph = VectorBase.of_model(stored), NumpyGraphEncoder(stored)
     about = read_served(good / "recommend/2").model_copy(update={"sha256": {}})
-    save_served(tmp_path / "recommend/2", about, base, all_history(other, base, TorchGraphEncoder(other)))
-    with pytest.raises(RepositoryError, match=r"is of checkpoint b.ckpt .* but the version of a.ckpt .*deploy again"):
+    save_served(tmp_path / "recommend/2", about, base, all_history(stored.history, base, graph))
+    with pytest.raises(RepositoryError, match=r"is of checkpoint b .* but the version of a .*deploy again"):
         load_served(tmp_path / "recommend/2")
 
 

@@ -12,12 +12,13 @@ import orjson
 import pytest
 import torch
 
-from rec_sys.errors import CheckpointError, ConfigError
+from rec_sys.errors import CheckpointError, ConfigError, Remedy
 from rec_sys.inference.onnx_encoder import OnnxGraphEncoder
 from rec_sys.modules import model_export
 from rec_sys.modules.model_export import (
     TOLERANCE,
     check_model_config,
+    export,
     export_graph_model,
     export_new_products,
     graph_model_signature,
@@ -30,12 +31,13 @@ from tests.support.exported_toy import TEXT_DIM, random_checkpoint
 
 PROJECT = Path(__file__).resolve().parents[2]
 MODEL_CONFIG = PROJECT / "config/model/model_config.yaml"
+SAME_AS_TRAINED = "dim: 16\nheads: 2\nmax_history: 7\nlayers: 2\n"
 SETTINGS = ["model.dim=16", "heads=2", "model.max_history=7", "model.layers=2"]  # of the checkpoint below
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> TrainedGraph:
-    return random_checkpoint(tmp_path_factory.mktemp("checkpoint") / "good.ckpt", layers=2)
+    return random_checkpoint(tmp_path_factory.mktemp("checkpoint") / "good", layers=2)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +51,7 @@ def test_the_file_says_what_it_was_made_from_and_has_the_signature(checkpoint: T
     metadata = {entry.key: entry.value for entry in onnx.load(graph_model).metadata_props}
     assert metadata == {
         "checkpoint": checkpoint.fingerprint,
-        "checkpoint_name": "good.ckpt",
+        "checkpoint_name": "good",
         "format": model_export.FORMAT,
     }
     session = onnxruntime.InferenceSession(graph_model)
@@ -110,7 +112,7 @@ def test_who_else_is_in_the_batch_changes_nothing_whatever_they_send(
     ids=["gat", "no texts, no item factors", "product texts only, no rating bias"],
 )
 def test_every_kind_of_model_is_exported(tmp_path: Path, kind: dict[str, object]) -> None:
-    checkpoint = random_checkpoint(tmp_path / "a.ckpt", **kind)  # type: ignore[arg-type]
+    checkpoint = random_checkpoint(tmp_path / "a", **kind)  # type: ignore[arg-type]
     assert export_graph_model(checkpoint, tmp_path / "graph_model.onnx") < 1e-5
     products = None
     if checkpoint.network.text_dim:
@@ -126,7 +128,7 @@ def test_every_kind_of_model_is_exported(tmp_path: Path, kind: dict[str, object]
     assert graph.checkpoint == checkpoint.fingerprint
 
 
-def test_new_products_of_no_texts_one_and_many(checkpoint: TrainedGraph, tmp_path: Path) -> None:
+def test_cold_items_of_no_texts_one_and_many(checkpoint: TrainedGraph, tmp_path: Path) -> None:
     path = tmp_path / "new_products.onnx"
     assert export_new_products(checkpoint, path) < 1e-5
     session = onnxruntime.InferenceSession(path)
@@ -170,11 +172,18 @@ def test_a_network_that_differs_is_not_written(
 @pytest.mark.parametrize(
     ("text", "overrides", "expected"),
     [
-        ("dim: 32", [], "model.dim is 32 in .* but checkpoint good.ckpt was trained with 16"),
+        ("dim: 32", [], "model.dim is 32 in .* but checkpoint good was trained with 16"),
         ("", [], "model.dim is 128 in "),  # what the file does not name has its default
         ("dim: 16\nheads: 2\nmax_history: 7", [], "model.layers is 1 in .* trained with 2; add model.layers=2"),
         ("dim: 16\nhead: 2", [], "unknown setting 'model.head'; did you mean 'heads'"),
         ("dim: 17", [], "not a multiple of heads"),
+        (SAME_AS_TRAINED, ["model.cold_start.folds=3"], r"model\.cold_start\.folds is 3 in .* trained with 20"),
+        (
+            SAME_AS_TRAINED,
+            ["factors.regularisation=5.0"],
+            r"model\.factors\.regularisation is 5\.0 in .*; add model\.factors\.regularisation=100\.0 to",
+        ),
+        (SAME_AS_TRAINED, ["factors.decays=[0.5]"], r"; add "model\.factors\.decays=\[0\.9, 0\.8\]" to"),
         ("- 1", [], "holds list; expected settings"),
         ("{", [], "cannot be read"),
         ("", ["dim"], "'dim' is no setting; expected key=value"),
@@ -192,8 +201,9 @@ def test_a_model_config_that_contradicts_is_refused(
 def test_the_model_config_of_the_training_is_accepted(tmp_path: Path, checkpoint: TrainedGraph) -> None:
     check_model_config(MODEL_CONFIG, checkpoint, SETTINGS)
     path = tmp_path / "model.yaml"
-    path.write_text("dim: 16\nheads: 2\nmax_history: 7\nlayers: 2\n")
+    path.write_text(SAME_AS_TRAINED)
     check_model_config(path, checkpoint)
+    check_model_config(path, checkpoint, ["model.factors.pairs=1", "cold_start.folds=20"])
     with pytest.raises(ConfigError, match="cannot be read"):
         check_model_config(tmp_path / "none.yaml", checkpoint)
 
@@ -225,16 +235,19 @@ def test_what_is_deployed_is_left_as_it_is(
     onnx.save(network, other)
     (tmp_path / "deployed.json").write_bytes(orjson.dumps({"versions": {"1": {}, "2": {}}}))
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    arguments = [str(checkpoint.path), str(MODEL_CONFIG), *SETTINGS]
-    main([*arguments, f"--output_path={ours}"])
-    assert "is deployed and of this checkpoint; left as it is\nlargest difference" in capsys.readouterr().out
+    files, error = export(checkpoint.path, MODEL_CONFIG, ours, overrides=SETTINGS)
+    assert (files, error < 1e-5) == ([], True)
+    with pytest.raises(ConfigError, match="version 2") as caught:
+        export(checkpoint.path, MODEL_CONFIG, other, overrides=SETTINGS)
+    assert caught.value.remedy == Remedy(
+        "deploy this one as a new version", "triton_utils.deploy", {"checkpoint": checkpoint.path}
+    )
     with pytest.raises(SystemExit):
-        main([*arguments, f"--output_path={other}"])
-    assert "version 2 is deployed from another checkpoint; deploy this one" in capsys.readouterr().err
+        main([str(checkpoint.path), str(MODEL_CONFIG), *SETTINGS, f"--output_path={other}"])
+    assert f"uv run -m triton_utils.deploy checkpoint={checkpoint.path}\n" in capsys.readouterr().err
     (tmp_path / "deployed.json").write_bytes(b"{")
-    with pytest.raises(SystemExit):
-        main([*arguments, f"--output_path={ours}"])
-    assert "deployed.json is damaged" in capsys.readouterr().err
+    with pytest.raises(ConfigError, match=r"deployed\.json"):
+        export(checkpoint.path, MODEL_CONFIG, ours, overrides=SETTINGS)
     (tmp_path / "deployed.json").write_bytes(before[tmp_path / "deployed.json"])
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 

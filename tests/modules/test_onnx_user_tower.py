@@ -7,10 +7,11 @@ import torch
 
 from rec_sys.modules.onnx_user_tower import PlainUserTower, sum_of
 from rec_sys.recommenders.graph.history_batch import HistoryBatch
+from rec_sys.recommenders.graph.scorer import blended_vectors
 from tests.support.exported_toy import TEXT_DIM, random_checkpoint
 
 
-def test_sums_by_person_by_hand() -> None:
+def test_sums_by_user_by_hand() -> None:
     values = torch.tensor([[1.0, 2.0], [10.0, 20.0], [100.0, 200.0]])
     sums = sum_of(values, torch.tensor([2, 0, 2]), torch.zeros(4, dtype=torch.int64))
     assert sums.tolist() == [[10, 20], [0, 0], [101, 202], [0, 0]]
@@ -30,9 +31,9 @@ def test_sums_by_person_by_hand() -> None:
     ids=["all", "no item factors", "no texts", "nothing", "product texts only"],
 )
 def test_the_same_as_the_trained_tower(tmp_path: Path, conv: str, layers: int, kind: dict[str, object]) -> None:
-    checkpoint = random_checkpoint(tmp_path / "a.ckpt", conv=conv, layers=layers, **kind)  # type: ignore[arg-type]
+    checkpoint = random_checkpoint(tmp_path / "a", conv=conv, layers=layers, **kind)  # type: ignore[arg-type]
     tower = checkpoint.network.user_tower
-    plain = PlainUserTower(tower).eval()
+    plain = PlainUserTower(tower, checkpoint.blend).eval()
     generator = torch.Generator().manual_seed(1)
     for reviews, users in ((0, 1), (0, 3), (1, 1), (9, 1), (40, 6)):
         review = torch.arange(reviews)
@@ -45,9 +46,11 @@ def test_the_same_as_the_trained_tower(tmp_path: Path, conv: str, layers: int, k
         days = torch.rand(reviews, generator=generator) * 1000
         nobody = torch.zeros(users, dtype=torch.int64)
         with torch.inference_mode():
-            expected = tower(products, HistoryBatch(users, review, text, rating, review, user, age, days))
+            histories = HistoryBatch(users, review, text, rating, review, user, age, days)
+            expected = tower(products, histories)
+            blended = blended_vectors(expected, products, histories, checkpoint.blend)
             vector, attention = plain(
                 products, rating, user, age, days, nobody, text if checkpoint.network.review_texts else None
             )
-        torch.testing.assert_close(vector, expected.vector, atol=2e-6, rtol=1e-5)
+        torch.testing.assert_close(vector, blended, atol=2e-6, rtol=1e-5)
         torch.testing.assert_close(attention, expected.attention, atol=2e-6, rtol=1e-5)

@@ -10,6 +10,7 @@ from rec_sys.arrays import Floats, Ints
 from rec_sys.errors import ConfigError
 from rec_sys.ids import IdMap
 from rec_sys.vector_database.index import NONE, Origin, VectorBase, VectorBaseSettings, build_index
+from tests.support.exported_toy import random_checkpoint
 from tests.support.toy_checkpoint import toy_checkpoint, toy_table
 
 DIM = 24
@@ -23,7 +24,7 @@ def unit(count: int, seed: int = 0) -> Floats:
 
 def base_of(target: Floats, settings: VectorBaseSettings | None = None) -> VectorBase:
     settings = settings or VectorBaseSettings()
-    origin = Origin(checkpoint="toy.ckpt", fingerprint="0", created="2026-01-01T00:00:00+00:00", settings=settings)
+    origin = Origin(checkpoint="toy", fingerprint="0", created="2026-01-01T00:00:00+00:00", settings=settings)
     ids = [f"p{number}" for number in range(len(target))]
     none = np.empty((0, DIM), dtype=np.float32)
     return VectorBase(build_index(target, settings), IdMap(ids, "product"), list(ids), none, origin)
@@ -131,11 +132,11 @@ def test_added_products_are_found_and_the_old_base_stays(before: int) -> None:
 
 
 def test_the_base_of_a_checkpoint_holds_its_products(tmp_path: Path) -> None:
-    checkpoint = toy_checkpoint(tmp_path / "toy.ckpt", *toy_table(tmp_path))
+    checkpoint = toy_checkpoint(tmp_path / "toy", *toy_table(tmp_path))
     base = VectorBase.of_model(checkpoint.stored())
     assert base.products.ids == checkpoint.products.ids
     assert base.names == checkpoint.names
-    assert (base.origin.checkpoint, base.origin.fingerprint) == ("toy.ckpt", checkpoint.fingerprint)
+    assert (base.origin.checkpoint, base.origin.fingerprint) == ("toy", checkpoint.fingerprint)
     np.testing.assert_array_equal(base.vectors(np.arange(len(base))), checkpoint.states.target.numpy())
 
 
@@ -144,11 +145,23 @@ def test_settings_have_limits() -> None:
         VectorBaseSettings.read({"hnsw_m": 1}, "vector_db")
 
 
-def test_people_without_colours_keep_what_says_what_they_like() -> None:
+def test_users_without_exclusion_codes_keep_what_says_what_is_alike() -> None:
     base = base_of(unit(30))
     users = unit(3, seed=1)
     whole = users.copy()
-    np.testing.assert_array_equal(base.without_codes(users), whole)  # no likeness: nothing stands beside the taste
-    some = replace(base, origin=base.origin.model_copy(update={"likeness": 9}))
+    np.testing.assert_array_equal(base.without_codes(users), whole)  # nothing stands beside the preference
+    some = replace(base, origin=base.origin.model_copy(update={"similarity_dim": 9}))
     np.testing.assert_array_equal(some.without_codes(users), np.pad(whole[:, :10], ((0, 0), (0, DIM - 10))))
     np.testing.assert_array_equal(users, whole)
+
+
+def test_the_part_that_says_what_is_alike_is_that_of_the_model(tmp_path: Path) -> None:
+    for name, item_factors in (("blended", True), ("plain", False)):
+        model = random_checkpoint(tmp_path / name, item_factors=item_factors)
+        base, layout = VectorBase.of_model(model.stored()), model.layout
+        columns = np.arange(base.dim)
+        assert columns[base.similarity].tolist() == columns[layout.similarity].tolist()
+        users = model.states.target.numpy()
+        without = base.without_codes(users)
+        np.testing.assert_array_equal(without[:, : layout.similarity.stop], users[:, : layout.similarity.stop])
+        assert not without[:, layout.codes].any()

@@ -90,7 +90,7 @@ class NumpyGraphEncoder:
         score = (query * key).sum(axis=2) / np.sqrt(np.float32(key.shape[2]))
         weight = softmax_by(score, user, histories.num_users)
         value = by_head(self._linear(f"{name}.lin_value", product)[review] + attributes, heads) * weight[:, :, None]
-        message = sum_by(value.reshape(len(user), query.shape[1] * query.shape[2]), user, histories.num_users)
+        message = sum_by(value.reshape(len(user), state.shape[1]), user, histories.num_users)
         return message + self._linear(f"{name}.lin_skip", state), weight
 
     def _gat(
@@ -104,7 +104,7 @@ class NumpyGraphEncoder:
         score = (np.where(read > 0, read, NEGATIVE_SLOPE * read) * self.weights[f"{name}.att"]).sum(axis=2)
         weight = softmax_by(score.astype(np.float32), user, histories.num_users)
         weighted = by_head(value, heads) * weight[:, :, None]
-        message = sum_by(weighted.reshape(len(user), read.shape[1] * read.shape[2]), user, histories.num_users)
+        message = sum_by(weighted.reshape(len(user), state.shape[1]), user, histories.num_users)
         return message + self.weights[f"{name}.bias"], weight
 
     def _blend(self, preference: Floats, of_edge: Floats, histories: HistoryArrays, blend: Blend) -> Floats:
@@ -241,7 +241,7 @@ def softmax_by(score: Floats, group: Ints, num_groups: int) -> Floats:
 
 def by_head(values: Floats, heads: int) -> Floats:
     """(n, heads, width / heads)"""
-    return values.reshape(len(values), heads, values.shape[1] // heads)  # -1 cannot be told where there are none
+    return values.reshape(len(values), heads, values.shape[1] // heads)
 
 
 def nearest(cosine: Floats, count: int, sharpness: float) -> tuple[Ints, Floats]:

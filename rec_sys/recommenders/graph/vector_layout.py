@@ -21,6 +21,11 @@ CONTENT = slice(1, None)  # of a vector: all that orders products
 ITEM_BIAS = 0  # of a history state: rating points that a product gets more or less than its users would lead to expect
 
 
+def content_part(width: int) -> slice:
+    """Of a vector: the first `width` coordinates of its content."""
+    return slice(CONTENT.start, CONTENT.start + width)
+
+
 @dataclass(frozen=True)
 class VectorLayout:
     """Sizes of the parts, and the slices that follow from them."""
@@ -43,7 +48,12 @@ class VectorLayout:
     @property
     def similarity(self) -> slice:
         """Of a vector: preference and item factors, all that says what a product is like."""
-        return slice(1, 1 + self.dim + self.rank)
+        return content_part(self.similarity_dim)
+
+    @property
+    def similarity_dim(self) -> int:
+        """Length of that part."""
+        return self.dim + self.rank
 
     @property
     def codes(self) -> slice:

@@ -127,7 +127,7 @@ def test_neighbours_and_sharpness_are_those_of_the_calibration() -> None:
     text = unit(3, TEXT_DIM, 4)
     found = []
     for values in ({}, {"neighbours": 1}, {"sharpness": 2.0}):
-        calibration = Calibration(scale=0.6, **values)  # type: ignore[arg-type]
+        calibration = Calibration(scale=0.6, **values)
         bank = replace(model.bank, calibration=calibration)
         with torch.no_grad():
             found.append(replace(model, bank=bank).describe_cold_items(text).target)
