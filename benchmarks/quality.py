@@ -27,7 +27,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import rec_sys.command  # noqa: F401  silences what torch_geometric says at import
 from benchmarks.quality_tables import ablation_rows, baseline_rows, graph_rows, held_out_rows, rating_rows
 from benchmarks.report import machine, print_table
 from rec_sys.files import write_json

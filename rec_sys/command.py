@@ -11,7 +11,6 @@ import logging
 import os
 import re
 import sys
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -35,8 +34,6 @@ _IN_CLONE, _IN_WHEEL = (Path(__file__).resolve().parents[place] / "config" for p
 CONFIG_FOLDER = _IN_CLONE if (_IN_CLONE / "train_config.yaml").is_file() else _IN_WHEEL  # the wheel has a copy
 HYDRA_VERSION = "1.3"  # the Hydra version whose rules hold
 
-# torch_geometric says this to its own developers, each time it is imported; commands import this module before it.
-warnings.filterwarnings("ignore", message="`torch.jit.script` is deprecated")
 OURS = ("rec_sys", "triton_utils", "rec_chat", "rec_service")  # loggers whose messages a command shows
 
 

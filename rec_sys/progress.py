@@ -28,6 +28,34 @@ class Progress:
 ProgressCallback = Callable[[Progress], None]
 
 
+class Stage:
+    """One stage of work that counts itself forward; nothing is told where nobody asks.
+
+    Args:
+        name: of the stage.
+        total: what there is to do; None: not known beforehand.
+        unit: what is counted.
+        progress: is told.
+        done: where it starts.
+    """
+
+    def __init__(
+        self, name: str, total: int | None, unit: str, progress: ProgressCallback | None, done: int = 0
+    ) -> None:
+        self.name, self.total, self.unit, self.progress, self.done = name, total, unit, progress, done
+        self.advance(0)
+
+    def advance(self, count: int = 1) -> None:
+        """So much more is done."""
+        self.reach(self.done + count)
+
+    def reach(self, done: int) -> None:
+        """So much is done in all."""
+        self.done = done
+        if self.progress is not None:
+            self.progress(Progress(self.name, done, self.total, self.unit))
+
+
 def tracked(
     items: Iterable[T], stage: str, total: int | None, unit: str, progress: ProgressCallback | None
 ) -> Iterator[T]:

@@ -29,7 +29,10 @@ class ProgressBars:
                 dynamic_ncols=True,
                 disable=None,
             )
+        self._bar.total = progress.total  # less than at first where training stops early
         self._bar.update(progress.done - self._bar.n)
+        if progress.figures:
+            self._bar.set_postfix({name: f"{value:.4f}" for name, value in progress.figures.items()})
         if progress.is_last:
             self.close()
 

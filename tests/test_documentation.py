@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,14 +14,19 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
 
 PROJECT = Path(__file__).resolve().parents[1]
 DOCS = PROJECT / "docs"
-PAGES = [PROJECT / "README.md", *sorted(DOCS.rglob("*.md"))]
+FOLDERS = ("", "checkpoints", "triton_utils/model_repository")  # each with a README.md
+PAGES = [*(PROJECT / folder / "README.md" for folder in FOLDERS), *sorted(DOCS.rglob("*.md"))]
 
 # Classes for which the theme's script would load a library from elsewhere.
 LOADED_ON_DEMAND = {"mermaid", "pyodide", "glightbox"}
 FETCHING = {"src", "srcset", "poster", "data", "background"}
+MISSING = object()
+FILES_OF_MODELS = ("model.onnx", "model.py")
 ONLY_NAMES = {"canonical", "prev", "next", "alternate", "edit", "license", "author"}  # links that fetch nothing
 
 
@@ -39,6 +46,44 @@ def test_commands_on_a_page_exist(page: Path) -> None:
     assert set(re.findall(r"(?:`|^|\n)make ([a-z-]+)", commands)) <= targets
     for script in re.findall(r"uv run python ((?!-)\S+\.py)", commands):
         assert (PROJECT / script).is_file(), script
+
+
+def commands_on(page: Path) -> list[tuple[str, list[str]]]:
+    """The module and the settings of each command of this project in the code blocks of a page."""
+    blocks = "\n".join(re.findall(r"```bash\n(.*?)```", page.read_text(), re.DOTALL)).replace("\\\n", " ")
+    found = re.findall(r"uv run (?:python )?-m ((?:rec_sys|triton_utils)[\w.]+)([^\n|]*)", blocks)
+    return [(module, [word for word in shlex.split(words, comments=True) if "=" in word]) for module, words in found]
+
+
+@functools.cache
+def settings_of(module: str) -> DictConfig:
+    """All settings of a command by their defaults; empty where it is no command of Hydra's."""
+    source = Path(str(importlib.import_module(module).__file__)).read_text()
+    primary = re.search(r'^@command\("(\w+)"\)', source, re.MULTILINE)
+    if primary is None:
+        return OmegaConf.create({})
+    with initialize_config_dir(str(PROJECT / "config"), version_base="1.3"):
+        settings = compose(primary[1], ["+search=default"] if primary[1] == "train_config" else [])
+    OmegaConf.set_struct(settings, False)  # what is missing is looked for below
+    return settings
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_settings_of_commands_on_a_page_exist(page: Path) -> None:
+    for module, words in commands_on(page):
+        settings = settings_of(module)
+        for word in words if settings else []:
+            setting = word.partition("=")[0].lstrip("+~-")
+            assert OmegaConf.select(settings, setting, default=MISSING) is not MISSING, f"{module} {word}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_settings_named_in_the_text_of_a_page_exist(page: Path) -> None:
+    settings = settings_of("rec_sys.train.train")
+    for span in re.findall(r"`([^`\n]+)`", page.read_text()):
+        for setting in re.findall(r"(?<!\S)((?:model|train|split|encoder|search)\.[a-z_]+)(?:=\S+)?(?!\S)", span):
+            if setting not in FILES_OF_MODELS:
+                assert OmegaConf.select(settings, setting, default=MISSING) is not MISSING, setting
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

@@ -22,6 +22,7 @@ from rec_sys.dataset.sources.locate import locate
 from rec_sys.dataset.splits import Part, Split, split_by_time
 from rec_sys.dataset.table import ReviewTable, load_table
 from rec_sys.paths import Paths
+from rec_sys.progress import ProgressCallback
 from rec_sys.text.settings import EncoderSettings
 
 logger = logging.getLogger(__name__)
@@ -54,6 +55,14 @@ class Dataset:
     split_settings: SplitSettings = field(default_factory=SplitSettings)
     origin: dict[str, Any] = field(default_factory=dict)  # settings that load it again, by group
     as_pandas: bool = False  # it came as a pandas DataFrame, so answers are given as such
+
+    def __repr__(self) -> str:
+        table = self.table
+        has = ", ".join(sorted(self.has)) or "interactions alone"
+        return (
+            f"<Dataset {self.name}: {len(table):,} reviews of {table.num_products:,} products by {table.num_users:,} "
+            f"users; {has}>"
+        )
 
     @classmethod
     def of_table(
@@ -176,7 +185,9 @@ class Dataset:
         }
 
 
-def prepare_data(settings: DataSettings, paths: Paths, progress: bool = True) -> tuple[str, PreparedReviews]:
+def prepare_data(
+    settings: DataSettings, paths: Paths, progress: ProgressCallback | None = None
+) -> tuple[str, PreparedReviews]:
     """Find, read and check the raw reviews; returns the data set's name and the prepared folder."""
     raw = locate(settings, paths.data, progress)
     reading = ReadSettings(
@@ -189,7 +200,7 @@ def load_data(
     settings: DataSettings,
     encoder_settings: EncoderSettings,
     paths: Paths,
-    progress: bool = True,
+    progress: ProgressCallback | None = None,
     split: SplitSettings | None = None,
 ) -> Dataset:
     """Read and check reviews where that has not been done before; texts are embedded when they are asked for.
@@ -241,7 +252,11 @@ def stored_review_vectors(table: ReviewTable, encoder_fingerprint: str, paths: P
 
 
 def embed_dataset(
-    table: ReviewTable, product_texts: list[str], settings: EncoderSettings, paths: Paths, progress: bool = True
+    table: ReviewTable,
+    product_texts: list[str],
+    settings: EncoderSettings,
+    paths: Paths,
+    progress: ProgressCallback | None = None,
 ) -> TextVectors:
     """Vectors of all texts of reviews and products; those in the cache are not computed again.
 
@@ -250,7 +265,7 @@ def embed_dataset(
         product_texts: one per product, "" where there is none.
         settings: of the encoder.
         paths: where the cache is.
-        progress: show a bar.
+        progress: told how many texts are done.
 
     Raises:
         EncoderError: the encoder's weights cannot be had.
@@ -274,7 +289,7 @@ def embed_dataset(
         logger.info("reviews   %s", of_reviews)
     if with_products:
         numbered = [(np.arange(len(product_texts)), product_texts)]
-        of_products = embed_texts(numbered, len(product_texts), encoder, paths.embeddings)
+        of_products = embed_texts(numbered, len(product_texts), encoder, paths.embeddings, progress=progress)
         products = of_products.vectors
         logger.info("products  %s", of_products)
     return TextVectors(reviews, products, facts)

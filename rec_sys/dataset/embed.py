@@ -9,6 +9,7 @@ from rec_sys.dataset.dataset import load_data
 from rec_sys.dataset.settings import DataSettings
 from rec_sys.paths import Paths
 from rec_sys.settings import read_settings
+from rec_sys.terminal import ProgressBars
 from rec_sys.text.settings import EncoderSettings
 
 register_schema("data", DataSettings)
@@ -23,6 +24,7 @@ def main(cfg: DictConfig) -> None:
         read_settings(cfg.data, DataSettings, "data"),
         read_settings(cfg.encoder, EncoderSettings, "encoder"),
         read_settings(cfg.paths, Paths, "paths"),
+        ProgressBars(),
     )
     _ = data.vectors  # embedded when they are first asked for
     print(f"\nnext:  uv run -m rec_sys.train.train{same_settings()}")

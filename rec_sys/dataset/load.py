@@ -11,6 +11,7 @@ from rec_sys.dataset.settings import DataSettings, SplitSettings
 from rec_sys.errors import DataError, RecSysError
 from rec_sys.frames import is_frame, is_pandas, write_frame
 from rec_sys.paths import Paths
+from rec_sys.progress import ProgressCallback
 from rec_sys.text.settings import EncoderSettings
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def load_dataset(
     split: Mapping[str, Any] | SplitSettings | None = None,
     encoder: str | Mapping[str, Any] | EncoderSettings | None = None,
     format: str = "auto",  # noqa: A002  the setting's name
-    progress: bool = False,
+    progress: ProgressCallback | None = None,
 ) -> Dataset:
     """Read and check reviews.
 
@@ -48,7 +49,7 @@ def load_dataset(
         split: settings of the split, such as {"held_out_users": 0.1}.
         encoder: of texts: its name, or its settings.
         format: "interactions" where a user and a product are all there is.
-        progress: show bars at a terminal.
+        progress: told how far the work is.
 
     Raises:
         ConfigError: a setting is unknown or out of its limits.
@@ -106,7 +107,6 @@ def reload_dataset(info: Mapping[str, Any], advice: str) -> Dataset:
             DataSettings.read(settings["data"], "data"),
             EncoderSettings.read(settings.get("encoder") or {}, "encoder"),
             paths,
-            progress=False,
             split=SplitSettings.read(settings.get("split") or {}, "split"),
         )
     except RecSysError as error:

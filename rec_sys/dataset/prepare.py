@@ -9,6 +9,7 @@ from rec_sys.dataset.dataset import prepare_data
 from rec_sys.dataset.settings import DataSettings
 from rec_sys.paths import Paths
 from rec_sys.settings import read_settings
+from rec_sys.terminal import ProgressBars
 from rec_sys.text.settings import EncoderSettings
 
 register_schema("data", DataSettings)
@@ -20,7 +21,7 @@ register_schema("paths", Paths)
 def main(cfg: DictConfig) -> None:
     """Read and check; print what was kept, what was left out and why."""
     paths = read_settings(cfg.paths, Paths, "paths")
-    _, prepared = prepare_data(read_settings(cfg.data, DataSettings, "data"), paths)
+    _, prepared = prepare_data(read_settings(cfg.data, DataSettings, "data"), paths, ProgressBars())
     print(prepared.describe())
     print(f"\nprepared  {prepared.folder}\nnext:     uv run -m rec_sys.dataset.embed{same_settings()}")
 

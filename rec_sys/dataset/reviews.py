@@ -20,7 +20,6 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field
-from tqdm import tqdm
 
 from rec_sys import columns
 from rec_sys.dataset.prepared import PreparedReviews, find_prepared
@@ -33,6 +32,7 @@ from rec_sys.dataset.readers.rows import RawFile, Row, peek
 from rec_sys.dataset.readers.sequences import find_sequences
 from rec_sys.errors import DataError
 from rec_sys.files import atomic_folder, sha256_of, write_json
+from rec_sys.progress import ProgressCallback, Stage
 from rec_sys.settings import Settings
 
 VERSION = 1  # to be raised when the same raw file would give another folder
@@ -66,7 +66,11 @@ class ReadSettings(Settings):
 
 
 def prepare_reviews(
-    path: Path, out: Path, settings: ReadSettings | None = None, metadata: Path | None = None, progress: bool = True
+    path: Path,
+    out: Path,
+    settings: ReadSettings | None = None,
+    metadata: Path | None = None,
+    progress: ProgressCallback | None = None,
 ) -> PreparedReviews:
     """Read a raw file into `out/<fingerprint>`, or find it read already.
 
@@ -78,7 +82,7 @@ def prepare_reviews(
         out: the folder in which prepared folders are kept.
         settings: how to read.
         metadata: file with names and texts of the products; goes before `settings.metadata`.
-        progress: whether to show a bar, at a terminal.
+        progress: told how much of the file is read.
 
     Raises:
         DataError: a file cannot be read, the reviews are of no known format, or no row is usable.
@@ -102,8 +106,8 @@ def prepare_reviews(
         with (
             Rejects(temporary / columns.REJECTS_FILE) as rejects,
             _ReviewWriter(temporary / columns.REVIEWS_FILE) as writer,
-            tqdm(total=file.size, unit="B", unit_scale=True, desc=path.name, disable=None if progress else True) as bar,
         ):
+            stage = Stage(f"read {path.name}", file.size, "bytes", progress)
             read = 0
             for read, (line, row, _) in enumerate(rows, 1):
                 if isinstance(row, str):
@@ -116,8 +120,8 @@ def prepare_reviews(
                     if reason is not None:
                         rejects.add(line, reason, format_.shown(row))
                 if read % STEP == 0:
-                    bar.update(file.position - bar.n)
-            bar.update(file.size - bar.n)
+                    stage.reach(file.position)
+            stage.reach(file.size)
             _check_kept(path, format_, read, writer.kept, rejects)
         counts: Counter[str] = Counter()
         named = _write_products(temporary / columns.PRODUCTS_FILE, writer.names, metadata, counts)

@@ -29,11 +29,11 @@ from rec_sys.metrics.cold_start import chance_of_recall
 from rec_sys.metrics.protocol import RankingReport, evaluate, mean_of_seeds
 from rec_sys.paths import Paths
 from rec_sys.progress import ProgressCallback
-from rec_sys.progress_bar import ProgressBars
 from rec_sys.recommenders.artifact import OLD_SUFFIX, find_artifact
 from rec_sys.recommenders.base import Recommender
 from rec_sys.recommenders.registry import load, names, recommender_class
 from rec_sys.settings import Settings, read_settings
+from rec_sys.terminal import ProgressBars
 from rec_sys.text.settings import EncoderSettings
 from rec_sys.tracking.resources import measured
 

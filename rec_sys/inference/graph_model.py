@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import orjson
 
 from rec_sys.frames import frame_of, is_pandas, records_of
 from rec_sys.inference.local import recommender_of
 from rec_sys.inference.read_reviews import parse_users
 from rec_sys.inference.recommend import ReviewRecommender
+from rec_sys.inference.users import Review, User, known_users
 from rec_sys.paths import Paths
 from rec_sys.recommenders.graph.checkpoint import TrainedGraph
 from rec_sys.recommenders.graph.model import GraphRecommender
 from rec_sys.recommenders.graph.trained_encoder import SparingEncoder
+from rec_sys.recommenders.questions import NEW_USER
 from rec_sys.text.text_encoder import NoTexts
 from rec_sys.vector_database.index import VectorBase
 
@@ -47,18 +50,24 @@ class GraphModel(GraphRecommender):
         """The best products for known users, for a history, or for the reviews of new users.
 
         As `Recommender.recommend`. Of reviews, texts, ratings and times are read; a product that the catalogue lacks
-        counts through its name or text. What was not understood is logged as a warning.
+        counts through its name or text. What was not understood is logged as a warning. Scores are cosines, as those
+        of `infer`.
         """
-        if reviews is None or users is not None or history is not None or not exclude_seen:
+        if not exclude_seen or sum(given is not None for given in (users, history, reviews)) != 1:
             return super().recommend(users, history=history, reviews=reviews, k=k, exclude_seen=exclude_seen)
         self._check_fitted()
-        new_users = parse_users(orjson.dumps(records_of(reviews), default=str), "reviews")
-        answers = self._by_reviews().recommend(new_users, k)
+        if users is not None:
+            asking = self._known_users([users] if isinstance(users, str) else list(users))
+        elif history is not None:
+            asking = [User(NEW_USER, [Review(product_id=str(product)) for product in history])]
+        else:
+            asking = parse_users(orjson.dumps(records_of(reviews), default=str), "reviews")
+        answers = self._by_reviews().recommend(asking, k)
         for answer in answers:
             if answer.note:
                 logger.warning("%s: %s", answer.user_id, answer.note)
         rows = [(answer.user_id, rank, item) for answer in answers for rank, item in enumerate(answer.items, 1)]
-        columns = {
+        columns: dict[str, list[Any]] = {
             "user_id": [user for user, _, _ in rows],
             "rank": [rank for _, rank, _ in rows],
             "product_id": [item.product_id for _, _, item in rows],
@@ -67,6 +76,13 @@ class GraphModel(GraphRecommender):
         }
         as_pandas = is_pandas(reviews) or (self.dataset is not None and self.dataset.as_pandas)
         return frame_of(columns, as_pandas)
+
+    def _known_users(self, ids: list[str]) -> list[User]:
+        """Users of the data set with all their reviews."""
+        data = self.data
+        texts = data.review_text if self.trained is not None and self.trained.network.review_texts else None
+        vectors = np.zeros((len(data.table), 0), dtype=np.float16) if texts is None else texts
+        return known_users(data.table, data.table.users.numbers(ids), vectors, with_texts=False)
 
     def _by_reviews(self) -> ReviewRecommender:
         """What answers reviews; made once for a trained model."""

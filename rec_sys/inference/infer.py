@@ -18,7 +18,6 @@ from typing import Any, Literal
 import numpy as np
 from omegaconf import DictConfig
 from pydantic import Field, field_validator
-from tqdm import tqdm
 
 from rec_sys.arrays import Ints, Vectors
 from rec_sys.command import command, register_schema
@@ -32,10 +31,12 @@ from rec_sys.inference.recommend import Recommendations
 from rec_sys.inference.remote import connect
 from rec_sys.inference.users import User, known_users
 from rec_sys.paths import Paths
+from rec_sys.progress import ProgressCallback, Stage
 from rec_sys.recommenders.artifact import find_artifact
 from rec_sys.recommenders.graph.stored import KIND, StoredGraph, read_stored
 from rec_sys.recommenders.graph.trained_encoder import SparingEncoder, encoder_settings_of, settings_of
 from rec_sys.settings import Settings, read_settings
+from rec_sys.terminal import ProgressBars
 from rec_sys.text.text_encoder import NoTexts
 from rec_sys.vector_database.storage import load_vector_base, vector_base_folder
 
@@ -75,8 +76,12 @@ register_schema("infer", InferSettings)
 register_schema("paths", Paths)
 
 
-def infer(settings: InferSettings) -> Iterator[list[Recommendations]]:
+def infer(settings: InferSettings, progress: ProgressCallback | None = None) -> Iterator[list[Recommendations]]:
     """Recommendations, batch by batch.
+
+    Args:
+        settings: whom to recommend to.
+        progress: told how many users are done.
 
     Raises:
         ConfigError: settings contradict each other, or k is less than 1.
@@ -105,11 +110,11 @@ def infer(settings: InferSettings) -> Iterator[list[Recommendations]]:
         numbers = _numbers(settings, data)
         review_text = _review_vectors(checkpoint, data, paths)
         read_texts = settings.output is None or bool(settings.triton)  # to show them, or to send them
-        with tqdm(total=len(numbers), unit=" people", disable=None if settings.output else True) as bar:
-            for start in range(0, len(numbers), size):
-                batch = known_users(data.table, numbers[start : start + size], review_text, read_texts)
-                yield recommend(batch, settings.k)
-                bar.update(len(batch))
+        stage = Stage("recommend", len(numbers), "users", progress)
+        for start in range(0, len(numbers), size):
+            batch = known_users(data.table, numbers[start : start + size], review_text, read_texts)
+            yield recommend(batch, settings.k)
+            stage.advance(len(batch))
 
 
 @contextmanager
@@ -146,7 +151,7 @@ def data_of(checkpoint: StoredGraph, paths: Paths) -> Dataset:
     """
     trained = checkpoint.info.get("data", {})
     settings = DataSettings.read(settings_of(checkpoint, "data"), "data")
-    data = load_data(settings, encoder_settings_of(checkpoint), paths, progress=False)
+    data = load_data(settings, encoder_settings_of(checkpoint), paths)
     if data.table.fingerprint != trained.get("fingerprint"):
         raise DataError(
             f"checkpoint {checkpoint.path.name} was trained on the data {trained.get('name')} "
@@ -192,8 +197,8 @@ def main(cfg: DictConfig) -> None:
     """Print recommendations, or write them to a file."""
     settings = read_settings(cfg, InferSettings, "")
     if settings.output is not None:
-        users = write_recommendations(settings.output, infer(settings))
-        print(f"{users:,} people, up to {settings.k:,} products each: {settings.output}")
+        users = write_recommendations(settings.output, infer(settings, ProgressBars()))
+        print(f"{users:,} users, up to {settings.k:,} products each: {settings.output}")
         return
     for batch in infer(settings):
         for result in batch:

@@ -22,7 +22,6 @@ import torch
 import yaml
 from torch import nn
 
-import rec_sys.command  # noqa: F401  (silences what torch_geometric says to its own developers)
 from rec_sys.errors import CheckpointError, ConfigError, RecSysError
 from rec_sys.files import atomic_file
 from rec_sys.modules import signature

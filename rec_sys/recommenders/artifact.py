@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 FORMAT = "rec_sys artifact 1"
 MANIFEST_FILE = "manifest.json"
 OLD_SUFFIX = ".ckpt"  # one file, as graph models were kept before there were folders
+OLD_FORMAT, OLD_KIND = "rec_sys graph model 3", "graph"  # what the header of such a file says, and what it holds
 
 
 class Manifest(Settings):
@@ -109,7 +110,7 @@ def find_artifact(name: str, folder: Path, kind: str = "") -> Path:
     Args:
         name: a path, a name in `folder`, or "" for the newest complete one there.
         folder: where models are kept.
-        kind: the recommender it must be, by its name in the registry; "": any.
+        kind: the recommender that the newest one must be, by its name in the registry; "": any.
 
     Returns:
         A folder, or a file of before there were folders.
@@ -118,26 +119,52 @@ def find_artifact(name: str, folder: Path, kind: str = "") -> Path:
         CheckpointError: there is none.
     """
     if name:
-        for path in (Path(name), folder / name, folder / f"{name}{OLD_SUFFIX}", folder / name.removesuffix(OLD_SUFFIX)):
-            if path.is_file() or (path / MANIFEST_FILE).is_file():
-                return path
-        raise CheckpointError(f"no model {name!r}, neither as a path nor in {folder}", train_first(folder))
+        return _named(name, folder)
     for path in sorted(_models(folder), key=_time_of, reverse=True):
-        if path.is_dir():
-            try:
-                manifest = read_artifact(path, verify=False).manifest
-            except CheckpointError as error:
-                logger.warning("passed over: %s", error)
-                continue
-            if not manifest.complete:
-                logger.warning(
-                    "passed over: %s is unfinished, its training did not end; name it to use it all the same", path.name
-                )
-                continue
-            if kind and manifest.kind != kind:
-                continue
-        return path
+        try:
+            found, complete = _kind_of(path)
+        except CheckpointError as error:
+            logger.warning("passed over: %s", error)
+            continue
+        if not complete:
+            logger.warning(
+                "passed over: %s is unfinished, its training did not end; name it to use it all the same", path.name
+            )
+        elif not kind or found == kind:
+            return path
     raise CheckpointError(f"no trained model in {folder}", train_first(folder))
+
+
+def _named(name: str, folder: Path) -> Path:
+    for path in (Path(name), folder / name, folder / f"{name}{OLD_SUFFIX}", folder / name.removesuffix(OLD_SUFFIX)):
+        if path.is_file():
+            return path
+        if (path / MANIFEST_FILE).is_file():
+            if not read_artifact(path, verify=False).manifest.complete:
+                logger.warning("%s is unfinished: its training did not end; used because it was named", path)
+            return path
+    raise CheckpointError(f"no model {name!r}, neither as a path nor in {folder}", train_first(folder))
+
+
+def _kind_of(path: Path) -> tuple[str, bool]:
+    """The recommender that a model is, and whether its training ended; no weights are read.
+
+    Raises:
+        CheckpointError: it is damaged, or of another format.
+    """
+    if path.is_dir():
+        manifest = read_artifact(path, verify=False).manifest
+        return manifest.kind, manifest.complete
+    from safetensors import SafetensorError, safe_open  # only here: serving does without it
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            found = (file.metadata() or {}).get("format")
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is damaged or not a model ({error})") from error
+    if found != OLD_FORMAT:
+        raise CheckpointError(f"{path} holds {found or 'something else'!r}; expected {OLD_FORMAT!r}")
+    return OLD_KIND, True
 
 
 def train_first(folder: Path) -> Remedy:
@@ -146,7 +173,8 @@ def train_first(folder: Path) -> Remedy:
 
 
 def _models(folder: Path) -> list[Path]:
-    return [path.parent for path in folder.glob(f"*/{MANIFEST_FILE}")] + list(folder.glob(f"*{OLD_SUFFIX}"))
+    files = [path for path in folder.glob(f"*{OLD_SUFFIX}") if path.is_file()]
+    return [path.parent for path in folder.glob(f"*/{MANIFEST_FILE}")] + files
 
 
 def _time_of(path: Path) -> int:

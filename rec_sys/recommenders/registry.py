@@ -28,7 +28,7 @@ RECOMMENDERS = {
     "bpr": "rec_sys.recommenders.bpr:BPR",
     "sasrec": "rec_sys.recommenders.sasrec:SASRec",
     "text_cosine": "rec_sys.recommenders.text_cosine:TextCosine",
-    GRAPH: "rec_sys.recommenders.graph.model:GraphRecommender",
+    GRAPH: "rec_sys.inference.graph_model:GraphModel",
 }
 
 

@@ -11,13 +11,12 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from rec_sys.files import atomic_file
+from rec_sys.progress import ProgressCallback, Stage
 from rec_sys.text.embedding_cache import EmbeddingCache, text_key
 from rec_sys.text.encoder import Encoder
 
@@ -54,7 +53,7 @@ def embed_texts(
     encoder: Encoder,
     cache_dir: Path,
     out: Path | None = None,
-    progress: bool = False,
+    progress: ProgressCallback | None = None,
 ) -> EmbeddingResult:
     """Embed texts, for instance those of `ReviewTable.texts()`.
 
@@ -64,7 +63,7 @@ def embed_texts(
         encoder: computes what the cache does not know.
         cache_dir: where the cache lies, one file per encoder.
         out: write the vectors to this .npy file, atomically, and return a map of it; None keeps them in memory.
-        progress: show a bar with texts/s and the time left, at a terminal.
+        progress: told how many texts are done.
 
     Raises:
         DataError: the cache is damaged or cannot be used.
@@ -75,8 +74,7 @@ def embed_texts(
     counts = dict.fromkeys(("new", "from_cache", "empty", "repeated"), 0)
     with ExitStack() as stack:
         cache = stack.enter_context(EmbeddingCache(cache_dir, encoder.fingerprint, encoder.dimension))
-        hidden = None if progress else True
-        bar = stack.enter_context(tqdm(total=num_texts, unit=" texts", desc="texts", disable=hidden))
+        stage = Stage("embed", num_texts, "texts", progress)
         vectors: npt.NDArray[np.float16]
         if out is None:
             vectors = np.zeros(shape, dtype=np.float16)
@@ -84,7 +82,7 @@ def embed_texts(
             temporary = stack.enter_context(atomic_file(out))
             vectors = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
         for rows, texts in batches:
-            _embed_batch(rows, texts, vectors, encoder, cache, counts, bar)
+            _embed_batch(rows, texts, vectors, encoder, cache, counts, stage)
         if isinstance(vectors, np.memmap):
             vectors.flush()
     if out is not None:
@@ -99,7 +97,7 @@ def _embed_batch(
     encoder: Encoder,
     cache: EmbeddingCache,
     counts: dict[str, int],
-    bar: tqdm[Any],
+    stage: Stage,
 ) -> None:
     """Fill `vectors[rows]`; every few hundred new texts go to the cache at once."""
     number_of = {text: number for number, text in enumerate(dict.fromkeys(t for t in texts if t.strip()))}
@@ -113,7 +111,7 @@ def _embed_batch(
     counts["from_cache"] += int(found.sum())
     counts["empty"] += int((numbers < 0).sum())
     counts["repeated"] += int((copies - 1).sum())
-    bar.update(len(texts) - int(copies[missing].sum()))
+    stage.advance(len(texts) - int(copies[missing].sum()))
 
     waiting: list[npt.NDArray[np.int64]] = []
     last = time.monotonic()
@@ -130,7 +128,7 @@ def _embed_batch(
         for done, new in encoder.stream([distinct[place] for place in missing]):
             values[missing[done]] = new
             waiting.append(missing[done])
-            bar.update(int(copies[missing[done]].sum()))
+            stage.advance(int(copies[missing[done]].sum()))
             if sum(map(len, waiting)) >= _COMMIT_TEXTS or time.monotonic() - last >= _COMMIT_SECONDS:
                 keep()
     finally:  # Ctrl-C, too, keeps what is done

@@ -91,7 +91,7 @@ def train(cfg: DictConfig, progress: ProgressCallback | None = None) -> TrainRes
     """
     started = time.perf_counter()
     plan = resolve(cfg)
-    dataset = load(plan)
+    dataset = load(plan, progress)
     name = _name(plan, dataset)
     track = start_run(plan.paths, name, plan.whole, _tags(dataset), plan.state.mlflow_run if plan.state else None)
     folder = plan.paths.checkpoints / name
@@ -141,13 +141,13 @@ def resolve(cfg: DictConfig) -> Plan:
     )
 
 
-def load(plan: Plan) -> Dataset:
+def load(plan: Plan, progress: ProgressCallback | None = None) -> Dataset:
     """The data set, its texts embedded; a resumed run must find the data it began with.
 
     Raises:
         RecSysError: the data cannot be read, or is not what the run began with.
     """
-    dataset = load_data(plan.data, plan.encoder, plan.paths, split=plan.split)
+    dataset = load_data(plan.data, plan.encoder, plan.paths, progress, plan.split)
     if plan.state is not None:
         check_same(plan.state, _fingerprint(plan, dataset))
     return dataset

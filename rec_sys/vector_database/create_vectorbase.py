@@ -15,17 +15,18 @@ from pathlib import Path
 import numpy as np
 from omegaconf import DictConfig
 from pydantic import Field
-from tqdm import tqdm
 
 from rec_sys.command import command, register_schema
 from rec_sys.dataset.readers.metadata import Product, read_products
 from rec_sys.errors import CheckpointError, VectorBaseError
 from rec_sys.paths import Paths, typed
+from rec_sys.progress import ProgressCallback, Stage
 from rec_sys.recommenders.artifact import find_artifact
 from rec_sys.recommenders.graph.numpy_encoder import NumpyGraphEncoder
 from rec_sys.recommenders.graph.stored import KIND, read_stored
 from rec_sys.recommenders.graph.trained_encoder import SparingEncoder
 from rec_sys.settings import Settings, read_settings
+from rec_sys.terminal import ProgressBars
 from rec_sys.text.text_encoder import TextEncoder, embed
 from rec_sys.vector_database.index import VectorBase, VectorBaseSettings
 from rec_sys.vector_database.storage import load_vector_base, save_vector_base, vector_base_folder
@@ -72,7 +73,9 @@ class Created:
         return "\n".join(lines)
 
 
-def create_vectorbase(settings: CreateSettings, encoder: TextEncoder | None = None) -> Created:
+def create_vectorbase(
+    settings: CreateSettings, encoder: TextEncoder | None = None, progress: ProgressCallback | None = None
+) -> Created:
     """Write the vector base of a checkpoint, or add products to it.
 
     Products are added without training, from their texts alone. With `add_products` a missing base is made first, and
@@ -81,6 +84,7 @@ def create_vectorbase(settings: CreateSettings, encoder: TextEncoder | None = No
     Args:
         settings: what to do.
         encoder: of the texts of new products; None loads the checkpoint's own.
+        progress: told how many products are done.
 
     Raises:
         CheckpointError: there is none, or products shall be added to one that learned without texts.
@@ -100,13 +104,11 @@ def create_vectorbase(settings: CreateSettings, encoder: TextEncoder | None = No
         dropped = _num_added(folder)
         base = VectorBase.of_model(stored, settings.vector_db)
     else:
-        if folder.exists():
-            base = load_vector_base(folder, stored)
-        else:
-            base = VectorBase.of_model(stored, settings.vector_db)
+        there = folder.exists()
+        base = load_vector_base(folder, stored) if there else VectorBase.of_model(stored, settings.vector_db)
         rows = read_products(settings.add_products, counts)
         encoder = encoder or SparingEncoder(stored, settings.paths)
-        base = add_products(base, rows, NumpyGraphEncoder(stored), encoder, counts, settings.batch_size)
+        base = add_products(base, rows, NumpyGraphEncoder(stored), encoder, counts, settings.batch_size, progress)
     save_vector_base(base, folder)
     return Created(folder, base, counts, dropped)
 
@@ -118,6 +120,7 @@ def add_products(
     encoder: TextEncoder,
     counts: Counter[str] | None = None,
     batch_size: int = 1024,
+    progress: ProgressCallback | None = None,
 ) -> VectorBase:
     """A base with more products, from their texts alone; those it knows stay as they are.
 
@@ -128,24 +131,25 @@ def add_products(
         encoder: the checkpoint's.
         counts: where products are counted as "added" and "known already".
         batch_size: texts encoded at once.
+        progress: told how many products are done.
     """
     counts = Counter() if counts is None else counts
     ids: list[str] = []
     names: list[str] = []
     target, history = [], []
     left = iter(products)
-    with tqdm(desc="new products", unit="", disable=None) as bar:
-        while batch := list(islice(left, batch_size)):
-            new = [product for product in batch if product.product_id not in base.products]
-            counts["known already"] += len(batch) - len(new)
-            if new:
-                text = embed(encoder, [product.text for product in new])
-                history_of_batch, target_of_batch = graph.encode_cold_items(text)
-                ids += [product.product_id for product in new]
-                names += [product.name for product in new]
-                target.append(target_of_batch)
-                history.append(history_of_batch)
-            bar.update(len(batch))
+    stage = Stage("new products", None, "products", progress)
+    while batch := list(islice(left, batch_size)):
+        new = [product for product in batch if product.product_id not in base.products]
+        counts["known already"] += len(batch) - len(new)
+        if new:
+            text = embed(encoder, [product.text for product in new])
+            history_of_batch, target_of_batch = graph.encode_cold_items(text)
+            ids += [product.product_id for product in new]
+            names += [product.name for product in new]
+            target.append(target_of_batch)
+            history.append(history_of_batch)
+        stage.advance(len(batch))
     counts["added"] += len(ids)
     if not ids:
         return base
@@ -164,7 +168,7 @@ def _num_added(folder: Path) -> int:
 def main(cfg: DictConfig) -> None:
     """Create the vector base and say what comes next."""
     settings = read_settings(cfg, CreateSettings, "")
-    created = create_vectorbase(settings)
+    created = create_vectorbase(settings, progress=ProgressBars())
     print(created.describe())
     checkpoint = f" {typed('checkpoint', settings.checkpoint)}" if settings.checkpoint else ""
     print(f"\nnext:\n  uv run -m rec_sys.inference.infer{settings.paths.option}{checkpoint}")

@@ -36,7 +36,7 @@ def settings(tmp_path: Path) -> DataSettings:
 
 
 def test_texts_ratings_and_products_find_each_other(settings: DataSettings, tmp_path: Path) -> None:
-    data = load_data(settings, EncoderSettings(backend="float32"), Paths(work_dir=tmp_path), progress=False)
+    data = load_data(settings, EncoderSettings(backend="float32"), Paths(work_dir=tmp_path))
     table = data.table
     assert data.name == "reviews"
     by_review = {
@@ -64,7 +64,7 @@ def test_texts_ratings_and_products_find_each_other(settings: DataSettings, tmp_
 
 def test_a_set_without_product_texts(settings: DataSettings, tmp_path: Path) -> None:
     alone = settings.model_copy(update={"metadata": "none"})
-    data = load_data(alone, EncoderSettings(backend="float32"), Paths(work_dir=tmp_path), progress=False)
+    data = load_data(alone, EncoderSettings(backend="float32"), Paths(work_dir=tmp_path))
     assert (data.review_text.shape, data.product_text.shape, data.text_dim) == ((5, 384), (3, 0), 384)
     assert data.names == ["", "", ""]
     assert data.has_dates
@@ -74,7 +74,7 @@ def test_a_set_with_product_texts_only(tmp_path: Path) -> None:
     (tmp_path / "lists.json").write_text('{"ann": ["p2", "p1", "p2"], "ben": ["p1"]}')
     (tmp_path / "texts.tsv").write_text("item_id:token\ttext:token_seq\np1\tSteel strings\np9\tA stranger\n")
     settings = DataSettings(path=str(tmp_path / "lists.json"), metadata=str(tmp_path / "texts.tsv"))
-    data = load_data(settings, EncoderSettings(backend="float32"), Paths(work_dir=tmp_path), progress=False)
+    data = load_data(settings, EncoderSettings(backend="float32"), Paths(work_dir=tmp_path))
     assert (data.review_text.shape, data.product_text.shape, data.text_dim) == ((4, 0), (2, 384), 384)
     assert data.table.products.ids == ["p2", "p1"]
     assert data.product_text.any(axis=1).tolist() == [False, True]
@@ -101,26 +101,26 @@ def test_texts_that_the_core_filter_takes_away_are_no_texts(tmp_path: Path) -> N
     rows = ["user,item,text", "ann,p1,", "ann,p2,", "ben,p1,", "ben,p2,", "cat,p3,Only here"]
     (tmp_path / "reviews.csv").write_text("\n".join(rows))
     settings = DataSettings(path=str(tmp_path / "reviews.csv"), format="interactions", k_core=2)
-    data = load_data(settings, EncoderSettings(name="not/fetched"), Paths(work_dir=tmp_path), progress=False)
+    data = load_data(settings, EncoderSettings(name="not/fetched"), Paths(work_dir=tmp_path))
     assert data.review_text.shape == (4, 0)
 
 
 def test_k_core(settings: DataSettings, tmp_path: Path) -> None:
     paths, encoder = Paths(work_dir=tmp_path), EncoderSettings(backend="float32")
-    data = load_data(settings.model_copy(update={"k_core": 2}), encoder, paths, progress=False)
+    data = load_data(settings.model_copy(update={"k_core": 2}), encoder, paths)
     assert sorted(data.table.users.ids) == ["ann", "ben"]
     assert sorted(data.table.products.ids) == ["p1", "p2"]
     assert data.review_text.shape == (4, 384)
-    whole = load_data(settings, encoder, paths, progress=False)
+    whole = load_data(settings, encoder, paths)
     assert whole.table.fingerprint != data.table.fingerprint
     assert whole.review_text.shape == (5, 384)
     with pytest.raises(DataError, match=r"at least 9 reviews each; lower data\.k_core"):
-        load_data(settings.model_copy(update={"k_core": 9}), encoder, paths, progress=False)
+        load_data(settings.model_copy(update={"k_core": 9}), encoder, paths)
 
 
 def test_texts_are_embedded_when_they_are_asked_for(settings: DataSettings, tmp_path: Path) -> None:
     nowhere = EncoderSettings(name="neither-a-package/nor-a-folder")
-    data = load_data(settings, nowhere, Paths(work_dir=tmp_path), progress=False)
+    data = load_data(settings, nowhere, Paths(work_dir=tmp_path))
     assert data.has == {"texts", "ratings", "times"}  # known without an encoder
     assert not data.is_embedded
     with pytest.raises(EncoderError):
@@ -129,7 +129,7 @@ def test_texts_are_embedded_when_they_are_asked_for(settings: DataSettings, tmp_
 
 def test_facts_say_how_to_load_it_again(settings: DataSettings, tmp_path: Path) -> None:
     split = SplitSettings(held_out_users=0.5)
-    data = load_data(settings, EncoderSettings(), Paths(work_dir=tmp_path), progress=False, split=split)
+    data = load_data(settings, EncoderSettings(), Paths(work_dir=tmp_path), split=split)
     facts = data.origin
     assert DataSettings.read(facts["data"]) == settings
     assert SplitSettings.read(facts["split"]) == split

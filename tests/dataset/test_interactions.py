@@ -27,7 +27,7 @@ ATOMIC = (
 def read(folder: Path, content: str | bytes, metadata: Path | None = None, **settings: Any) -> PreparedReviews:
     path = folder / "raw"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return prepare_reviews(path, folder / "out", ReadSettings.read(settings, "data"), metadata, progress=False)
+    return prepare_reviews(path, folder / "out", ReadSettings.read(settings, "data"), metadata)
 
 
 def triples(found: PreparedReviews) -> list[tuple[str, str, int]]:

@@ -44,7 +44,7 @@ def settings(shared_data: SharedData, monkeypatch: pytest.MonkeyPatch) -> Callab
 
 
 def prepared(settings: DataSettings, folder: Path) -> PreparedReviews:
-    name, found = prepare_data(settings, Paths(work_dir=folder), progress=False)
+    name, found = prepare_data(settings, Paths(work_dir=folder))
     assert name == settings.name
     assert found.rejected == {}
     return found
@@ -70,9 +70,7 @@ def ids(path: Path) -> list[str]:
 
 def test_instruments_2018(settings: Callable[[str], DataSettings], shared_data: SharedData, tmp_path: Path) -> None:
     begin = time.process_time()
-    data = load_data(
-        settings("instruments_2018"), EncoderSettings(name="not/fetched"), Paths(work_dir=tmp_path), progress=False
-    )
+    data = load_data(settings("instruments_2018"), EncoderSettings(name="not/fetched"), Paths(work_dir=tmp_path))
     assert time.process_time() - begin < 20  # about four
     folder, table = shared_data("instruments_2018"), data.table
     assert (table.num_users, table.num_products, len(table)) == (24_772, 9_922, 206_153)
@@ -135,7 +133,7 @@ def test_musical_instruments_2014(
 
 
 def test_all_beauty_2018(tmp_path: Path, shared_data: SharedData) -> None:
-    found = prepare_reviews(shared_data("all_beauty_2018") / "All_Beauty_5.json.gz", tmp_path, progress=False)
+    found = prepare_reviews(shared_data("all_beauty_2018") / "All_Beauty_5.json.gz", tmp_path)
     assert (found.format, found.read, found.kept) == ("Amazon 2018", 5_269, 4_161)
     assert found.rejected == {"repeated review": 1_108}
     frame = pl.read_parquet(found.folder / columns.REVIEWS_FILE)

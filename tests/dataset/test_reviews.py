@@ -39,7 +39,7 @@ def written(path: Path, rows: Iterable[dict[str, Any] | bytes]) -> Path:
 
 
 def prepared(path: Path, rows: Iterable[dict[str, Any] | bytes], **more: Any) -> PreparedReviews:
-    return prepare_reviews(written(path / "raw", rows), path / "out", progress=False, **more)
+    return prepare_reviews(written(path / "raw", rows), path / "out", **more)
 
 
 def kept(found: PreparedReviews) -> list[dict[str, Any]]:
@@ -137,7 +137,7 @@ class TestFolder:
         rows = [row("a", "x"), row("b", "y")]
         plain = prepared(tmp_path, rows)
         (tmp_path / "packed").write_bytes(gzip.compress((tmp_path / "raw").read_bytes()))
-        packed = prepare_reviews(tmp_path / "packed", tmp_path / "out", progress=False)
+        packed = prepare_reviews(tmp_path / "packed", tmp_path / "out")
         text = "reviewerID,asin,overall,unixReviewTime,reviewText,summary,verified\r\n" + "".join(
             f"{r['reviewerID']},{r['asin']},{r['overall']},{r['unixReviewTime']},{r['reviewText']},{r['summary']},True\r\n"
             for r in rows
@@ -146,8 +146,8 @@ class TestFolder:
         pl.DataFrame(rows).write_parquet(tmp_path / "parquet")
         for other in (
             packed,
-            prepare_reviews(tmp_path / "csv", tmp_path / "out", progress=False),
-            prepare_reviews(tmp_path / "parquet", tmp_path / "out", progress=False),
+            prepare_reviews(tmp_path / "csv", tmp_path / "out"),
+            prepare_reviews(tmp_path / "parquet", tmp_path / "out"),
         ):
             assert [r | {"line": 0} for r in kept(other)] == [r | {"line": 0} for r in kept(plain)]
             assert other.format == "Amazon 2018"
@@ -257,7 +257,7 @@ class TestReuse:
         first = prepared(tmp_path, [row(), *BAD])
         before = (first.folder / columns.REVIEWS_FILE).stat().st_mtime_ns
         (tmp_path / "raw").rename(tmp_path / "moved")
-        second = prepare_reviews(tmp_path / "moved", tmp_path / "out", progress=False)
+        second = prepare_reviews(tmp_path / "moved", tmp_path / "out")
         assert second == first
         assert (first.folder / columns.REVIEWS_FILE).stat().st_mtime_ns == before
 
@@ -293,7 +293,7 @@ class TestReuse:
         packed = gzip.compress(b"".join(orjson.dumps(row(str(n * 7919 % 10_007))) + b"\n" for n in range(20_000)), 1)
         (tmp_path / "raw.gz").write_bytes(packed[:-1000])
         with pytest.raises(DataError, match="cut off"):
-            prepare_reviews(tmp_path / "raw.gz", tmp_path / "out", progress=False)
+            prepare_reviews(tmp_path / "raw.gz", tmp_path / "out")
         assert list(tmp_path.glob("out/*")) == []
 
     def test_a_killed_run_leaves_no_folder_that_would_be_used(self, tmp_path: Path) -> None:
@@ -309,7 +309,7 @@ class TestReuse:
         os.kill(process.pid, signal.SIGKILL)
         process.join()
         assert [one.name for one in (tmp_path / "out").iterdir() if not one.name.startswith(".")] == []
-        assert prepare_reviews(path, tmp_path / "out", progress=False).kept == 100_000
+        assert prepare_reviews(path, tmp_path / "out").kept == 100_000
 
 
 class TestProducts:

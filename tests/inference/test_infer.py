@@ -69,7 +69,7 @@ def data_settings(folder: Path) -> DataSettings:
 
 def data_of(folder: Path) -> Data:
     encoder = EncoderSettings(backend="float32")
-    return load_data(data_settings(folder), encoder, Paths(work_dir=folder), progress=False)
+    return load_data(data_settings(folder), encoder, Paths(work_dir=folder))
 
 
 def save_all(folder: Path, data: Data) -> None:

@@ -13,9 +13,9 @@ TEXT = np.array([[2, 0], [0, 0.5], [3, 3], [-1, 0], [0, 0]], dtype=np.float16)
 HALF = np.sqrt(0.5)
 
 
-def cosine(text: Vectors = TEXT, **settings: float) -> TextCosine:
+def cosine(text: Vectors = TEXT, decay: float = 0.9) -> TextCosine:
     table = table_of([("a", f"p{number}", 5, number) for number in range(len(text))])
-    return TextCosine(**settings).fit(all_of(table, text))
+    return TextCosine(decay=decay).fit(all_of(table, text))
 
 
 def test_by_hand() -> None:

@@ -37,7 +37,8 @@ class Toy:
         return Dataset.of_table(self.table, self.split, self.review_text, self.product_text, name="toy")
 
     def untrained(self, **settings: object) -> TrainedGraph:
-        """An untrained network with its product states."""
+        """An untrained network with its product states, the same each time."""
+        torch.manual_seed(0)
         network = self.model(**settings)
         with torch.no_grad():
             states = network.product_tower(self.sums())

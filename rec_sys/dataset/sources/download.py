@@ -15,11 +15,11 @@ from typing import Any, NoReturn
 
 import httpx2
 import orjson
-from tqdm import tqdm
 
 from rec_sys.errors import DownloadError
 from rec_sys.files import sha256_of, write_json
 from rec_sys.locks import exclusive
+from rec_sys.progress import ProgressCallback, Stage
 
 ATTEMPTS = 5
 WORTH_ANOTHER_TRY = (408, 425, 429, 500, 502, 503, 504)
@@ -33,7 +33,7 @@ def download(
     to: Path,
     sha256: str | None = None,
     size: int | None = None,
-    progress: bool = True,
+    progress: ProgressCallback | None = None,
     *,
     instead: str = "give it with data.path=FILE",
     timeout: float = 30.0,
@@ -48,7 +48,7 @@ def download(
         to: its folder is made if missing.
         sha256: hex digest the file must have.
         size: bytes the file must have; without it, what the server says.
-        progress: show a bar on a terminal.
+        progress: told how many bytes have come.
         instead: closes every error: what to do with a file that was fetched in another way.
         timeout: seconds without an answer or a byte.
         pause: seconds before the second attempt; doubled with every further one.
@@ -94,7 +94,7 @@ class _BrokenError(Exception):
 
 
 class _Download:
-    def __init__(self, url: str, to: Path, size: int | None, progress: bool, instead: str) -> None:
+    def __init__(self, url: str, to: Path, size: int | None, progress: ProgressCallback | None, instead: str) -> None:
         self.url, self.to, self.size, self.progress, self.instead = url, to, size, progress, instead
         self.part = to.with_name(f"{to.name}.part")
         self.note = to.with_name(f"{to.name}.part.json")
@@ -180,15 +180,12 @@ class _Download:
         if not validator or validator.startswith("W/"):  # a weak one promises no equal bytes
             validator = response.headers.get("Last-Modified", "")
         write_json(self.note, {"url": self.url, "validator": validator})
-        shown: dict[str, Any] = {"unit": "B", "unit_scale": True, "desc": self.to.name}
-        with (
-            self.part.open("r+b" if start else "wb") as file,
-            tqdm(total=total, initial=start, disable=None if self.progress else True, **shown) as bar,
-        ):
+        stage = Stage(f"download {self.to.name}", total, "bytes", self.progress, done=start)
+        with self.part.open("r+b" if start else "wb") as file:
             file.seek(start)
             for piece in response.iter_raw():
                 file.write(piece)
-                bar.update(len(piece))
+                stage.advance(len(piece))
         if total is not None and (have := self._have()) < total:
             raise _BrokenError(f"the connection closed at {have:,} of {total:,} bytes")
 

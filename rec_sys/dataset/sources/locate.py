@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from rec_sys.errors import ConfigError, DataError
+from rec_sys.progress import ProgressCallback
 from rec_sys.settings import Settings
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class RawFiles:
     product_ids: Path | None = None
 
 
-def locate(settings: SourceSettings, data_dir: Path, progress: bool = True) -> RawFiles:
+def locate(settings: SourceSettings, data_dir: Path, progress: ProgressCallback | None = None) -> RawFiles:
     """Find the raw files; generate or fetch them where they are not yet in `data_dir`.
 
     A data set that cannot be had whole is an error: training without the metadata would quietly be another training.
@@ -64,7 +65,7 @@ def locate(settings: SourceSettings, data_dir: Path, progress: bool = True) -> R
     Args:
         settings: which data set.
         data_dir: generated files go to `sample/`, fetched ones to `<name>/`, both below it.
-        progress: show a bar while fetching.
+        progress: told how much is fetched.
 
     Raises:
         ConfigError: neither a path nor an address is given, or the sizes of the sample cannot go together.
@@ -119,7 +120,7 @@ def _sample(settings: SourceSettings, folder: Path) -> SampleFiles:
     return files
 
 
-def _fetched(url: str, folder: Path, instead: str, progress: bool) -> Path:
+def _fetched(url: str, folder: Path, instead: str, progress: ProgressCallback | None) -> Path:
     path = folder / (PurePosixPath(url.partition("?")[0]).name.lstrip(".") or "download")
     if path.exists():
         return path

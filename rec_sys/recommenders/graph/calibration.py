@@ -150,8 +150,10 @@ class Fold:
     def count_above(self, least: Tensor, scale: float) -> Tensor:
         """(num_users,) cold items of this scale that exceed `least`."""
         if scale > 0:
-            return (self.gain > least / scale**0.5).sum(dim=1)
-        return ((self.gain > -torch.inf) & (least < 0)).sum(dim=1)
+            above: Tensor = self.gain > least / scale**0.5
+        else:
+            above = (self.gain > -torch.inf) & (least < 0)
+        return above.sum(dim=1)
 
 
 class ColdStartTrial:

@@ -62,6 +62,13 @@ class GraphRecommender(Recommender):
         assert self.trained is not None  # noqa: S101
         return GraphScorer.of(self.trained)
 
+    @property
+    def item_vectors(self) -> Floats:
+        """(num_products, dim + rank) what the vectors say of what a product is like."""
+        trained = self.scorer
+        vectors: Floats = trained.states.target[:, trained.layout.similarity].cpu().numpy()
+        return vectors
+
     def score_both_ways(self, query: Query) -> tuple[Floats, Floats]:
         """Scores for lists whose seen items are filtered, and those of `score`."""
         return self.scorer.score_both_ways(query)

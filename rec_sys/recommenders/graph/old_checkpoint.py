@@ -13,9 +13,9 @@ import orjson
 
 from rec_sys.errors import CheckpointError, Remedy
 from rec_sys.files import sha256_of
+from rec_sys.recommenders.artifact import OLD_FORMAT
 from rec_sys.recommenders.graph.settings import Blend, Calibration, GraphModelSettings
 
-FORMAT = "rec_sys graph model 3"
 TORCH_FILE = b"PK\x03\x04"  # how the files of torch.save begin
 UNWRITTEN_FACTOR_WEIGHT = 0.1  # of files that do not tell it
 
@@ -59,10 +59,9 @@ def read_old_checkpoint(path: Path, header: Mapping[str, str], arrays: dict[str,
     Raises:
         CheckpointError: it is of another format.
     """
-    if header.get("format") != FORMAT:
-        raise CheckpointError(
-            f"{path} holds {header.get('format', 'something else')!r}; expected a folder of this version or {FORMAT!r}"
-        )
+    if header.get("format") != OLD_FORMAT:
+        found = header.get("format", "something else")
+        raise CheckpointError(f"{path} holds {found!r}; expected a folder of this version or {OLD_FORMAT!r}")
     products = orjson.loads(np.ascontiguousarray(arrays.pop("products")).tobytes())
     blend = orjson.loads(header["memory"]) if header["memory"] else None
     kept = orjson.loads(header["welcome"]) if header["welcome"] else None

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from rec_sys.arrays import Floats, Ints
 from rec_sys.columns import MAX_RATING
-from rec_sys.dataset.query import Query, ReviewFeatures
+from rec_sys.dataset.query import Query
 from rec_sys.dataset.splits import histories_before
 from rec_sys.dataset.table import ReviewTable
-from rec_sys.errors import DataError
 from rec_sys.recommenders.graph.checkpoint import TrainedGraph
 from rec_sys.recommenders.graph.history_batch import HistoryBatch, make_history_batch
 from rec_sys.recommenders.graph.item_factors import blend_users
@@ -78,7 +77,9 @@ class GraphScorer:
     def user_states(self, query: Query) -> tuple[UserStates, HistoryBatch]:
         """What the user tower says of each user; only the newest `max_history` reviews are read."""
         device = self.states.history.device
-        histories = batch_of(query.last(self.max_history)).to(device)
+        network = self.network
+        text_dim = network.text_dim if network.review_texts else 0
+        histories = batch_of(query.last(self.max_history), text_dim).to(device)
         training = self.network.training
         self.network.eval()
         with torch.inference_mode():
@@ -132,13 +133,24 @@ class GraphScorer:
         return ratings
 
 
-def batch_of(query: Query) -> HistoryBatch:
+def batch_of(query: Query, text_dim: int) -> HistoryBatch:
     """The histories of a query as the user tower reads them.
 
-    Raises:
-        DataError: the query says nothing of its reviews.
+    Args:
+        query: entries without a review (number -1, or a query without reviews) are products of which the user says
+            nothing.
+        text_dim: of the model; 0 where it reads no texts of reviews.
     """
-    reviews: ReviewFeatures | None = query.reviews
-    if reviews is None:
-        raise DataError("the graph model reads reviews; give Query(histories, reviews=...) with texts, ratings, times")
-    return make_history_batch(query.histories, reviews.text, reviews.rating, reviews.timestamp)
+    histories, reviews = query.histories, query.reviews
+    if reviews is not None and (not len(histories.review) or histories.review.min() >= 0):
+        return make_history_batch(histories, reviews.text, reviews.rating, reviews.timestamp)
+    count = len(histories.review)
+    text = np.zeros((count, text_dim), dtype=np.float32)
+    rating, timestamp = np.full(count, np.nan, dtype=np.float32), np.zeros(count, dtype=np.int64)
+    if reviews is not None:
+        known = histories.review >= 0
+        chosen = histories.review[known]
+        rating[known], timestamp[known] = reviews.rating[chosen], reviews.timestamp[chosen]
+        if reviews.text.shape[1]:
+            text[known] = reviews.text[chosen]
+    return make_history_batch(replace(histories, review=np.arange(count)), text, rating, timestamp)

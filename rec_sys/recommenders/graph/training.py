@@ -171,7 +171,6 @@ def fit_network(
         ],
         logger=around.track or False,
         default_root_dir=around.root,
-        enable_checkpointing=bool(around.callbacks),
         enable_progress_bar=False,
         enable_model_summary=False,
         log_every_n_steps=1,

@@ -166,7 +166,7 @@ def test_a_file_that_changed_meanwhile_comes_whole(server: Server, to: Path) -> 
 
 def test_part_of_another_address_is_not_taken(server: Server, to: Path) -> None:
     leave_part(server, to, b"\x1f\x8bother")
-    download(server.url("/other.gz"), to, progress=False)
+    download(server.url("/other.gz"), to)
     assert to.read_bytes() == CONTENT
     assert server.asked == [None]
 
@@ -273,7 +273,7 @@ def test_nothing_listens(to: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         taken.bind(("127.0.0.1", 0))  # bound, not listening
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/a.gz"
         with pytest.raises(DownloadError, match=r"cannot be reached \(.*Connection refused\); check the network"):
-            download(url, to, progress=False, instead="do without")
+            download(url, to, instead="do without")
 
 
 def test_a_silent_server(to: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,14 +283,14 @@ def test_a_silent_server(to: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         silent.listen()
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/a.gz"
         with pytest.raises(DownloadError, match=r"cannot be reached \(timed out\)"):
-            download(url, to, progress=False, timeout=0.1)
+            download(url, to, timeout=0.1)
 
 
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "nonsense://127.0.0.1:9"])
 def test_a_proxy_that_cannot_be_used_is_one_line(to: Path, monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
     monkeypatch.setenv("ALL_PROXY", proxy)
     with pytest.raises(DownloadError, match="ALL_PROXY") as error:
-        download("http://127.0.0.1/a.gz", to, progress=False)
+        download("http://127.0.0.1/a.gz", to)
     assert "\n" not in str(error.value)
 
 

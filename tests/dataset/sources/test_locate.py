@@ -116,7 +116,7 @@ def test_metadata_of_ones_own(web: Web, tmp_path: Path) -> None:
         SourceSettings(**SMALL, metadata=str(path)),
         web_settings(web, metadata=str(path)),
     ):
-        assert locate(settings, tmp_path, progress=False).metadata == path
+        assert locate(settings, tmp_path).metadata == path
     assert web.asked == ["/reviews.json.gz?a=b"]
 
 
@@ -161,24 +161,24 @@ def test_a_missing_folder_of_data_sets_says_what_to_set(
 @pytest.mark.parametrize("metadata", ["none", None, ""])
 def test_without_metadata(web: Web, tmp_path: Path, metadata: str | None) -> None:
     assert locate(SourceSettings(**SMALL, metadata=metadata), tmp_path).metadata is None
-    assert locate(web_settings(web, metadata=metadata), tmp_path, progress=False).metadata is None
+    assert locate(web_settings(web, metadata=metadata), tmp_path).metadata is None
     assert web.asked == ["/reviews.json.gz?a=b"]
 
 
 def test_fetched_once(web: Web, tmp_path: Path) -> None:
-    files = locate(web_settings(web), tmp_path / "data", progress=False)
+    files = locate(web_settings(web), tmp_path / "data")
     folder = tmp_path / "data" / "shop"
     assert files == RawFiles(folder / "reviews.json.gz", folder / "meta.json.gz", "shop")
     assert files.reviews.read_bytes() == (web.folder / "reviews.json.gz").read_bytes()
-    assert locate(web_settings(web), tmp_path / "data", progress=False) == files
+    assert locate(web_settings(web), tmp_path / "data") == files
     assert len(web.asked) == 2
 
 
 def test_metadata_that_cannot_be_had_is_an_error_with_a_way_out(web: Web, tmp_path: Path) -> None:
     (web.folder / "meta.json.gz").unlink()
     with pytest.raises(DownloadError, match=r"meta\.json\.gz answered 404 .*data\.metadata=FILE.*data\.metadata=none$"):
-        locate(web_settings(web), tmp_path, progress=False)
-    assert locate(web_settings(web, metadata="none"), tmp_path, progress=False).metadata is None
+        locate(web_settings(web), tmp_path)
+    assert locate(web_settings(web, metadata="none"), tmp_path).metadata is None
     assert web.asked.count("/reviews.json.gz?a=b") == 1  # what had come was kept
 
 

@@ -1,31 +1,35 @@
-"""Colours: by hand on a map of four, and the vectors that turn away from what is owned."""
+"""Exclusion codes: by hand on a few products, and the vectors that point away from seen items."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
+from rec_sys.dataset.query import Query
 from rec_sys.dataset.splits import histories_before
+from rec_sys.recommenders.graph.checkpoint import TrainedGraph
 from rec_sys.recommenders.graph.exclusion_codes import NEWEST, assign_codes
-from rec_sys.recommenders.graph.history_batch import make_history_batch
-from rec_sys.recommenders.graph.item_factors import Blend, ItemFactors, blend_products, blend_users
+from rec_sys.recommenders.graph.item_factors import ItemFactors, blend_products, blend_users
 from rec_sys.recommenders.graph.scorer import GraphScorer
+from rec_sys.recommenders.graph.settings import Blend
 from tests.support.embedded_toy import toy
 
 
 def test_what_is_taken_together_differs() -> None:
-    """0-1-2 are taken by the same people, 3-4 by others: three colours do for the first, and 3, 4 differ too."""
+    """0-1-2 are taken by the same users, 3-4 by others: three codes do for the first, and 3, 4 differ too."""
     user = np.array([0, 0, 0, 1, 1, 1, 2, 2])
     product = np.array([0, 1, 2, 0, 1, 2, 3, 4])
     code = assign_codes(user, product, 6, 3)
     assert len(set(code[:3].tolist())) == 3
     assert code[3] != code[4]
-    assert set(code.tolist()) <= {0, 1, 2}  # the product nobody took has one too
+    assert set(code.tolist()) <= {0, 1, 2}  # the product that nobody took has one too
 
 
-def test_with_too_few_colours_those_taken_together_least_share_one() -> None:
+def test_with_too_few_codes_those_taken_together_least_share_one() -> None:
     user = np.repeat(np.arange(9), 2)
     pairs = [(0, 1)] * 4 + [(1, 2)] * 4 + [(0, 2)]
     code = assign_codes(user, np.array(pairs).ravel(), 3, 2)
@@ -33,16 +37,16 @@ def test_with_too_few_colours_those_taken_together_least_share_one() -> None:
 
 
 @pytest.mark.parametrize(("times", "shared"), [(NEWEST - 1, False), (NEWEST, True)])
-def test_only_the_newest_reviews_of_a_person_are_paired(times: int, shared: bool) -> None:
-    """Somebody took 2, then 1 many times; another took 1 and 0. A 2 too old to be paired may share 1's colour."""
+def test_only_the_newest_reviews_of_a_user_are_paired(times: int, shared: bool) -> None:
+    """A user took 2, then 1 many times; another took 1 and 0. A 2 too old to be paired may share 1's code."""
     user, product = np.array([0] * (times + 1) + [1, 1]), np.array([2] + [1] * times + [1, 0])
     code = assign_codes(user, product, 3, 2)
     assert code[1] != code[0]
     assert bool(code[2] == code[1]) == shared
 
 
-def test_an_owned_product_loses_by_hand() -> None:
-    """taste.taste (1 - push) / sqrt(2 ...) less push, shared by the colours that are owned."""
+def test_a_seen_product_loses_by_hand() -> None:
+    """preference.preference sqrt((1 - p) / 2) sqrt(1 - p), less p shared by the codes of what was seen."""
     generator = torch.Generator().manual_seed(0)
     preference = functional.normalize(torch.randn(3, 4, generator=generator), dim=1)
     user = functional.normalize(torch.randn(1, 4, generator=generator), dim=1)
@@ -58,40 +62,36 @@ def test_an_owned_product_loses_by_hand() -> None:
     torch.testing.assert_close((vector @ target.T)[0], by_hand)
 
 
-def test_the_user_tower_turns_away_from_what_its_people_have() -> None:
+def with_codes(plain: TrainedGraph, penalty: float = 0.5) -> TrainedGraph:
+    """A code for each product, and no item factors."""
+    count = len(plain.products)
+    nothing = ItemFactors(torch.zeros(count, 0), torch.zeros(count, 0))
+    states = plain.states.with_item_factors(nothing, torch.eye(count), penalty)
+    return replace(plain, states=states, blend=Blend(rank=0, weight=0.0, num_codes=count, penalty=penalty))
+
+
+def test_users_point_away_from_what_they_have_seen() -> None:
     data = toy()
-    model, num_codes = data.model(rating_bias=0.0), 40
-    with torch.no_grad():
-        plain = model.product_tower(data.sums())
-        nothing = ItemFactors(torch.zeros(40, 0), torch.zeros(40, 0))
-        states = plain.with_item_factors(nothing, torch.eye(num_codes), 0.5)
-        histories = histories_before(data.table, data.split.test[:9], limit=20)
-        batch = make_history_batch(histories, data.review_text, data.table.rating, data.table.timestamp)
-        before = model.user_tower(plain.history, batch).vector @ plain.target.T
-        model.blend = Blend(rank=0, weight=0.0, num_codes=num_codes, penalty=0.5)
-        after = model.user_tower(states.history, batch).vector @ states.target.T
+    plain = data.untrained(rating_bias=0.0)
+    coded = with_codes(plain)
+    histories = histories_before(data.table, data.split.test[:9])
+    query = Query(histories, data.dataset.features)
+    before, after = (GraphScorer.of(model).score(query) for model in (plain, coded))
     count = torch.zeros(9, 40)
     count.index_put_((torch.from_numpy(histories.row), torch.from_numpy(histories.product)), torch.ones(1), True)
-    expected = before * (0.25**0.5 * 0.5**0.5) - 0.5 * functional.normalize(count, dim=1)
-    torch.testing.assert_close(after, expected, atol=1e-5, rtol=1e-4)
-    back = states.graph_alone(16)
-    torch.testing.assert_close(vars(back), vars(plain), atol=1e-5, rtol=1e-5)
+    expected = before * (0.25**0.5 * 0.5**0.5) - 0.5 * functional.normalize(count, dim=1).numpy()
+    np.testing.assert_allclose(after, expected, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(vars(coded.network_alone().states), vars(plain.states), atol=1e-5, rtol=1e-5)
 
 
-def test_where_owned_products_are_left_out_by_number_nobody_is_pushed() -> None:
-    """Without the colours a person's order is the one before there were any; with them owned products fall."""
+def test_where_seen_items_are_filtered_by_number_nothing_is_penalised() -> None:
+    """Without the codes a user's order is the one before there were any; with them seen items fall."""
     data = toy()
-    model, num_codes = data.model(rating_bias=0.0), 40
-    with torch.no_grad():
-        plain = model.product_tower(data.sums())
+    plain = data.untrained(rating_bias=0.0)
     histories = histories_before(data.table, data.split.test)
-    before = GraphScorer(model, plain, data.table, data.review_text).score(histories)
-    nothing = ItemFactors(torch.zeros(40, 0), torch.zeros(40, 0))
-    model.blend = Blend(rank=0, weight=0.0, num_codes=num_codes, penalty=0.5)
-    has_code = GraphScorer(
-        model, plain.with_item_factors(nothing, torch.eye(num_codes), 0.5), data.table, data.review_text
-    )
-    others, penalised = has_code.score_both_ways(histories)
+    query = Query(histories, data.dataset.features)
+    before, coded = GraphScorer.of(plain).score(query), GraphScorer.of(with_codes(plain))
+    others, penalised = coded.score_both_ways(query)
     factor = others / before
     np.testing.assert_allclose(
         factor, np.broadcast_to(np.median(factor, axis=1, keepdims=True), factor.shape), rtol=1e-2
@@ -99,6 +99,7 @@ def test_where_owned_products_are_left_out_by_number_nobody_is_pushed() -> None:
     assert (factor > 0).all()
     rows = (histories.row, histories.product)
     assert (penalised[rows] < others[rows]).all()
-    np.testing.assert_array_equal(penalised, has_code.score(histories))
-    vectors = has_code.user_vectors(histories, penalise_seen=True)
-    np.testing.assert_allclose(penalised, vectors @ has_code.states.target.numpy().T, atol=1e-5)
+    np.testing.assert_array_equal(penalised, coded.score(query))
+    vectors = coded.user_vectors(query, penalise_seen=True)
+    np.testing.assert_allclose(penalised, vectors @ coded.states.target.numpy().T, atol=1e-5)
+    np.testing.assert_allclose(others, coded.user_vectors(query) @ coded.states.target.numpy().T, atol=1e-5)

@@ -6,7 +6,7 @@ from rec_sys.dataset.histories import Histories
 from rec_sys.recommenders.graph.history_batch import SECONDS_PER_DAY, make_history_batch
 
 
-def test_stars_by_hand() -> None:
+def test_ego_graphs_by_hand() -> None:
     """Two histories of one user at different times share reviews; each is held once."""
     histories = Histories(np.array([0, 2, 5, 5]), np.array([3, 4, 3, 4, 7]), np.array([30, 40, 30, 40, 70]))
     text = np.arange(16, dtype=np.float16).reshape(8, 2)

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from rec_sys.dataset.histories import Histories
+from rec_sys.dataset.query import Query
 from rec_sys.dataset.splits import histories_before
-from rec_sys.recommenders.graph.checkpoint import load_checkpoint, save_checkpoint
+from rec_sys.recommenders.graph.checkpoint import TrainedGraph, load_checkpoint, save_checkpoint
 from rec_sys.recommenders.graph.history_batch import HistoryBatch, make_history_batch
-from rec_sys.recommenders.graph.item_factors import Blend, ItemFactors, blend_products, blend_users, low_rank_factors
-from rec_sys.recommenders.graph.network import GraphNetwork
-from rec_sys.recommenders.graph.product_tower import ProductStates
-from rec_sys.recommenders.graph.scorer import GraphScorer
+from rec_sys.recommenders.graph.item_factors import ItemFactors, blend_products, blend_users, low_rank_factors
+from rec_sys.recommenders.graph.scorer import GraphScorer, blended_vectors
+from rec_sys.recommenders.graph.settings import Blend
 from tests.support.embedded_toy import TEXT_DIM, Toy, toy
 
 RANK = 6
@@ -36,7 +36,7 @@ def random_weights(size: int, seed: int = 0) -> Tensor:
     return weights.fill_diagonal_(0)
 
 
-def test_in_all_dimensions_nothing_is_forgotten() -> None:
+def test_factors_of_full_rank_are_the_matrix() -> None:
     weights = random_weights(30)
     factors = low_rank_factors(weights.clone(), torch.arange(30), rank=30)
     again = off_diagonal(factors.history @ factors.target.T)
@@ -52,7 +52,7 @@ def test_more_dimensions_than_products_are_as_many_as_products() -> None:
     assert factors.history.shape == factors.target.shape == (9, 9)
 
 
-def test_two_dimensions_remember_two_groups() -> None:
+def test_two_dimensions_tell_two_groups_apart() -> None:
     """Products of one group follow each other; the diagonal, given as zeros, does not spoil that."""
     group = torch.arange(40) % 2
     weights = (group[:, None] == group).float().fill_diagonal_(0)
@@ -76,7 +76,7 @@ def test_what_is_read_often_is_kept_better() -> None:
     assert error(torch.where(half, 100, 1)) < 0.8 * error(torch.ones(40))
 
 
-def test_the_same_seed_gives_the_same_and_nothing_to_remember_is_no_error() -> None:
+def test_the_same_seed_gives_the_same_and_a_matrix_of_zeros_is_no_error() -> None:
     one, two = (low_rank_factors(random_weights(20), torch.ones(20), rank=5) for _ in range(2))
     torch.testing.assert_close(vars(one), vars(two), atol=0, rtol=0)
     nothing = low_rank_factors(torch.zeros(8, 8), torch.zeros(8), rank=3)
@@ -85,7 +85,7 @@ def test_the_same_seed_gives_the_same_and_nothing_to_remember_is_no_error() -> N
 
 
 def test_vectors_are_units_and_meet_by_hand() -> None:
-    """(sqrt(1 - share) taste.taste + sqrt(share) recalled.target) / sqrt(2), recalled: the unit of the weighted sum."""
+    """(sqrt(1 - w) preference.preference + sqrt(w) sum.target) / sqrt(2), sum: of the decayed factors, unit length."""
     products, users = unit(7, 4, seed=1), unit(3, 4, seed=2)
     factors = ItemFactors(torch.randn(7, RANK), torch.randn(7, RANK) * 0.2)
     row_of, age, product = torch.tensor([0, 0, 0, 1]), torch.tensor([2, 1, 0, 0]), torch.tensor([3, 5, 0, 2])
@@ -101,10 +101,10 @@ def test_vectors_are_units_and_meet_by_hand() -> None:
             factors.target @ (history_factor_sum / history_factor_sum.norm())
         )
         torch.testing.assert_close(scores[row], by_hand / 2**0.5)
-    torch.testing.assert_close(scores[2], products @ users[2] / 2**0.5)  # nothing to recall: taste alone
+    torch.testing.assert_close(scores[2], products @ users[2] / 2**0.5)  # no reviews: preference alone
 
 
-def test_products_that_the_memory_does_not_know_leave_the_taste_alone() -> None:
+def test_products_without_factors_leave_the_preference_alone() -> None:
     users, nothing = unit(2, 4), torch.zeros(3, RANK)
     user = blend_users(users, nothing, nothing[:, :0], torch.tensor([1, 0, 0]), torch.tensor([0, 0, 1]), BLEND)
     torch.testing.assert_close(user[:, :4], users)
@@ -112,14 +112,13 @@ def test_products_that_the_memory_does_not_know_leave_the_taste_alone() -> None:
     torch.testing.assert_close(blend_products(users, nothing[:2], nothing[:2, :0], 0.0).norm(dim=1), torch.ones(2))
 
 
-def fitting(data: Toy, blend_weight: float = 0.5, **settings: object) -> tuple[GraphNetwork, ProductStates]:
-    """A model with a random memory, and its products."""
-    model = data.model(**settings)
-    with torch.no_grad():
-        states = model.product_tower(data.sums())
-    factors = low_rank_factors(random_weights(data.table.num_products), torch.ones(data.table.num_products), RANK)
-    model.blend = Blend(rank=RANK, weight=blend_weight)
-    return model, states.with_item_factors(factors)
+def fitted(data: Toy, blend_weight: float = 0.5, **settings: object) -> TrainedGraph:
+    """An untrained model with random item factors."""
+    count = data.table.num_products
+    factors = low_rank_factors(random_weights(count), torch.ones(count), RANK)
+    plain = data.untrained(**settings)
+    blend = Blend(rank=RANK, weight=blend_weight)
+    return replace(plain, states=plain.states.with_item_factors(factors), blend=blend)
 
 
 def batch_of(data: Toy, count: int = 9) -> HistoryBatch:
@@ -127,91 +126,107 @@ def batch_of(data: Toy, count: int = 9) -> HistoryBatch:
     return make_history_batch(histories, data.review_text, data.table.rating, data.table.timestamp)
 
 
-@pytest.mark.parametrize("rating_bias", [0.0, 0.99])
-def test_a_model_with_a_memory_speaks_in_unit_vectors(rating_bias: float) -> None:
-    data = toy()
-    model, states = fitting(data, rating_bias=rating_bias)
-    users = model.user_tower(states.history, batch_of(data))
-    plain = model.product_tower(data.sums())
-    assert states.history.shape[1] == plain.history.shape[1] + RANK
-    assert states.target.shape == (40, 1 + 16 + RANK + 1)
-    assert users.vector.shape == (9, 1 + 16 + RANK + 1)
-    for vectors in (users.vector, users.preference, states.target, states.preference):
-        torch.testing.assert_close(vectors.norm(dim=1), torch.ones(len(vectors)), atol=1e-4, rtol=1e-4)
-
-
-@pytest.mark.parametrize("rating_bias", [0.0, 0.99])
-def test_a_memory_can_be_taken_off_again(rating_bias: float) -> None:
-    data = toy()
-    plain = data.model(rating_bias=rating_bias).product_tower(data.sums())
-    factors = ItemFactors(torch.randn(40, RANK), unit(40, RANK) * 0.7)
-    back = plain.with_item_factors(factors).graph_alone(16)
-    torch.testing.assert_close(vars(back), vars(plain), atol=1e-5, rtol=1e-5)
-
-
-def test_somebody_without_reviews_or_with_unknown_products_alone_is_pure_taste() -> None:
-    data = toy()
-    model, states = fitting(data)
-    batch = batch_of(data)
-    graph = states.history[:, :-RANK]
-    without_factors = torch.cat([graph, torch.zeros(40, RANK)], dim=1)
-    unknown = model.user_tower(without_factors, batch).preference
+def no_reviews(data: Toy) -> HistoryBatch:
+    """One user of whom nothing is known."""
     none = np.zeros(0, dtype=np.int64)
-    empty = make_history_batch(
-        Histories(np.array([0, 0]), none, none), data.review_text, data.table.rating, data.table.timestamp
-    )
-    nobody = model.user_tower(states.history, empty).preference
-    model.blend = None
-    torch.testing.assert_close(unknown[:, :16], model.user_tower(graph, batch).preference)
-    torch.testing.assert_close(nobody[:, :16], model.user_tower(graph, empty).preference)
-    assert not unknown[:, 16:].any()
-    assert not nobody[:, 16:].any()
+    histories = Histories(np.array([0, 0]), none, none)
+    return make_history_batch(histories, data.review_text, data.table.rating, data.table.timestamp)
+
+
+def vectors_of(model: TrainedGraph, batch: HistoryBatch) -> Tensor:
+    users = model.network.user_tower(model.states.history, batch)
+    return blended_vectors(users, model.states.history, batch, model.blend)
+
+
+@pytest.mark.parametrize("rating_bias", [0.0, 0.99])
+def test_all_vectors_beside_item_factors_are_units(rating_bias: float) -> None:
+    data = toy()
+    model, plain = fitted(data, rating_bias=rating_bias), data.untrained(rating_bias=rating_bias)
+    vectors = vectors_of(model, batch_of(data))
+    assert model.layout.vector_dim == 1 + 16 + RANK + 1
+    assert model.states.history.shape[1] == plain.states.history.shape[1] + RANK
+    assert model.states.target.shape == (40, model.layout.vector_dim)
+    assert vectors.shape == (9, model.layout.vector_dim)
+    contents = [each[:, 1:] / (1 - each[:, :1].square()).sqrt() for each in (vectors, model.states.target)]
+    for units in (vectors, model.states.target, *contents):
+        torch.testing.assert_close(units.norm(dim=1), torch.ones(len(units)), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("rating_bias", [0.0, 0.99])
+def test_the_network_alone_can_be_had_back(rating_bias: float) -> None:
+    data = toy()
+    model, plain = fitted(data, rating_bias=rating_bias), data.untrained(rating_bias=rating_bias)
+    back = model.network_alone()
+    assert back.blend is None
+    assert back.layout == plain.layout
+    torch.testing.assert_close(vars(back.states), vars(plain.states), atol=1e-5, rtol=1e-5)
+
+
+def test_users_without_reviews_or_with_unknown_products_alone_are_preference_alone() -> None:
+    data = toy()
+    model = fitted(data)
+    batch, preference = batch_of(data), model.layout.preference
+    history = model.states.history.clone()
+    history[:, model.layout.history_factors] = 0
+    without_factors = replace(model, states=replace(model.states, history=history))
+    unknown, nobody = vectors_of(without_factors, batch), vectors_of(model, no_reviews(data))
+    alone = model.network_alone()
+    torch.testing.assert_close(unknown[:, preference], vectors_of(alone, batch)[:, preference])
+    torch.testing.assert_close(nobody[:, preference], vectors_of(alone, no_reviews(data))[:, preference])
+    assert not unknown[:, preference.stop :].any()
+    assert not nobody[:, preference.stop :].any()
 
 
 def test_batch_equals_parts_and_the_order_of_edges_does_not_matter() -> None:
     data = toy()
-    model, states = fitting(data)
+    model = fitted(data)
     batch = batch_of(data)
-    together = model.user_tower(states.history, batch).vector
+    together = vectors_of(model, batch)
     for place in (0, 4, 8):
         histories = histories_before(data.table, data.split.test[[place]], limit=20)
         alone = make_history_batch(histories, data.review_text, data.table.rating, data.table.timestamp)
-        vector = model.user_tower(states.history, alone).vector[0]
-        torch.testing.assert_close(vector, together[place], atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(vectors_of(model, alone)[0], together[place], atol=1e-5, rtol=1e-5)
     order = torch.randperm(len(batch.edge_user))
     edges = {name: getattr(batch, name)[order] for name in ("edge_review", "edge_user", "age", "days")}
-    shuffled = model.user_tower(states.history, replace(batch, **edges)).vector
-    torch.testing.assert_close(shuffled, together, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(vectors_of(model, replace(batch, **edges)), together, atol=1e-5, rtol=1e-5)
 
 
 def test_what_is_loaded_scores_like_what_was_saved(tmp_path: Path) -> None:
     data = toy()
-    model, states = fitting(data, blend_weight=0.8)
-    save_checkpoint(tmp_path / "a.ckpt", model, states, data.table.products, [""] * 40, {})
-    loaded = load_checkpoint(tmp_path / "a.ckpt")
-    assert loaded.network.blend == Blend(rank=RANK, weight=0.8)
-    histories = histories_before(data.table, data.split.test)
-    before, after = (
-        GraphScorer(each, of, data.table, data.review_text).score(histories)
-        for each, of in ((model, states), (loaded.network, loaded.states))
-    )
+    model = fitted(data, blend_weight=0.8)
+    save_checkpoint(tmp_path / "a", model)
+    loaded = load_checkpoint(tmp_path / "a")
+    assert loaded.blend == model.blend == Blend(rank=RANK, weight=0.8)
+    query = Query(histories_before(data.table, data.split.test), data.dataset.features)
+    before, after = (GraphScorer.of(each).score(query) for each in (model, loaded))
     np.testing.assert_array_equal(before, after)
     text = unit(3, TEXT_DIM)
     torch.testing.assert_close(
-        vars(loaded.network.product_tower.of_text(text)), vars(model.product_tower.of_text(text)), atol=0, rtol=0
+        vars(loaded.describe_cold_items(text)), vars(model.describe_cold_items(text)), atol=0, rtol=0
     )
 
 
-def test_a_new_product_has_no_memory_and_is_a_unit_vector() -> None:
+def test_two_scorers_of_one_network_do_not_change_each_other() -> None:
+    """What stands beside the network belongs to the scorer, so a figure never hangs on who was asked before."""
     data = toy()
-    model, states = fitting(data)
-    new = model.product_tower.of_text(unit(3, TEXT_DIM))
-    assert new.history.shape == (3, states.history.shape[1])
-    assert new.target.shape == (3, states.target.shape[1])
-    torch.testing.assert_close(new.target.norm(dim=1), torch.ones(3), atol=1e-4, rtol=1e-4)
-    assert not new.history[:, -RANK:].any()
-    assert not new.target[:, 17:-1].any()
-    model.blend = None
-    torch.testing.assert_close(
-        new.preference[:, :16] * 2**0.5, model.product_tower.of_text(unit(3, TEXT_DIM)).preference
-    )
+    model = fitted(data)
+    query = Query(histories_before(data.table, data.split.test), data.dataset.features)
+    blended, alone = GraphScorer.of(model), GraphScorer.of(model.network_alone())
+    first = blended.score(query)
+    other = alone.score(query)
+    np.testing.assert_array_equal(blended.score(query), first)
+    np.testing.assert_array_equal(alone.score(query), other)
+    assert not np.allclose(first, other)
+
+
+def test_a_cold_item_without_neighbours_has_no_item_factors_and_is_a_unit_vector() -> None:
+    data = toy()
+    model, layout = fitted(data), fitted(data).layout
+    cold = model.describe_cold_items(unit(3, TEXT_DIM))
+    assert cold.history.shape == (3, layout.history_dim)
+    assert cold.target.shape == (3, layout.vector_dim)
+    torch.testing.assert_close(cold.target.norm(dim=1), torch.ones(3), atol=1e-4, rtol=1e-4)
+    assert not cold.history[:, layout.history_factors].any()
+    assert not cold.target[:, layout.item_factors].any()
+    alone = model.network.product_tower.of_text(unit(3, TEXT_DIM))
+    torch.testing.assert_close(cold.target[:, layout.preference] * 2**0.5, alone.target[:, layout.preference])

@@ -9,11 +9,11 @@ from rec_sys.recommenders.graph.losses import ranking_loss, rating_loss
 
 
 def test_rating_loss_by_hand() -> None:
-    stars = torch.tensor([5.0, 2.5, 0.0, 3.75])
+    predicted = torch.tensor([5.0, 2.5, 0.0, 3.75])
     rating = torch.tensor([5.0, 4.5, 1.0, float("nan")])
-    assert rating_loss(stars, rating).item() == pytest.approx((0 + 2 + 1) / 3)
-    assert rating_loss(stars, rating, "mse").item() == pytest.approx((0 + 4 + 1) / 3)
-    assert rating_loss(stars[3:], rating[3:]).item() == 0.0
+    assert rating_loss(predicted, rating).item() == pytest.approx((0 + 2 + 1) / 3)
+    assert rating_loss(predicted, rating, "mse").item() == pytest.approx((0 + 4 + 1) / 3)
+    assert rating_loss(predicted[3:], rating[3:]).item() == 0.0
 
 
 def test_ranking_loss_by_hand() -> None:

@@ -23,7 +23,7 @@ def batch_of(data: Toy, targets: Ints) -> HistoryBatch:
 
 
 @pytest.mark.parametrize("users", [[0], [3, 4, 17], list(range(30))])
-def test_without_people_is_the_graph_that_never_had_them(users: list[int]) -> None:
+def test_a_graph_without_users_is_the_graph_that_never_had_them(users: list[int]) -> None:
     data = toy()
     full = data.sums()
     others = data.split.train[~np.isin(data.table.user[data.split.train], users)]
@@ -66,7 +66,7 @@ def test_two_hops_gradient() -> None:
 
 @pytest.mark.parametrize("conv", CONVOLUTIONS)
 @pytest.mark.parametrize("layers", [1, 2])
-def test_a_batch_equals_its_stars_alone(conv: str, layers: int) -> None:
+def test_a_batch_equals_its_histories_alone(conv: str, layers: int) -> None:
     data = toy()
     model = data.model(conv=conv, layers=layers)
     products = model.product_tower(data.sums()).history
@@ -104,7 +104,7 @@ def test_attention_adds_up_to_one_and_vectors_are_units(conv: str) -> None:
 
 
 @pytest.mark.parametrize("conv", CONVOLUTIONS)
-def test_nobody_knows_somebody_without_reviews(conv: str) -> None:
+def test_users_without_reviews_have_the_same_finite_vector(conv: str) -> None:
     data = toy()
     model = data.model(conv=conv)
     products = model.product_tower(data.sums()).history
@@ -136,7 +136,7 @@ def test_the_predicted_review_is_not_in_its_own_input(context: str, place: int, 
     model = data.model(hops=2)
     torch.nn.init.normal_(model.product_tower.item_bias[2].weight)  # type: ignore[arg-type]
     own = data.split.train[data.table.user[data.split.train] == 5]
-    review = int(own[place])  # somebody's first, a middle or the last training review
+    review = int(own[place])  # the user's first, a middle or the last training review
     left_out = torch.tensor([5])
     others = own[own != review]
 
@@ -159,7 +159,7 @@ def test_the_predicted_review_is_not_in_its_own_input(context: str, place: int, 
     after = prediction(_changed(data, review, how), train)
     for old, new in zip(before, after, strict=True):
         torch.testing.assert_close(old, new, atol=1e-5, rtol=1e-5)
-    # The same change does reach the product vectors when the person is not left out: the test can fail.
+    # The same change does reach the product vectors when the user is not left out: the test can fail.
     leaky = model.product_tower(GraphSums(data.graph(data.split.train))).target
     changed = model.product_tower(GraphSums(_changed(data, review, how).graph(train))).target
     assert (leaky - changed).abs().max() > 1e-4
@@ -180,7 +180,7 @@ def test_held_out_reviews_are_not_in_their_own_input(part: str, how: str) -> Non
         torch.testing.assert_close(vars(old), vars(new))
 
 
-def test_a_new_product_is_its_text() -> None:
+def test_a_cold_item_is_its_text() -> None:
     data = toy()
     model = data.model(min_reviews=1)
     tower = model.product_tower
@@ -240,7 +240,7 @@ def test_settings_reach_the_network() -> None:
     assert model.user_tower.age.num_embeddings == 7
 
 
-def test_the_level_moves_the_stars_and_leaves_the_order() -> None:
+def test_the_rating_bias_moves_predicted_ratings_and_leaves_the_order() -> None:
     data = toy()
     model = data.model(rating_bias=0.99)
     states = model.product_tower(data.sums())
@@ -260,7 +260,7 @@ def test_the_level_moves_the_stars_and_leaves_the_order() -> None:
     assert (places[0] - places[1]).abs().mean() < 0.05  # the same but for rounding
 
 
-def test_without_a_level_the_product_is_the_taste_alone() -> None:
+def test_without_rating_bias_the_score_is_the_preference_alone() -> None:
     data = toy()
     model = data.model(rating_bias=0.0)
     states = model.product_tower(data.sums())
