@@ -70,7 +70,7 @@ def search(
         cfg: composed from config/train_config.yaml with `+search=...`.
         typed: the words it was composed with (see `search_words.gather_space`).
         compose: makes the configuration of a trial, from words as well.
-        progress: told how far each training is.
+        progress: told how far it is.
 
     Returns:
         The best trial; None where none was trained to its end.
@@ -90,7 +90,7 @@ def search(
     example = compose([*fixed, *typed_words({key: first_of(each) for key, each in space.items()})])
     read_settings(example.train, TrainSettings, "train")  # all settings exist, or one of these two fails
     plan = resolve(without_search)
-    dataset = load(plan)
+    dataset = load(plan, progress)
     fingerprint = resume_fingerprint(plan, space) | {"data": dataset.table.fingerprint}
     figure, direction = plan.train.monitor
     folder = plan.paths.searches / settings.name
