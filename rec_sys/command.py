@@ -12,11 +12,13 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
 
 import hydra
 from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig
@@ -77,7 +79,8 @@ def command(
             # Hydra swallows an Exception of the job and reports it in its own way; SystemExit passes.
             except RecSysError as error:
                 _stop(with_remedy(error))
-            except (MissingMandatoryValue, InterpolationResolutionError) as error:
+            # HydraException: of a configuration that the task composes itself, as a search does for each trial.
+            except (MissingMandatoryValue, InterpolationResolutionError, HydraException) as error:
                 _stop(_explain(error, folder, config_name))
             inside_task = False  # with --multirun Hydra composes the next job's configuration now
 
@@ -92,8 +95,6 @@ def command(
             except KeyboardInterrupt as stop:
                 print(str(stop) or "stopped", file=sys.stderr)
                 raise SystemExit(130) from None
-            except RecSysError as error:  # of a sweeper, between the jobs
-                _stop(with_remedy(error))
             except (HydraException, OmegaConfBaseException, YAMLError) as error:
                 if inside_task:
                     raise
@@ -183,7 +184,8 @@ def _known_keys(folder: Path, config_name: str, unknown: str) -> list[str]:
     choices = [word for word in sys.argv[1:] if re.fullmatch(r"\+?[\w/]+=[\w/-]+", word)]
     for overrides in ([word for word in choices if word.partition("=")[0] != unknown], []):
         try:
-            with hydra.initialize_config_dir(str(folder), version_base=HYDRA_VERSION):
+            inside = GlobalHydra.instance().is_initialized()  # a task is running
+            with nullcontext() if inside else hydra.initialize_config_dir(str(folder), version_base=HYDRA_VERSION):
                 return list(_dotted_keys(hydra.compose(config_name, overrides)))
         except (HydraException, OmegaConfBaseException):
             continue

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import MLFlowLogger
 from omegaconf import DictConfig, OmegaConf
 
@@ -45,7 +45,6 @@ from rec_sys.tracking.resources import peak_mib
 from rec_sys.tracking.runs import fail_run, log_figures, log_file, log_folder, start_run
 from rec_sys.train.final_test import TestFigures, final_test
 from rec_sys.train.report import TrainReport
-from rec_sys.train.trial import TrialWatch, trial_of
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +60,6 @@ class Plan:
     model: GraphModelSettings
     train: TrainSettings
     whole: dict[str, Any]  # the composed configuration, as it is kept with the model
-    trial: TrialWatch | None  # of a search, which keeps the figures, so that such a training leaves no files
     state: State | None  # of the run to resume
     fingerprint: dict[str, Any]  # settings that must stay the same for a run to be resumed
 
@@ -70,9 +68,9 @@ class Plan:
 class TrainResult:
     """What a training leaves behind."""
 
-    checkpoint: Path  # folder of the model; of a trial of a search it is not written
+    checkpoint: Path  # folder of the model
     report: TrainReport
-    files: list[Path]  # the report's; none of a trial
+    files: list[Path]  # the report's
     trained: TrainedGraph
 
 
@@ -95,7 +93,7 @@ def train(cfg: DictConfig, progress: ProgressCallback | None = None) -> TrainRes
     plan = resolve(cfg)
     dataset = load(plan, progress)
     name = _name(plan, dataset)
-    track = start_run(plan.paths, name, plan.whole, _tags(plan, dataset), plan.state.mlflow_run if plan.state else None)
+    track = start_run(plan.paths, name, plan.whole, _tags(dataset), plan.state.mlflow_run if plan.state else None)
     folder = plan.paths.checkpoints / name
     try:
         fit = _fit(plan, dataset, folder, track, progress)
@@ -138,7 +136,6 @@ def resolve(cfg: DictConfig) -> Plan:
         model=model,
         train=settings,
         whole={str(key): value for key, value in whole.items()},
-        trial=trial_of(cfg, paths, f"valid/{settings.monitor[0]}"),
         state=state,
         fingerprint=fingerprint,
     )
@@ -153,29 +150,26 @@ def load(plan: Plan, progress: ProgressCallback | None = None) -> Dataset:
     dataset = load_data(plan.data, plan.encoder, plan.paths, progress, plan.split)
     if plan.state is not None:
         check_same(plan.state, _fingerprint(plan, dataset))
-    if plan.trial is not None:
-        plan.trial.check(dataset.table.fingerprint)
     return dataset
 
 
 def _fit(
     plan: Plan, dataset: Dataset, folder: Path, track: MLFlowLogger, progress: ProgressCallback | None
 ) -> GraphFit:
-    keeper: Callback = plan.trial or ModelCheckpoint(
+    keep_state = ModelCheckpoint(
         dirpath=plan.paths.checkpoints / "resume", filename=folder.name, enable_version_counter=False
     )
     logger.info("\ntraining %s", folder.name)
-    if plan.state is None and folder.exists() and plan.trial is None:
+    if plan.state is None and folder.exists():
         logger.info("this replaces the run of the same name: %s", folder)
     around = Surroundings(
-        folder=None if plan.trial else folder,
+        folder=folder,
         info=_info(plan, dataset),
         state_path=plan.state.path if plan.state else None,
         keep={FINGERPRINT: _fingerprint(plan, dataset), MLFLOW_RUN: track.run_id},
-        callbacks=[keeper],
+        callbacks=[keep_state],
         track=track,
         root=plan.paths.work_dir,
-        network_alone=plan.trial is not None,
     )
     return fit_graph(dataset, plan.model, plan.train, around, progress)
 
@@ -203,11 +197,9 @@ def _save(
     info = facts | {"metrics": best}
     trained = replace(fit.trained, info=info, path=folder)
     report = TrainReport(folder.name, figures, fit.history, fit.best_epoch, facts)
-    files: list[Path] = []
-    if plan.trial is None:
-        save_checkpoint(folder, trained)
-        files = report.save(plan.paths.reports / folder.name)
-    _track(track, figures, files, None if plan.trial else folder)
+    save_checkpoint(folder, trained)
+    files = report.save(plan.paths.reports / folder.name)
+    _track(track, figures, files, folder)
     return TrainResult(folder, report, files, trained)
 
 
@@ -233,12 +225,11 @@ def _info(plan: Plan, dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def _tags(plan: Plan, dataset: Dataset) -> dict[str, str]:
-    tags = {"data": dataset.name, "data_fingerprint": dataset.table.fingerprint}
-    return tags | (plan.trial.tags if plan.trial else {})
+def _tags(dataset: Dataset) -> dict[str, str]:
+    return {"data": dataset.name, "data_fingerprint": dataset.table.fingerprint}
 
 
-def _track(track: MLFlowLogger, figures: TestFigures, files: Sequence[Path], folder: Path | None) -> None:
+def _track(track: MLFlowLogger, figures: TestFigures, files: Sequence[Path], folder: Path) -> None:
     """Write the closing figures and files into the run."""
     if report := figures.ranking.get(GRAPH_MODEL):
         log_figures(track, {f"test/{key}": value for key, value in report.filtered.items()})
@@ -247,8 +238,7 @@ def _track(track: MLFlowLogger, figures: TestFigures, files: Sequence[Path], fol
         log_figures(track, {f"test/{key}": getattr(rating, key) for key in ("mae", "mse", "accuracy", "f1")})
     for file in files:
         log_file(track, file)
-    if folder is not None:
-        log_folder(track, folder)
+    log_folder(track, folder)
     track.finalize("success")
 
 

@@ -1,4 +1,4 @@
-"""How a model is trained, and how its settings are searched: every setting once, with its limits."""
+"""How hyperparameters are searched: every setting once, with its limits."""
 
 from __future__ import annotations
 
@@ -16,4 +16,3 @@ class SearchSettings(Settings):
     first_trials: int = Field(8, ge=1, description="drawn at random; none is stopped early before that many are done")
     first_epochs: int = Field(5, ge=1, description="that every trial has before it may be stopped early")
     space: dict[str, str] = Field({}, description="setting: choice(1,2), range(1,4) or interval(0,1), as Hydra has it")
-    trial: int | None = Field(None, ge=0, description="which trial a training is; the search sets it")

@@ -1,7 +1,12 @@
-"""The main job: raw reviews to a checkpoint, with a report. `uv run -m rec_sys.train.train --help` tells more."""
+"""The main job: raw reviews to a saved model, with a report. `uv run -m rec_sys.train.train --help` tells more."""
 
 from __future__ import annotations
 
+import functools
+import sys
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from rec_sys.command import command, register_schema
@@ -10,7 +15,7 @@ from rec_sys.paths import Paths
 from rec_sys.recommenders.graph.settings import GraphModelSettings, TrainSettings
 from rec_sys.settings import read_settings
 from rec_sys.text.settings import EncoderSettings
-from rec_sys.train.search import register_search
+from rec_sys.train.search_words import gather_space
 from rec_sys.train.settings import SearchSettings
 
 for _name, _settings in (
@@ -23,19 +28,30 @@ for _name, _settings in (
     ("paths", Paths),
 ):
     register_schema(_name, _settings)
-register_search()
+
+
+def main() -> None:
+    """Train and print the closing report; with `+search=...`, search for settings and print the best."""
+    sys.argv[1:] = gather_space(sys.argv[1:])
+    _train_or_search()
 
 
 @command("train_config")
-def main(cfg: DictConfig) -> None:
-    """Train and print the closing report."""
-    # Lightning and MLflow take seconds to import: not for --help or a typing error.
+def _train_or_search(cfg: DictConfig) -> None:
+    if "search" in cfg:
+        _search(cfg)
+    else:
+        _train(cfg)
+
+
+# Lightning and MLflow take seconds to import: in these functions, not for --help or a typing error.
+
+
+def _train(cfg: DictConfig) -> None:
     from rec_sys.terminal import ProgressBars
     from rec_sys.train.run import train
 
     result = train(cfg, ProgressBars())
-    if not result.files:
-        return  # a trial of a search, which tells by itself what came of it
     print(f"\n{result.report.text()}\n")
     print(f"checkpoint  {result.checkpoint}")
     for file in result.files:
@@ -44,6 +60,20 @@ def main(cfg: DictConfig) -> None:
     print("\nnext:")
     for module in ("rec_sys.vector_database.create_vectorbase", "rec_sys.inference.infer"):
         print(f"  uv run -m {module}{here}")
+
+
+def _search(cfg: DictConfig) -> None:
+    from rec_sys.terminal import ProgressBars
+    from rec_sys.train.search import search
+
+    run = HydraConfig.get()
+    best = search(cfg, run.overrides.task, functools.partial(hydra.compose, run.job.config_name), ProgressBars())
+    if best is None:
+        print("\nno trial was trained to its end")
+        return
+    done, early = best.trials["complete"] + best.trials["stopped early"], best.trials["stopped early"]
+    print(f"\nbest of {done} trials, {early} of them stopped early: trial {best.trial}, {best.figure} {best.value:.4f}")
+    print(f"\nnext, to train it and evaluate it on the test reviews:\n  {best.command}")
 
 
 if __name__ == "__main__":
