@@ -134,7 +134,7 @@ def ways_in_process(deployed: Deployed) -> dict[tuple[str, str], Callable[[int],
         return lambda: [review.text for review in questions.next(new=True).reviews]
 
     ways: dict[tuple[str, str], Callable[[int], Client]] = {
-        (GRAPH, "torch"): lambda number: Client(drawn(number, calls), lambda call: in_torch.users(*call)),
+        (GRAPH, "torch"): lambda number: Client(drawn(number, calls), lambda call: in_torch.encode_users(*call)),
         (GRAPH, "ONNX Runtime"): lambda number: Client(
             drawn(number, arrays), lambda call: onnx.graph_model.run(["vector", "attention"], call)
         ),

@@ -23,9 +23,10 @@ from benchmarks.serving_questions import Arrays, Questions, save_arrays, save_us
 from rec_sys.arrays import Floats
 from rec_sys.errors import CheckpointError
 from rec_sys.inference.infer import data_of
+from rec_sys.inference.local import all_history
 from rec_sys.inference.onnx_encoder import OnnxGraphEncoder, graph_model_inputs, open_session
 from rec_sys.inference.recommend import ReviewRecommender
-from rec_sys.inference.torch_encoder import TorchGraphEncoder, all_history
+from rec_sys.inference.torch_encoder import TorchGraphEncoder
 from rec_sys.inference.users import User, known_users
 from rec_sys.modules.config_pbtxt import MODEL_FILE
 from rec_sys.modules.signature import GRAPH_MODEL, NEW_PRODUCTS, TEXT_ENCODER
@@ -90,7 +91,7 @@ class Deployed:
 
     @cached_property
     def torch_encoder(self) -> Encoder:
-        encoder = encoder_of(self.checkpoint, self.paths)
+        encoder = encoder_of(self.checkpoint.stored(), self.paths)
         if not isinstance(encoder, Encoder):
             raise SystemExit("stopped: these reviews have no texts; give --data with some")
         return encoder
@@ -108,7 +109,7 @@ class Deployed:
 
     @cached_property
     def history(self) -> Floats:
-        return all_history(self.checkpoint, self.base, self.torch_towers)
+        return all_history(self.checkpoint.stored().history, self.base, self.torch_towers)
 
     def recommender(self, way: str) -> ReviewRecommender:
         """In process, by "torch" or "onnx", with a cache of texts like the server's."""
@@ -159,14 +160,12 @@ def set_up(data: str | None, work_dir: Path, epochs: int, seed: int, threads: in
         recommend=RecommendSettings(cached_texts=cached_texts),
     )
     version = deploy(settings).version
-    reviews = data_of(checkpoint, paths)
+    reviews = data_of(checkpoint.stored(), paths)
     table = reviews.table
     users = known_users(table, np.arange(table.num_users), reviews.review_text)
     chosen = users_of({user.user_id: user.reviews for user in users})
     np.random.default_rng(seed).shuffle(chosen)
-    described = (
-        f"{name}: {len(table):,} reviews, {table.num_products:,} products; {len(chosen):,} people with ten texts"
-    )
+    described = f"{name}: {len(table):,} reviews, {table.num_products:,} products; {len(chosen):,} users with ten texts"
     deployed = Deployed(checkpoint, base, paths, repository, version, threads, cached_texts, described)
     save_users(chosen, deployed.users_file)
     save_arrays(graph_model_calls(deployed, deployed.questions(seed).again), deployed.arrays_file)
@@ -175,7 +174,7 @@ def set_up(data: str | None, work_dir: Path, epochs: int, seed: int, threads: in
 
 def trained(name: str, words: list[str], paths: Paths, epochs: int, seed: int) -> TrainedGraph:
     """The checkpoint of this name, trained first where there is none that can be read."""
-    path = paths.checkpoints / f"{name}.ckpt"
+    path = paths.checkpoints / name
     with suppress(CheckpointError):
         return load_checkpoint(path)
     command = [sys.executable, "-m", "rec_sys.train.train", *words, f"train.name={name}", f"train.seed={seed}"]
@@ -193,7 +192,7 @@ def graph_model_calls(deployed: Deployed, users: Sequence[User]) -> list[Arrays]
 
     class Recorded:
         text_dim, review_texts, max_history = graph.text_dim, graph.review_texts, graph.max_history
-        new_products = graph.encode_cold_items
+        encode_cold_items = graph.encode_cold_items
 
         def encode_users(self, products: Floats, batch: HistoryArrays) -> tuple[Floats, Floats]:
             calls.append(graph_model_inputs(products, batch, graph.review_texts))

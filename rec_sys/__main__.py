@@ -1,4 +1,4 @@
-"""`rec-sys COMMAND [key=value ...]`: the commands of an installed wheel, the same as `python -m rec_sys.train.train`."""
+"""`rec-sys COMMAND [key=value ...]`: the commands of a wheel, the same as `python -m rec_sys.train.train`."""
 
 from __future__ import annotations
 

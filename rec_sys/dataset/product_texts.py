@@ -49,8 +49,9 @@ def describe_held_out_products(
     targets = np.setdiff1d(split.held_out_products, support_reviews)
     if len(split.held_out_products) and not len(targets):
         raise DataError(
-            f"none of {len(split.held_out_products):,} reviews of {len(new):,} new products is left to judge by: they have "
-            f"no text of their own and are described by their first reviews; give metadata or more split.held_out_products"
+            f"none of {len(split.held_out_products):,} reviews of {len(new):,} held-out products is left to evaluate "
+            f"on: they have no text of their own and are described by their first reviews; give metadata or more "
+            f"split.held_out_products"
         )
     return ProductDescriptions(text, targets)
 

@@ -149,16 +149,18 @@ def _check_held_out_products(part: float, is_held_out: Flags, evaluated: int, sp
     """Refuse a part of the products so small that nothing new could be judged, or so large that nothing else could."""
     given = f"split.held_out_products={part} of {len(is_held_out):,} products"
     if not is_held_out.any():
-        raise DataError(f"{given} is none; give at least {1 / max(len(is_held_out), 1):.2g}, or 0 for no new products")
+        raise DataError(
+            f"{given} is none; give at least {1 / max(len(is_held_out), 1):.2g}, or 0 for no held-out products"
+        )
     if not evaluated:
         raise DataError(
-            f"{given} draws {is_held_out.sum():,}, and nobody reviewed one of them after a product that is not new, so they "
-            f"cannot be judged; give another part, or 0 for no new products"
+            f"{given} draws {is_held_out.sum():,}, and nobody reviewed one of them after a product that is not held "
+            f"out, so they cannot be evaluated; give another part, or 0 for none"
         )
     if not len(split.train) or not len(split.valid):
         raise DataError(
-            f"{given} draws {is_held_out.sum():,} and leaves {len(split.train):,} training reviews and {len(split.valid):,} "
-            f"people to validate and test on; give less"
+            f"{given} draws {is_held_out.sum():,} and leaves {len(split.train):,} training reviews and "
+            f"{len(split.valid):,} users to validate and test on; give less"
         )
 
 

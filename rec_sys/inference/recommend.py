@@ -97,14 +97,14 @@ class ReviewRecommender:
         self.graph, self.base, self.history, self.encoder = graph, base, history, encoder
 
     def recommend(self, users: Sequence[User], k: int = 10) -> list[Recommendations]:
-        """The k best products for each person, without those they have reviewed.
+        """The k best products for each user, seen items filtered.
 
         Only the newest `max_history` reviews are read; all of them count for what is left out. A review of a product
         that the catalogue lacks counts through its texts.
 
         Args:
-            people: one batch; who else is in it changes nothing.
-            k: products per person; where there are fewer, all of them are given, and a note says so.
+            users: one batch; who else is in it changes nothing.
+            k: products per user; where there are fewer, all of them are given, and a note says so.
 
         Raises:
             ConfigError: k is less than 1.

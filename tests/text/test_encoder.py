@@ -60,7 +60,7 @@ def test_bfloat16_is_close(reference: npt.NDArray[np.float32]) -> None:
 
 
 def test_the_library_model_equals_the_packed_one(float32: Encoder, reference: npt.NDArray[np.float32]) -> None:
-    tokens = [float32._tokenizer.encode(text).ids for text in TEXTS]
+    tokens = [float32.files.tokenizer.encode(text).ids for text in TEXTS]
     vectors = LibraryModel(float32.folder, torch.float32, "cpu")(tokens)
     np.testing.assert_allclose(vectors, reference, atol=2e-6)
 

@@ -53,7 +53,7 @@ def test_it_beats_popularity(trained: TrainResult) -> None:
     ranking = trained.report.ranking
     ours, popular = ranking["graph model"].filtered["ndcg@10"], ranking["most popular"].filtered["ndcg@10"]
     assert ours > 1.5 * popular
-    assert trained.report.held_out_users["graph model"].filtered["ndcg@10"] > 1.2 * popular
+    assert trained.report.figures.held_out_users["graph model"].filtered["ndcg@10"] > 1.2 * popular
 
 
 def test_report_and_checkpoint_say_the_same(trained: TrainResult) -> None:
@@ -172,8 +172,8 @@ def test_new_people_and_new_products_are_both_judged(work_dir: Path, trained: Tr
     report = result.report
     assert "graph model" in report.ranking
     assert len(report.ranking) >= 2
-    assert list(report.held_out_users) == list(report.held_out_products) == list(report.ranking)
-    assert {"recall@10", "recall@50"} <= set(report.held_out_products["graph model"].filtered)
+    assert list(report.figures.held_out_users) == list(report.figures.held_out_products) == list(report.ranking)
+    assert {"recall@10", "recall@50"} <= set(report.figures.held_out_products["graph model"].filtered)
     chance = report.facts["held_out_products_chance"]
     assert 0 < chance["recall@10"] < chance["recall@50"] < 1
     assert report.facts["split"]["reviews of held-out products"] > 0
@@ -193,7 +193,7 @@ def test_without_ratings(tmp_path: Path, work_dir: Path, trained: TrainResult) -
     (tmp_path / "plain.csv").write_text("\n".join(["user_id,product_id,timestamp", *rows]))
     data = [f"data.path={tmp_path / 'plain.csv'}", "train.max_epochs=1"]
     result = train(configuration(tmp_path, *data))
-    assert result.report.ratings == {}
+    assert result.report.figures.ratings == {}
     assert result.report.ranking["graph model"].num_users == 30
     with pytest.raises(ConfigError, match="the train and valid reviews have no ratings"):
         train(configuration(tmp_path, *data, "train.ranking_weight=0"))

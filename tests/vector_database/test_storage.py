@@ -23,7 +23,7 @@ COMMAND = "rec_sys.vector_database.create_vectorbase"
 def refused(folder: Path, model: TrainedGraph | None = None) -> VectorBaseError:
     """What a base that cannot be used is refused with; its remedy is always to make it anew."""
     with pytest.raises(VectorBaseError) as caught:
-        load_vector_base(folder, model and model.stored())
+        load_vector_base(folder, None if model is None else model.stored())
     assert caught.value.remedy is not None
     assert caught.value.remedy.module == COMMAND
     return caught.value

@@ -1,9 +1,9 @@
 """Cold-start calibration: choose the scale of cold items' vectors on validation.
 
 Known products are asked for as if they were cold, a fold of the catalogue at a time, each from its text and its text
-neighbours without itself; one that has no text of its own from its first reviews alone, since a new one has no more. The
-scale is the largest that costs the other products no more than a given part of their ndcg@10 on validation: the larger,
-the more often cold items are recommended, and in the place of others.
+neighbours without itself; one that has no text of its own from its first reviews alone, since a new one has no more.
+The scale is the largest that costs the other products no more than a given part of their ndcg@10 on validation: the
+larger, the more often cold items are recommended, and in the place of others.
 """
 
 from __future__ import annotations

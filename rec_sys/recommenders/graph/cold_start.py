@@ -1,9 +1,10 @@
-"""Cold items: a vector for a product that nobody has reviewed, from its text and from the known ones whose texts are near.
+"""Cold items: a vector for a product that nobody has reviewed, from its text and from the known ones whose texts are
+near.
 
 Its own text gives a preference embedding, as the product tower learned it. The known products whose texts are nearest
-say more: what they are taken together with, which the item factors hold and a text does not tell. Both are put together,
-and the scale of the result says how strongly a cold item competes with those whose reviews are known: it is chosen once,
-after training, by what it costs these on validation (`calibration.py`).
+say more: what they are taken together with, which the item factors hold and a text does not tell. Both are put
+together, and the scale of the result says how strongly a cold item competes with those whose reviews are known: it is
+chosen once, after training, by what it costs these on validation (`calibration.py`).
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Exclusion codes: what keeps a vector search from recommending seen items.
 
 Whatever is near to a user's reviews, the user's own products are nearest, and an inner product cannot filter them. So
-each product gets one of a few codes, a coordinate of its own, and a user's vector points away from the codes of what the
-user has. Products that are taken together get different codes, so that what is pushed down besides is what the user would
-hardly take: a greedy graph colouring, the most reviewed product first (Welsh and Powell 1967), each taking the code that
-weighs least among its neighbours.
+each product gets one of a few codes, a coordinate of its own, and a user's vector points away from the codes of what
+the user has. Products that are taken together get different codes, so that what is pushed down besides is what the user
+would hardly take: a greedy graph colouring, the most reviewed product first (Welsh and Powell 1967), each taking the
+code that weighs least among its neighbours.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Item factors: a closed-form item-item model, cut to two short vectors per product.
 
-Attention over learned vectors finds what is alike; that these two of ten thousand products go together, a full item-item
-matrix says better. So such a matrix W (num_products, num_products) is approximated by W_ij ~ history_i . target_j, and
-the two factors stand beside the vectors of the network: a user stays one vector and the answer one inner product.
+Attention over learned vectors finds what is alike; that these two of ten thousand products go together, a full item-
+item matrix says better. So such a matrix W (num_products, num_products) is approximated by W_ij ~ history_i . target_j,
+and the two factors stand beside the vectors of the network: a user stays one vector and the answer one inner product.
 
 What a product says of itself (the diagonal) is never asked, so it is left free: each round fills it with what the
 factors say. Rows weigh by how often they are read, as in weighted low-rank approximation (Srebro and Jaakkola 2003);

@@ -1,8 +1,8 @@
 """The network of the graph model: two towers that meet in one inner product of unit vectors.
 
-That one number has two jobs which pull apart: to order products by what a user will take next, and to predict the rating.
-So a user's vector has a first coordinate of its own, the *rating bias*. It meets the same constant in every product, so it
-moves the predicted rating and leaves the order to the rest, the *preference*.
+That one number has two jobs which pull apart: to order products by what a user will take next, and to predict the
+rating. So a user's vector has a first coordinate of its own, the *rating bias*. It meets the same constant in every
+product, so it moves the predicted rating and leaves the order to the rest, the *preference*.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Files of graph models from before there were folders: "rec_sys graph model 3", one safetensors file with other names."""
+"""Graph models from before there were folders: "rec_sys graph model 3", one safetensors file with other names."""
 
 from __future__ import annotations
 

@@ -43,11 +43,11 @@ def review_graph(table: ReviewTable, reviews: Ints, review_text: Vectors, produc
 
 
 def edges_of(user: Tensor, users: Tensor) -> Tensor:
-    """Numbers of the edges of some people.
+    """Numbers of the edges of some users.
 
     Args:
         user: (num_edges,) the author of each edge, ascending.
-        people: (num_people,) user numbers.
+        users: (num_users,) user numbers.
     """
     start, stop = torch.searchsorted(user, users), torch.searchsorted(user, users, right=True)
     length = stop - start

@@ -1,8 +1,8 @@
 """A trained graph model as it lies on disk, read without torch: serving and the vector base need no more.
 
-A model is a folder (`rec_sys.recommenders.artifact`) that holds `weights.safetensors` (weights of the network, states of
-all products, texts that cold items are compared with) and `products.json`. Before there were folders it was one file;
-`old_checkpoint.py` reads these.
+A model is a folder (`rec_sys.recommenders.artifact`) that holds `weights.safetensors` (weights of the network, states
+of all products, texts that cold items are compared with) and `products.json`. Before there were folders it was one
+file; `old_checkpoint.py` reads these.
 """
 
 from __future__ import annotations

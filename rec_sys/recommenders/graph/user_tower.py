@@ -45,7 +45,7 @@ class UserStates:
         return self.with_content(self.preference)
 
     def with_content(self, content: Tensor) -> Tensor:
-        """(num_users, 1 + content_dim) unit vectors: rating bias, then `content`, (num_users, content_dim) unit vectors."""
+        """(num_users, 1 + content_dim) unit vectors: rating bias, then unit vectors of (num_users, content_dim)."""
         return torch.cat([self.rating_bias, content * (1 - self.rating_bias.square()).sqrt()], dim=1)
 
 
