@@ -1,5 +1,4 @@
-"""Cold items: a vector for a product that nobody has reviewed, from its text and from the known ones whose texts are
-near.
+"""Cold items: a vector for a product that nobody has reviewed, from its text and its text neighbours.
 
 Its own text gives a preference embedding, as the product tower learned it. The known products whose texts are nearest
 say more: what they are taken together with, which the item factors hold and a text does not tell. Both are put
