@@ -29,6 +29,7 @@ from rec_sys.metrics.ranking import (
 )
 from rec_sys.metrics.scorer import Scorer, TwoWayScorer
 from rec_sys.metrics.tables import short, text_table
+from rec_sys.metrics.validation import users_at_once
 from rec_sys.progress import ProgressCallback, tracked
 
 COVERAGE_AT = 10
@@ -95,7 +96,7 @@ def evaluate(
     model: Scorer,
     table: ReviewTable,
     targets: Ints,
-    batch_size: int = 1024,
+    batch_size: int | None = None,
     progress: ProgressCallback | None = None,
     cutoffs: Sequence[int] = CUTOFFS,
     train: Ints | None = None,
@@ -107,7 +108,7 @@ def evaluate(
         model: fitted; it is given as many of the newest reviews as it reads, `model.max_history`.
         table: the reviews, with the vectors of their texts where the model reads these.
         targets: review numbers: `split.valid` to choose, `split.test` or `split.held_out_users` to report.
-        batch_size: users scored at once; (batch_size, num_products) scores are in memory.
+        batch_size: users scored at once; (batch_size, num_products) scores are in memory. None: what suits the catalogue.
         progress: told after each batch.
         cutoffs: the k of recall@k and ndcg@k.
         train: review numbers that were learned from; given, products are grouped by how many of these are theirs.
@@ -123,6 +124,7 @@ def evaluate(
     histories = histories_before(table, targets, among)
     shown = np.zeros((2, table.num_products), dtype=bool)  # in some user's first ten; filtered, unfiltered
     ranks = np.empty((2, len(targets)))  # filtered, unfiltered
+    batch_size = batch_size or users_at_once(table.num_products)
     starts = range(0, len(targets), batch_size)
     for start in tracked(starts, f"rank {model.name}", len(starts), "batches", progress):
         batch, asked = histories.part(start, start + batch_size), targets[start : start + batch_size]

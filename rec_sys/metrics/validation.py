@@ -33,6 +33,11 @@ class Block:
     seen: sp.csr_matrix  # (n, num_products) what these users have
 
 
+def users_at_once(num_products: int, scores_at_once: int = SCORES_AT_ONCE) -> int:
+    """Users whose scores of all products are in memory at once, one at least."""
+    return max(1, scores_at_once // max(1, num_products))
+
+
 def blocks_of(
     table: ReviewTable, targets: Ints, max_history: int, among: Ints | None = None, scores_at_once: int = SCORES_AT_ONCE
 ) -> Iterator[Block]:
@@ -46,7 +51,7 @@ def blocks_of(
         scores_at_once: products times users of a block, at most, one user at least.
     """
     histories = histories_before(table, targets, among)
-    size = max(1, scores_at_once // max(1, table.num_products))
+    size = users_at_once(table.num_products, scores_at_once)
     for start in range(0, len(targets), size):
         batch, chosen = histories.part(start, start + size), targets[start : start + size]
         query = Query(batch.last(max_history), table, table.user[chosen], table.timestamp[chosen])

@@ -9,6 +9,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from rec_sys.allocator import keep_freed_memory
 from rec_sys.command import command, register_schema
 from rec_sys.dataset.settings import DataSettings, SplitSettings
 from rec_sys.paths import Paths
@@ -32,6 +33,7 @@ for _name, _settings in (
 
 def main() -> None:
     """Train and print the closing report; with `+search=...`, search for settings and print the best."""
+    keep_freed_memory()
     sys.argv[1:] = gather_space(sys.argv[1:])
     _train_or_search()
 
