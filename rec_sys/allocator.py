@@ -1,7 +1,8 @@
 """Large arrays that come and go: tell the C library to keep their memory instead of giving it back each time.
 
-glibc maps every array above 32 MB afresh and unmaps it when it is freed, so a loop that makes one per step has the kernel
-fault in and zero the same gigabytes again and again: a training on 200,000 interactions spent a third of its time so.
+glibc maps every array above 32 MB afresh and unmaps it when it is freed, so a loop that makes one per step has the
+kernel fault in and zero the same gigabytes again and again: a training on 200,000 interactions spent a third of its
+time so.
 """
 
 from __future__ import annotations

@@ -108,7 +108,8 @@ def evaluate(
         model: fitted; it is given as many of the newest reviews as it reads, `model.max_history`.
         table: the reviews, with the vectors of their texts where the model reads these.
         targets: review numbers: `split.valid` to choose, `split.test` or `split.held_out_users` to report.
-        batch_size: users scored at once; (batch_size, num_products) scores are in memory. None: what suits the catalogue.
+        batch_size: users scored at once; (batch_size, num_products) scores are in memory;
+            None: what suits the catalogue.
         progress: told after each batch.
         cutoffs: the k of recall@k and ndcg@k.
         train: review numbers that were learned from; given, products are grouped by how many of these are theirs.
