@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from rec_sys.allocator import give_back_memory
 from rec_sys.dataset.dataset import Dataset
 from rec_sys.evaluation.tuning import LeftOut, fit_baselines
 from rec_sys.metrics.cold_start import chance_of_recall, evaluate_held_out_products
@@ -48,6 +49,7 @@ def final_test(trained: TrainedGraph, dataset: Dataset, baselines: Sequence[str]
             figures.notes.append(f"{baseline.name} left out: {baseline.reason}")
         else:
             _evaluate(baseline.name, baseline.model, dataset, figures, baseline.seconds)
+            give_back_memory()
     if trained.blend is not None:
         _evaluate(NETWORK_ALONE, GraphScorer.of(trained.network_alone(), NETWORK_ALONE), dataset, figures)
     scorer = GraphScorer.of(trained)

@@ -67,7 +67,7 @@ def test_a_product_that_only_describes_itself_is_not_judged() -> None:
     no_text = np.zeros((4, 2), dtype=np.float32)
     assert describe_held_out_products(TABLE, SPLIT, REVIEW_TEXT, no_text).targets.tolist() == [9]
     only_m = replace(SPLIT, held_out_products=np.array([3]), support=np.array([3]))
-    with pytest.raises(DataError, match="none of 1 reviews of 1 new products is left"):
+    with pytest.raises(DataError, match="none of 1 reviews of 1 held-out products is left"):
         describe_held_out_products(TABLE, only_m, REVIEW_TEXT, no_text)
 
 

@@ -20,6 +20,7 @@ import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 from lightning.pytorch.loggers import Logger
 
+from rec_sys.allocator import give_back_memory
 from rec_sys.dataset.dataset import Dataset
 from rec_sys.errors import ConfigError, DataError
 from rec_sys.progress import ProgressCallback
@@ -116,10 +117,13 @@ def fit_graph(
     fit, valid = fit_network(dataset, settings, train, around, progress)
     if around.network_alone or not train.ranking_weight:
         return replace(fit, trained=replace(fit.trained, complete=True), seconds=time.perf_counter() - started)
+    give_back_memory()
     trained, factors, calibration = fit.trained, None, None
     if settings.item_factors or settings.exclusion_codes:
         trained, factors = fit_item_factors(trained, dataset, valid)
+        give_back_memory()
     trained, calibration = calibrate_cold_start(trained, dataset, valid)
+    give_back_memory()
     return replace(
         fit,
         trained=replace(trained, complete=True),
