@@ -28,7 +28,7 @@ def keep_freed_memory() -> bool:
 
 
 def give_back_memory() -> None:
-    """Give what is free back to the machine, after a stage whose arrays the next one does not need; a second at most."""
+    """Give what is free back to the machine, between two stages: a second at most."""
     gc.collect()
     if _glibc():
         ctypes.CDLL(None).malloc_trim(0)
