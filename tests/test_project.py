@@ -28,7 +28,7 @@ TESTS = [path for path in SOURCES if path.is_relative_to(PROJECT / "tests") and 
 # Each line may import from the lines above it.
 LAYERS = (
     (
-        *("arrays", "columns", "errors", "closest", "ids", "files", "frames", "locks", "settings", "paths"),
+        *("arrays", "columns", "errors", "closest", "ids", "files", "frames", "locks", "settings", "paths", "allocator"),
         *("progress", "terminal", "command", "__main__"),
     ),
     ("text",),

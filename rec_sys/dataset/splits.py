@@ -1,8 +1,8 @@
-"""Which reviews may be learned from, which choose the model, which judge it.
+"""Which reviews are learned from, which choose the model, and which test it.
 
-Per person in time order: the last review is the test, the one before it validation, the rest training. A seeded part
-of the people can be kept out whole: strangers, each described by all but the last of their reviews. So can a part of
-the products: their reviews leave training and all histories, and are what new products are judged by.
+Per user in time order: the last review is the test, the one before it validation, the rest training. A seeded part of
+the users can be held out whole, each described by all but the last of their reviews. So can a part of the products:
+their reviews leave training and all histories, and a recommendation of them is tested on these reviews.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Split:
 
     train: Ints  # (num_train,) ascending
     valid: Ints  # (num_known,) one per evaluated known person
-    test: Ints  # (num_known,) of the same people, in the same order
+    test: Ints  # (num_known,) of the same users, in the same order
     held_out_users: Ints  # (num_new,) the last review of each new person
     # Of products kept out of training, each by somebody who has earlier reviews of other products; ascending.
     held_out_products: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
@@ -67,12 +67,12 @@ class Split:
 def split_by_time(table: ReviewTable, settings: SplitSettings | None = None) -> Split:
     """Split a table.
 
-    With new products, training is what it would be without them less their reviews, and the people of validation and
+    With held-out products, training is what it would be without them less their reviews, and the users of validation and
     test are those of them whose two last products are known and who have a training review left.
 
     Raises:
-        DataError: nobody has the three reviews that training, validation and test need, nobody of the new people
-            the two that judging them needs, or no review of a new product can be judged.
+        DataError: nobody has the three reviews that training, validation and test need, none of the held-out users
+            the two that their test needs, or no review of a held-out product can be tested on.
     """
     settings = settings or SplitSettings()
     indptr = table.indptr()
@@ -80,15 +80,15 @@ def split_by_time(table: ReviewTable, settings: SplitSettings | None = None) -> 
     is_held_out = _drawn(np.random.default_rng(settings.seed), settings.held_out_users, table.num_users)
     if settings.held_out_users:
         _check_held_out_users(settings.held_out_users, is_held_out, counts)
-    generator = np.random.default_rng([settings.seed, 1])  # not the one of the people: who is new stays the same
+    generator = np.random.default_rng([settings.seed, 1])  # not the one of the users: who is held out stays the same
     is_held_out_product = _drawn(generator, settings.held_out_products, table.num_products)
     shown = ~is_held_out_product[table.product]  # reviews that training and histories may hold
-    shown_before = _earlier(shown, indptr)  # how many of them by the same person before each review
+    shown_before = _earlier(shown, indptr)  # how many of them by the same user before each review
 
     known = np.flatnonzero((counts >= 3) & ~is_held_out)
     if not len(known):
         raise DataError(
-            f"nobody of {table.num_users:,} people has the 3 reviews that training, validation and test need "
+            f"none of {table.num_users:,} users has the 3 reviews that training, validation and test need "
             f"(most: {counts.max(initial=0)}); use data with longer histories or lower split.held_out_users"
         )
     test, valid = indptr[known + 1] - 1, indptr[known + 1] - 2
@@ -134,14 +134,14 @@ def first_reviews(table: ReviewTable, reviews: Ints) -> Ints:
 
 
 def _check_held_out_users(part: float, is_held_out: Flags, counts: Ints) -> None:
-    """Refuse a part of the people so small that nobody new could be judged."""
-    given = f"split.held_out_users={part} of {len(counts):,} people"
+    """Refuse a part of the users so small that nobody is held out."""
+    given = f"split.held_out_users={part} of {len(counts):,} users"
     if not is_held_out.any():
-        raise DataError(f"{given} is nobody; give at least {1 / max(len(counts), 1):.2g}, or 0 for no new people")
+        raise DataError(f"{given} is none; give at least {1 / max(len(counts), 1):.2g}, or 0 for none")
     if not (is_held_out & (counts >= 2)).any():
         raise DataError(
             f"{given} draws {is_held_out.sum():,}, and none of them has the 2 reviews that judging a new person needs; "
-            f"give more, or 0 for no new people"
+            f"give more, or 0 for none"
         )
 
 

@@ -42,7 +42,7 @@ def test_a_block_for_a_person() -> None:
         "with a text 900",
         "left out 50 there/rejects.jsonl",
         "no user 50",
-        "people 40",
+        "users 40",
         "products 30",
         "with a name or text 12",
     ]

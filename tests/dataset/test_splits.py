@@ -44,7 +44,7 @@ def test_people_with_fewer_than_three_reviews_are_only_learned_from() -> None:
 
 
 def test_nobody_with_three_reviews_is_an_error() -> None:
-    with pytest.raises(DataError, match=r"nobody of 2 people has the 3 reviews .*\(most: 2\)"):
+    with pytest.raises(DataError, match=r"none of 2 users has the 3 reviews .*\(most: 2\)"):
         split_by_time(table_with([2, 1]))
 
 
@@ -83,7 +83,7 @@ def test_new_people_are_drawn_by_the_seed() -> None:
 
 def test_a_part_that_is_nobody_is_an_error() -> None:
     table = checkerboard(num_users=100)
-    with pytest.raises(DataError, match=r"split\.new_people=0\.001 of 100 people is nobody; give at least 0\.01,"):
+    with pytest.raises(DataError, match=r"split\.held_out_users=0\.001 of 100 users is none; give at least 0\.01,"):
         split_by_time(table, SplitSettings(held_out_users=0.001))
     assert len(split_by_time(table, SplitSettings(held_out_users=0.01)).held_out_users) == 1
 
@@ -209,13 +209,13 @@ def test_new_products_of_whom_none_can_be_judged_are_an_error() -> None:
     ):
         split_by_time(table, SplitSettings(held_out_products=0.01))
     with pytest.raises(
-        DataError, match=r"of 40 products draws 38 and leaves .* people to validate and test on; give less"
+        DataError, match=r"of 40 products draws 38 and leaves .* users to validate and test on; give less"
     ):
         split_by_time(table, SplitSettings(held_out_products=0.95))
     # each product begins somebody's history and is reviewed by nobody else
     first = table_of([(f"u{user}", f"u{user} p{place}", 5, place) for user in range(9) for place in range(3)])
     alone = [seed for seed in range(200) if first_drawn(first.num_products, seed) % 3 == 0]
-    with pytest.raises(DataError, match=r"draws 1, and nobody reviewed one of them after a product that is not new"):
+    with pytest.raises(DataError, match=r"draws 1, and nobody reviewed one of them after a product that is not held out"):
         split_by_time(first, SplitSettings(held_out_products=1 / 27, seed=alone[0]))
 
 

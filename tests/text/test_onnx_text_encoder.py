@@ -112,7 +112,7 @@ def test_an_export_that_differs_is_not_written(
     """The weights of a good export, but another length: the long sample is cut off elsewhere."""
     monkeypatch.setattr(encoder_export, "write_float32", lambda _, path: shutil.copyfile(folder / "model.onnx", path))
     other = Encoder(EncoderSettings(backend="float32", threads=1))
-    other.__dict__["max_length"] = 20
+    other.files.__dict__["max_length"] = 20
     assert other.max_length == 20
     monkeypatch.setattr(encoder_export, "_in_float32", lambda _: float32)
     with pytest.raises(EncoderError, match=r"differs from torch: cosine .* Nothing was written"):

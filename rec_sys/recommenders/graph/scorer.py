@@ -21,6 +21,7 @@ from rec_sys.recommenders.graph.settings import Blend, layout_of
 from rec_sys.recommenders.graph.user_tower import UserStates
 from rec_sys.recommenders.graph.vector_layout import VectorLayout
 
+USERS_AT_ONCE = 1024
 GRAPH_MODEL, NETWORK_ALONE = "graph model", "graph model, no item factors"
 
 
@@ -125,10 +126,14 @@ class GraphScorer:
             among: ascending review numbers that may be looked at; None: all.
         """
         histories = histories_before(table, targets, among, self.max_history)
-        vectors = self.user_vectors(Query(histories, table))
-        product = table.product[targets]
-        cosine = np.einsum("nd,nd->n", vectors, self.states.target.cpu().numpy()[product])
-        item_bias = self.states.item_bias.cpu()[torch.from_numpy(product)]
+        cosine = np.zeros(len(targets), dtype=np.float32)
+        for start in range(0, len(targets), USERS_AT_ONCE):
+            part = slice(start, start + USERS_AT_ONCE)
+            vectors = self.user_vectors(Query(histories.part(part.start, part.stop), table))
+            cosine[part] = np.einsum(
+                "nd,nd->n", vectors, self.states.target[table.product[targets[part]]].cpu().numpy()
+            )
+        item_bias = self.states.item_bias.cpu()[torch.from_numpy(table.product[targets])]
         ratings: Floats = predicted_ratings(torch.from_numpy(cosine), item_bias).clamp(0, MAX_RATING).numpy()
         return ratings
 

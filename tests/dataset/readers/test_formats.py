@@ -1,5 +1,4 @@
 import math
-from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rec_sys.dataset.readers.format_choice import choose_format
-from rec_sys.dataset.readers.formats import ColumnNames, Review, ReviewFormat, read_date, read_id, read_text
+from rec_sys.dataset.readers.formats import ColumnNames, Review, ReviewFormat
 from rec_sys.dataset.readers.rejects import Reason
 from rec_sys.errors import ConfigError, DataError
 
@@ -361,50 +360,3 @@ class TestRows:
             assert "\0" not in "".join((found.user_id, found.product_id, found.text))
         else:
             assert found in set(Reason)
-
-
-class TestValues:
-    @pytest.mark.parametrize(
-        ("value", "seconds"),
-        [
-            (1393545600, 1393545600),
-            (1393545600.9, 1393545600),
-            ("1393545600", 1393545600),
-            (" 1393545600.0 ", 1393545600),
-            (1393545600_123, 1393545600),
-            ("1393545600123", 1393545600),
-            (1393545600_000_000, 1393545600),
-            (1393545600_000_000_000, 1393545600),
-            (0, 0),
-            ("02 28, 2014", 1393545600),
-            ("2 8, 2014", 1391817600),
-            ("2014-02-28", 1393545600),
-            ("2014-02-28T01:00:00+01:00", 1393545600),
-            ("2014-02-28 00:00:00", 1393545600),
-            ("2014-02-28T00:00:00.5Z", 1393545600),
-            (date(2014, 2, 28), 1393545600),
-            (datetime(2014, 2, 28), 1393545600),
-            (datetime(2014, 2, 28, 2, tzinfo=timezone(timedelta(hours=2))), 1393545600),
-            (datetime(2014, 2, 28, tzinfo=UTC), 1393545600),
-            (Decimal("1393545600"), 1393545600),
-        ],
-    )
-    def test_dates(self, value: Any, seconds: int) -> None:
-        assert read_date(value) == seconds
-
-    @pytest.mark.parametrize(
-        "value",
-        ["02 30, 2014", "13 01, 2014", "yesterday", "", -1, "-1", math.inf, "nan", True, [1], 5e9, "1850-01-01"],
-    )
-    def test_bad_dates(self, value: Any) -> None:
-        assert read_date(value) is None
-
-    @pytest.mark.parametrize(
-        ("value", "found"),
-        [(" a\0b ", "ab"), (17, "17"), (17.0, "17"), (b"ab", "ab"), (None, ""), (math.nan, ""), ({}, ""), (False, "")],
-    )
-    def test_ids(self, value: Any, found: str) -> None:
-        assert read_id({"id": value}, ("id",)) == found
-
-    def test_text_of_bytes(self) -> None:
-        assert read_text(b"caf\xe9 ") == "caf\ufffd"

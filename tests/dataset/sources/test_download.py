@@ -105,7 +105,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 
 def fetch(server: Server, to: Path, **more: Any) -> Path:
-    return download(server.url(), to, **{"progress": False, "pause": 0.0, "timeout": 5.0} | more)
+    return download(server.url(), to, **{"pause": 0.0, "timeout": 5.0} | more)
 
 
 def only(to: Path) -> bool:
