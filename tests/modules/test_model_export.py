@@ -183,7 +183,7 @@ def test_a_network_that_differs_is_not_written(
             ["factors.regularisation=5.0"],
             r"model\.factors\.regularisation is 5\.0 in .*; add model\.factors\.regularisation=100\.0 to",
         ),
-        (SAME_AS_TRAINED, ["factors.decays=[0.5]"], r"; add "model\.factors\.decays=\[0\.9, 0\.8\]" to"),
+        (SAME_AS_TRAINED, ["factors.decays=[0.5]"], r'; add "model\.factors\.decays=\[0\.9, 0\.8\]" to'),
         ("- 1", [], "holds list; expected settings"),
         ("{", [], "cannot be read"),
         ("", ["dim"], "'dim' is no setting; expected key=value"),
