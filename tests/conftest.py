@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -30,6 +31,29 @@ REAL_SETS = ("all_beauty_2018", "instruments_2018", "musical_instruments_2014", 
 # The same examples every time, and no time limit on one: a busy machine must not turn a test red.
 settings.register_profile("project", deadline=None, derandomize=True)
 settings.load_profile("project")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def away_from_the_clone(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Fixtures of modules are made in an empty folder: commands without a work folder would use the clone's."""
+    os.chdir(tmp_path_factory.mktemp("away"))
+
+
+@pytest.fixture(autouse=True)
+def empty_working_directory(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test runs in an empty folder: what lies in the clone changes nothing, and nothing is left in it."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("here"))
+
+
+@pytest.fixture(autouse=True)
+def library_messages() -> Iterator[None]:
+    """Loggers as they were: a command that was run shows the library's messages itself from then on."""
+    ours = [logging.getLogger(name) for name in ("rec_sys", "triton_utils", "rec_chat", "rec_service")]
+    before = [(each.handlers[:], each.level, each.propagate) for each in ours]
+    yield
+    for each, (handlers, level, propagate) in zip(ours, before, strict=True):
+        each.handlers[:], each.propagate = handlers, propagate
+        each.setLevel(level)
 
 
 @pytest.fixture(autouse=True)

@@ -74,10 +74,10 @@ class PlainUserTower(nn.Module):
         content = preference if self.blend is None else self._blended(preference, products, age, person)
         rating_bias = torch.zeros_like(preference[:, :1])
         if tower.rating_bias is not None:
-            surplus = torch.stack([(surplus - item_bias) * has_rating, has_rating], dim=1)
-            surplus = sum_of(surplus, person, people)
-            surplus = surplus[:, :1] / (surplus[:, 1:] + tower.log_shrinkage.exp())
-            rating_bias = MAX_RATING_BIAS * torch.tanh(tower.surplus(surplus) + tower.rating_bias(state))
+            rated = torch.stack([(surplus - item_bias) * has_rating, has_rating], dim=1)
+            total, count = torch.split(sum_of(rated, person, people), 1, dim=1)
+            mean = total / (count + tower.log_shrinkage.exp())
+            rating_bias = MAX_RATING_BIAS * torch.tanh(tower.surplus(mean) + tower.rating_bias(state))
         return torch.cat([rating_bias, content * (1 - rating_bias.square()).sqrt()], dim=1), attention
 
     def _blended(self, preference: Tensor, products: Tensor, age: Tensor, person: Tensor) -> Tensor:

@@ -217,10 +217,13 @@ def _fingerprint(plan: Plan, dataset: Dataset) -> dict[str, Any]:
 
 
 def _info(plan: Plan, dataset: Dataset) -> dict[str, Any]:
-    """What a model says of how it was trained: plain JSON, no absolute path."""
+    """What a model says of how it was trained: plain JSON.
+
+    Not the work folder, which may be moved: a model lies in the one it belongs to.
+    """
     return {
         **dataset.facts(),
-        "settings": plan.whole,
+        "settings": {group: values for group, values in plan.whole.items() if group != "paths"},
         "encoder": dataset.vectors.encoder,
         "seed": plan.train.seed,
     }

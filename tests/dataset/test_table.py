@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,6 +92,56 @@ def test_texts_come_with_the_review_they_belong_to(tmp_path: Path, batch_size: i
     assert all(len(numbers) == len(texts) <= batch_size for numbers, texts in batches)
     found = {int(number): text for numbers, texts in batches for number, text in zip(numbers, texts, strict=True)}
     assert found == {review: ROWS[row][4] for review, row in enumerate(table.row.tolist())}
+
+
+@pytest.fixture
+def groups_read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Numbers of the row groups that are read from Parquet files, as they are read."""
+    read: list[int] = []
+    one, several, batches = pq.ParquetFile.read_row_group, pq.ParquetFile.read_row_groups, pq.ParquetFile.iter_batches
+
+    def read_row_group(file: Any, i: int, *rest: Any, **named: Any) -> Any:
+        read.append(i)
+        return one(file, i, *rest, **named)
+
+    def read_row_groups(file: Any, row_groups: list[int], *rest: Any, **named: Any) -> Any:
+        read.extend(row_groups)
+        return several(file, row_groups, *rest, **named)
+
+    def iter_batches(file: Any, *rest: Any, **named: Any) -> Any:
+        read.extend(named.get("row_groups") or range(file.num_row_groups))
+        return batches(file, *rest, **named)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", read_row_group)
+    monkeypatch.setattr(pq.ParquetFile, "read_row_groups", read_row_groups)
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", iter_batches)
+    return read
+
+
+@pytest.mark.parametrize(
+    ("rows", "groups"),
+    [([0], [0]), ([1, 0, 1], [0]), ([5, 4], [2]), ([3, 0, 3, 2, 1], [0, 1]), ([4, 1, 5, 0, 4, 2], [0, 1, 2]), ([], [])],
+)
+def test_texts_of_some_reviews_read_only_the_row_groups_that_hold_them(
+    tmp_path: Path, groups_read: list[int], rows: list[int], groups: list[int]
+) -> None:
+    """Six reviews lie in three row groups; they may be asked for in any order, and twice."""
+    table = load_table(prepared(tmp_path, ROWS), "f")
+    number_of_row = np.argsort(table.row)
+    groups_read.clear()
+    assert table.text_of(number_of_row[rows]) == [ROWS[row][4] for row in rows]
+    assert sorted(groups_read) == groups  # each once
+
+
+@given(st.lists(st.integers(0, 99), max_size=30), st.integers(1, 40))
+def test_texts_of_some_reviews_whatever_the_row_groups(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[int], group_size: int
+) -> None:
+    folder = tmp_path_factory.mktemp("table")
+    texts = [f"text {row}" if row % 3 else "" for row in range(100)]
+    pl.DataFrame({columns.TEXT: texts}).write_parquet(folder / columns.REVIEWS_FILE, row_group_size=group_size)
+    table = replace(table_of([("a", f"p{row}", 5.0, row) for row in range(100)]), folder=folder)
+    assert table.text_of(np.array(rows, dtype=np.int64)) == [texts[row] for row in rows]
 
 
 def test_whether_there_are_texts(tmp_path: Path) -> None:

@@ -10,17 +10,22 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hydra
 import numpy as np
 import pytest
 import torch
 from omegaconf import DictConfig
+from safetensors import safe_open
 
 import rec_sys.train.train  # registers the schemas  # noqa: F401
 from rec_sys.command import CONFIG_FOLDER
 from rec_sys.errors import CheckpointError, ConfigError, DataError
+from rec_sys.recommenders import registry
+from rec_sys.recommenders.artifact import find_artifact
 from rec_sys.recommenders.graph.checkpoint import load_checkpoint
 from rec_sys.recommenders.graph.resume import State, check_same
 from rec_sys.train.run import TrainResult, train
@@ -65,9 +70,44 @@ def test_report_and_checkpoint_say_the_same(trained: TrainResult) -> None:
     assert kept.info["metrics"]["epoch"] == trained.report.best_epoch
     best = max(figures["valid/ndcg_at_10"] for figures in trained.report.history)
     assert kept.info["metrics"]["valid/ndcg_at_10"] == pytest.approx(best)
-    assert kept.info["data"]["fingerprint"] == report["facts"]["data"]["fingerprint"]
+    assert kept.info["data"] == report["facts"]["data"]
     assert len(kept.info["data"]["fingerprint"]) == 64
+    assert kept.complete
+    assert kept.info["item_factors"] == report["facts"]["item_factors"]
+    assert kept.info["cold_start"] == report["facts"]["cold_start"]
     assert all(path.stat().st_size > 100 for path in trained.files)
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """All texts of a JSON value, keys included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from texts_in([*value, *value.values()])
+    elif isinstance(value, list):
+        for each in value:
+            yield from texts_in(each)
+
+
+def test_nothing_kept_names_an_absolute_path(trained: TrainResult, work_dir: Path) -> None:
+    """A work folder may be moved, and what is published tells nothing of the machine."""
+    kept = [trained.checkpoint / "manifest.json", trained.checkpoint / "products.json", *trained.files]
+    with safe_open(trained.checkpoint / "weights.safetensors", framework="numpy") as file:
+        header = file.metadata()
+    values = [json.loads(path.read_text()) for path in kept if path.suffix == ".json"]
+    found = [*texts_in(values), *texts_in(header), (work_dir / "reports/first/report.md").read_text()]
+    assert len(found) > 100
+    assert [text for text in found if Path(text).is_absolute() or str(work_dir) in text] == []
+
+
+def test_a_model_of_the_command_is_loaded_in_one_line_wherever_it_lies(
+    trained: TrainResult, work_dir: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(work_dir, tmp_path / "moved", ignore=shutil.ignore_patterns("mlruns", "mlflow.db*"))
+    model = registry.load(tmp_path / "moved/checkpoints/first")
+    assert model.data.table.fingerprint == trained.trained.info["data"]["fingerprint"]
+    assert len(model.recommend(model.data.table.users.ids[0], k=3)) == 3
+    assert list(Path().iterdir()) == []  # nothing is made anew where it is called from
 
 
 def test_mlflow_holds_one_run_with_its_figures(trained: TrainResult, work_dir: Path) -> None:
@@ -168,6 +208,26 @@ def test_a_resumed_run_whose_checkpoint_is_gone_makes_a_new_one(work_dir: Path, 
     assert runs == [("FINISHED",)]  # the same run, gone on with
 
 
+def test_a_resumed_run_without_a_better_epoch_keeps_the_network_that_was_written(
+    work_dir: Path, trained: TrainResult
+) -> None:
+    """Item factors and calibration are made again for it."""
+    before = train(configuration(work_dir, "train.name=best", "train.max_epochs=2"))
+    path = work_dir / "checkpoints/resume/best.ckpt"
+    state = torch.load(path, weights_only=True)
+    (keep,) = [values for name, values in state["callbacks"].items() if name.startswith("KeepBest")]
+    keep["best"] = 2.0  # no ndcg reaches it
+    torch.save(state, path)
+    after = train(configuration(work_dir, "train.resume=best", "train.max_epochs=3"))
+    assert [len(each.report.history) for each in (before, after)] == [2, 3]
+    assert after.report.best_epoch == before.report.best_epoch
+    first, second = before.trained, load_checkpoint(after.checkpoint)
+    torch.testing.assert_close(second.network.state_dict(), first.network.state_dict(), atol=0, rtol=0)
+    assert second.complete
+    assert second.blend == first.blend
+    torch.testing.assert_close(vars(second.states), vars(first.states), atol=5e-4, rtol=0)
+
+
 def test_held_out_users_and_products_are_both_evaluated(work_dir: Path, trained: TrainResult) -> None:
     new = ["split.held_out_users=0.1", "split.held_out_products=0.1"]
     result = train(configuration(work_dir, "train.name=new", "train.max_epochs=2", "train.baselines=[item_knn]", *new))
@@ -237,3 +297,5 @@ def test_ctrl_c_keeps_the_best_and_says_how_to_go_on(work_dir: Path, trained: Tr
     kept = load_checkpoint(checkpoint)
     assert not kept.complete
     assert kept.blend is None
+    assert find_artifact("", work_dir / "checkpoints") != checkpoint
+    assert find_artifact(name, work_dir / "checkpoints") == checkpoint

@@ -126,7 +126,8 @@ class NumpyGraphEncoder:
         if "user_tower.rating_bias.weight" not in self.weights:
             return np.zeros((len(state), 1), dtype=np.float32)
         total = sum_by(rated[histories.edge_review], histories.edge_user, histories.num_users)
-        mean = total[:, :1] / (total[:, 1:] + np.exp(self.weights["user_tower.log_shrinkage"]))
+        surplus, count = np.hsplit(total, 2)
+        mean = surplus / (count + np.exp(self.weights["user_tower.log_shrinkage"]))
         raw = self._linear("user_tower.surplus", mean) + self._linear("user_tower.rating_bias", state)
         bias: Floats = np.float32(MAX_RATING_BIAS) * np.tanh(raw)
         return bias

@@ -133,6 +133,7 @@ class UserTower(nn.Module):
             return state.new_zeros(len(state), 1)
         of_edge = rated[histories.edge_review].float()
         total = of_edge.new_zeros(histories.num_users, 2).index_add(0, histories.edge_user, of_edge)
-        mean = total[:, :1] / (total[:, 1:] + self.log_shrinkage.exp())
+        surplus, count = torch.split(total, 1, dim=1)
+        mean = surplus / (count + self.log_shrinkage.exp())
         bias: Tensor = MAX_RATING_BIAS * torch.tanh(self.surplus(mean) + self.rating_bias(state))
         return bias
