@@ -6,18 +6,7 @@ import importlib
 import sys
 
 from rec_sys.closest import did_you_mean
-
-COMMANDS = {
-    "train": ("rec_sys.train.train", "train a model: raw reviews to a saved model, with a report"),
-    "create-vectorbase": ("rec_sys.vector_database.create_vectorbase", "vectors of all products into FAISS"),
-    "infer": ("rec_sys.inference.infer", "recommendations for known users, or for new ones from their reviews"),
-    "evaluate": ("rec_sys.evaluation.evaluate", "models side by side on held-out reviews"),
-    "prepare": ("rec_sys.dataset.prepare", "read and check raw reviews"),
-    "embed": ("rec_sys.dataset.embed", "vectors of all texts, cached"),
-    "export": ("rec_sys.modules.model_export", "a model's user tower as ONNX"),
-    "deploy": ("triton_utils.deploy", "a model into the Triton repository"),
-    "serve": ("triton_utils.serve", "a Triton server on this machine"),
-}
+from rec_sys.command_names import COMMANDS
 
 
 def main() -> None:
@@ -28,14 +17,15 @@ def main() -> None:
         print("rec-sys COMMAND [key=value ...]      rec-sys COMMAND --help tells its settings\n")
         print("\n".join(f"  {name:<{width}}  {about}" for name, (_, about) in COMMANDS.items()))
         return
-    if words[0] not in COMMANDS:
-        print(f"error: no command {words[0]!r}; {did_you_mean(words[0], COMMANDS)}", file=sys.stderr)
+    name = words[0].replace("_", "-")
+    if name not in COMMANDS:
+        print(f"error: no command {words[0]!r}; {did_you_mean(name, COMMANDS)}", file=sys.stderr)
         raise SystemExit(2)
-    sys.argv = [f"rec-sys {words[0]}", *words[1:]]
+    sys.argv = [f"rec-sys {name}", *words[1:]]
     try:
-        module = importlib.import_module(COMMANDS[words[0]][0])
+        module = importlib.import_module(COMMANDS[name][0])
     except ModuleNotFoundError as error:
-        print(f"error: {words[0]} needs {error.name}; pip install 'rec-sys[train,onnx,serve]'", file=sys.stderr)
+        print(f"error: {name} needs {error.name}; pip install 'rec-sys[train,onnx,serve]'", file=sys.stderr)
         raise SystemExit(2) from None
     module.main()
 

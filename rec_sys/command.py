@@ -26,6 +26,7 @@ from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
 from yaml import YAMLError
 
 from rec_sys.closest import did_you_mean
+from rec_sys.command_names import command_line
 from rec_sys.errors import RecSysError
 from rec_sys.paths import quoted, typed
 from rec_sys.settings import Settings
@@ -139,7 +140,7 @@ def with_remedy(error: RecSysError) -> str:
     if error.remedy is None:
         return str(error)
     given = "".join(f" {typed(key, value)}" for key, value in error.remedy.settings.items())
-    return f"{error}; {error.remedy.action}: uv run -m {error.remedy.module}{given}"
+    return f"{error}; {error.remedy.action}: {command_line(error.remedy.module)}{given}"
 
 
 def _stop(message: str) -> NoReturn:

@@ -28,8 +28,20 @@ TESTS = [path for path in SOURCES if path.is_relative_to(PROJECT / "tests") and 
 # Each line may import from the lines above it.
 LAYERS = (
     (
-        *("arrays", "columns", "errors", "closest", "ids", "files", "frames", "locks", "settings", "paths", "allocator"),
-        *("progress", "terminal", "command", "__main__"),
+        *(
+            "arrays",
+            "columns",
+            "errors",
+            "closest",
+            "ids",
+            "files",
+            "frames",
+            "locks",
+            "settings",
+            "paths",
+            "allocator",
+        ),
+        *("progress", "terminal", "allocator", "command", "command_names", "__main__"),
     ),
     ("text",),
     ("dataset",),

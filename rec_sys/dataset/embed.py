@@ -5,6 +5,7 @@ from __future__ import annotations
 from omegaconf import DictConfig
 
 from rec_sys.command import command, register_schema, same_settings
+from rec_sys.command_names import command_line
 from rec_sys.dataset.dataset import load_data
 from rec_sys.dataset.settings import DataSettings
 from rec_sys.paths import Paths
@@ -27,7 +28,7 @@ def main(cfg: DictConfig) -> None:
         ProgressBars(),
     )
     _ = data.vectors  # embedded when they are first asked for
-    print(f"\nnext:  uv run -m rec_sys.train.train{same_settings()}")
+    print(f"\nnext:  {command_line('rec_sys.train.train')}{same_settings()}")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from omegaconf import DictConfig
 
 from rec_sys.command import command, register_schema, same_settings
+from rec_sys.command_names import command_line
 from rec_sys.dataset.dataset import prepare_data
 from rec_sys.dataset.settings import DataSettings
 from rec_sys.paths import Paths
@@ -23,7 +24,7 @@ def main(cfg: DictConfig) -> None:
     paths = read_settings(cfg.paths, Paths, "paths")
     _, prepared = prepare_data(read_settings(cfg.data, DataSettings, "data"), paths, ProgressBars())
     print(prepared.describe())
-    print(f"\nprepared  {prepared.folder}\nnext:     uv run -m rec_sys.dataset.embed{same_settings()}")
+    print(f"\nprepared  {prepared.folder}\nnext:     {command_line('rec_sys.dataset.embed')}{same_settings()}")
 
 
 if __name__ == "__main__":

@@ -67,8 +67,8 @@ class Split:
 def split_by_time(table: ReviewTable, settings: SplitSettings | None = None) -> Split:
     """Split a table.
 
-    With held-out products, training is what it would be without them less their reviews, and the users of validation and
-    test are those of them whose two last products are known and who have a training review left.
+    With held-out products, training is what it would be without them less their reviews, and the users of validation
+    and test are those of them whose two last products are known and who have a training review left.
 
     Raises:
         DataError: nobody has the three reviews that training, validation and test need, none of the held-out users

@@ -23,6 +23,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import MLFlowLogger
 from omegaconf import DictConfig, OmegaConf
 
+from rec_sys.command_names import command_line
 from rec_sys.dataset.dataset import Dataset, load_data
 from rec_sys.dataset.settings import DataSettings, SplitSettings
 from rec_sys.paths import Paths
@@ -257,4 +258,4 @@ def _stopped(name: str, folder: Path, stop: FitInterrupted) -> TrainingStopped:
 def _go_on(name: str) -> str:
     overrides = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
     same = [word for word in overrides if not word.startswith(("train.resume=", "train.name="))]
-    return f"go on with: uv run -m rec_sys.train.train {shlex.join([*same, f'train.resume={name}'])}"
+    return f"go on with: {command_line('rec_sys.train.train')} {shlex.join([*same, f'train.resume={name}'])}"

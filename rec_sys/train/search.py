@@ -20,6 +20,7 @@ import optuna
 from omegaconf import DictConfig, OmegaConf
 from optuna.trial import FrozenTrial, TrialState
 
+from rec_sys.command_names import command_line
 from rec_sys.dataset.dataset import Dataset
 from rec_sys.errors import ConfigError
 from rec_sys.files import write_json
@@ -233,7 +234,7 @@ class _Trials:
             trial=best.number,
             trials={name: len(self.study.get_trials(states=(state,))) for name, state in outcomes.items()},
             settings={word.get_key_element(): word.value() for word in parsed(words)},
-            command=" ".join(["uv run -m rec_sys.train.train", *map(quoted, [*same, *words])]),
+            command=" ".join([command_line("rec_sys.train.train"), *map(quoted, [*same, *words])]),
         )
         write_json(self.folder / "best.json", asdict(result))
         return result

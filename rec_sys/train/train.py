@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 
 from rec_sys.allocator import keep_freed_memory
 from rec_sys.command import command, register_schema
+from rec_sys.command_names import command_line
 from rec_sys.dataset.settings import DataSettings, SplitSettings
 from rec_sys.paths import Paths
 from rec_sys.recommenders.graph.settings import GraphModelSettings, TrainSettings
@@ -61,7 +62,7 @@ def _train(cfg: DictConfig) -> None:
     here = read_settings(cfg.paths, Paths, "paths").option
     print("\nnext:")
     for module in ("rec_sys.vector_database.create_vectorbase", "rec_sys.inference.infer"):
-        print(f"  uv run -m {module}{here}")
+        print(f"  {command_line(module)}{here}")
 
 
 def _search(cfg: DictConfig) -> None:

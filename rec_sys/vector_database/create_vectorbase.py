@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 from pydantic import Field
 
 from rec_sys.command import command, register_schema
+from rec_sys.command_names import command_line
 from rec_sys.dataset.readers.metadata import Product, read_products
 from rec_sys.errors import CheckpointError, VectorBaseError
 from rec_sys.paths import Paths, typed
@@ -171,7 +172,7 @@ def main(cfg: DictConfig) -> None:
     created = create_vectorbase(settings, progress=ProgressBars())
     print(created.describe())
     checkpoint = f" {typed('checkpoint', settings.checkpoint)}" if settings.checkpoint else ""
-    print(f"\nnext:\n  uv run -m rec_sys.inference.infer{settings.paths.option}{checkpoint}")
+    print(f"\nnext:\n  {command_line('rec_sys.inference.infer')}{settings.paths.option}{checkpoint}")
 
 
 if __name__ == "__main__":
