@@ -67,7 +67,7 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def ask(folder: Path, reviews: list[dict[str, Any]] | None = None, **settings: Any) -> Recommendations:
     if reviews is not None:
-        (folder / "mine.json").write_bytes(orjson.dumps(reviews))
+        (folder / "mine.json").write_bytes(orjson.dumps([{"user_id": "new", **review} for review in reviews]))
         settings["reviews"] = str(folder / "mine.json")
     (batch,) = infer(InferSettings(paths=Paths(work_dir=folder), **settings))
     return batch[0]
