@@ -62,7 +62,7 @@ def test_known_users(work: Path, server: SmallServer, settings: dict[str, Any]) 
         assert (mine.user_id, mine.note) == (its.user_id, its.note)
 
 
-def test_everybody_into_a_file(work: Path, server: SmallServer, tmp_path: Path) -> None:
+def test_all_users_into_a_file(work: Path, server: SmallServer, tmp_path: Path) -> None:
     """Texts are sent even where they are not shown."""
     settings = InferSettings(paths=Paths(work_dir=work), users="all", output=tmp_path / "all.jsonl", k=3)
     assert write_recommendations(tmp_path / "here.jsonl", infer(settings)) == 6

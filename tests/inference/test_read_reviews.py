@@ -18,9 +18,9 @@ def parse(value: object) -> list[User]:
     return parse_users(orjson.dumps(value), "r.json")
 
 
-def test_a_list_of_reviews_is_one_new_person() -> None:
-    people = parse([{"asin": "B1", "reviewText": "Good"}, {"text": "Only a text"}])
-    assert people == [User(NEW_USER, [Review("B1", "Good"), Review("", "Only a text")])]
+def test_a_list_of_reviews_is_one_new_user() -> None:
+    users = parse([{"asin": "B1", "reviewText": "Good"}, {"text": "Only a text"}])
+    assert users == [User(NEW_USER, [Review("B1", "Good"), Review("", "Only a text")])]
 
 
 def test_reviews_that_name_their_authors_are_sorted_to_them() -> None:
@@ -31,7 +31,7 @@ def test_reviews_that_name_their_authors_are_sorted_to_them() -> None:
     assert parse_users(b"\xef\xbb\xbf" + lines + b"\n\n", "r.jsonl") == expected
 
 
-def test_an_object_of_people() -> None:
+def test_an_object_of_users() -> None:
     assert parse({"A": [{"asin": "1"}], "B": []}) == [User("A", [Review("1")]), User("B", [])]
     assert parse({"user_id": "A", "reviews": [{"asin": "1"}]}) == [User("A", [Review("1")])]
     assert parse({"reviews": []}) == [User(NEW_USER, [])]
@@ -137,14 +137,14 @@ def test_files_and_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_what_describes_the_product() -> None:
     row = {"asin": "X", "product_name": "A harp.", "product_info": " with\n strings "}
-    (person,) = parse_users(orjson.dumps([row]), "r.json")
-    assert person.reviews == [Review("X", product_name="A harp.", product_info="with strings")]
-    assert person.reviews[0].product_text == "A harp. with strings"
+    (user,) = parse_users(orjson.dumps([row]), "r.json")
+    assert user.reviews == [Review("X", product_name="A harp.", product_info="with strings")]
+    assert user.reviews[0].product_text == "A harp. with strings"
     assert Review(product_name="A harp.", product_info="with strings").product_text == "A harp."  # it is looked up
     assert Review(product_info="with strings").product_text == "with strings"
     assert Review("X", "text").product_text == ""
-    (person,) = parse_users(b'[{"ProductInfo": "with strings"}]', "r.json")
-    assert person.reviews == [Review(product_info="with strings")]
+    (user,) = parse_users(b'[{"ProductInfo": "with strings"}]', "r.json")
+    assert user.reviews == [Review(product_info="with strings")]
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ class TestNames:
             User("a", [Review("x", **review), Review("z", **review)]),  # type: ignore[arg-type]
             User("b", [Review("y", **review)]),  # type: ignore[arg-type]
         ]
-        assert [person.note for person in parse(rows)] == ["", ""]
+        assert [user.note for user in parse(rows)] == ["", ""]
 
     def test_every_alias_is_read(self) -> None:
         for field, expected in (("user", User("7", [Review("", "t")])), ("product", User("a", [Review("7", "t")]))):
@@ -200,11 +200,11 @@ class TestNames:
                 assert parse([row]) == [expected], alias
 
     def test_a_shop_that_knows_emails(self) -> None:
-        """WooCommerce: the name of somebody is shared by others, the address is not."""
+        """WooCommerce: a name is shared by several, the address is not."""
         fields = {"date_created": "2019-10-01T10:00:00", "reviewer": "Ann", "rating": 5}
         rows = [fields | {"reviewer_email": who, "product_id": what} for who, what in (("a@x", 200), ("b@x", 212))]
-        assert [person.user_id for person in parse(rows)] == ["a@x", "b@x"]
-        assert [person.reviews[0].timestamp for person in parse(rows)] == [1569924000] * 2
+        assert [user.user_id for user in parse(rows)] == ["a@x", "b@x"]
+        assert [user.reviews[0].timestamp for user in parse(rows)] == [1569924000] * 2
 
     def test_fields_inside_fields(self) -> None:
         row = {"user": {"name": "Ann", "email_address": "ann@x"}, "product": {"sku": "200"}, "comments": "Lovely"}
@@ -215,9 +215,9 @@ class TestNames:
         rows = [{"userId": 1, "productId": 3}, {"userId": 2, "productId": 3}]
         assert parse(wrap(rows)) == parse(rows) == [User("1", [Review("3")]), User("2", [Review("3")])]
 
-    def test_a_list_of_reviews_by_several_authors_is_not_one_person(self) -> None:
+    def test_a_list_of_reviews_by_several_authors_is_not_one_user(self) -> None:
         rows = [{"userId": 1, "productId": 3}, {"userId": 2, "productId": 3}]
-        assert [person.user_id for person in parse({"whatever": rows})] == ["1", "2"]
+        assert [user.user_id for user in parse({"whatever": rows})] == ["1", "2"]
 
     def test_what_stands_beside_the_reviews_belongs_to_each(self) -> None:
         value = {"userId": 7, "productId": "x", "reviews": [{"text": "a"}, {"text": "b", "productId": "y"}]}
@@ -226,21 +226,21 @@ class TestNames:
     def test_names_of_the_models_own_data_come_first(self) -> None:
         rows = [{"wer": who, "was": "x", "user_id": "shop"} for who in "ab"]
         columns = {"user": "wer", "product": "was", "text": "not in this request"}
-        people = parse_users(orjson.dumps(rows), "r.json", columns)
-        assert people == [User("a", [Review("x")]), User("b", [Review("x")])]
+        users = parse_users(orjson.dumps(rows), "r.json", columns)
+        assert users == [User("a", [Review("x")]), User("b", [Review("x")])]
 
     def test_what_is_not_understood_is_named(self) -> None:
         rows = [{"user": "a", "sku": 1, "colour": "red", "mood": None, "verified": True}, {"user": "b", "sku": 1}]
-        assert [person.note for person in parse(rows)] == ["fields not understood: colour", ""]
+        assert [user.note for user in parse(rows)] == ["fields not understood: colour", ""]
 
     def test_several_reviews_without_an_author_are_said(self) -> None:
-        (person,) = parse([{"text": "a"}, {"text": "b"}])
-        assert "2 reviews name no author" in person.note
+        (user,) = parse([{"text": "a"}, {"text": "b"}])
+        assert "2 reviews name no author" in user.note
         assert parse([{"text": "a"}])[0].note == ""
 
     @pytest.mark.parametrize("name", ["kdnr", "customerRef", "shopperToken", "user_hash", "whoKey"])
-    def test_reviews_that_may_be_of_several_people_are_refused(self, name: str) -> None:
+    def test_reviews_that_may_be_of_several_users_are_refused(self, name: str) -> None:
         with pytest.raises(DataError, match=f"'{name}', which is not understood and holds 2 different values"):
             parse([{name: 1, "text": "a"}, {name: 2, "text": "b"}])
-        (person,) = parse([{name: 1, "text": "a"}, {name: 1, "text": "b"}])  # one value tells nobody apart
-        assert name in person.note
+        (user,) = parse([{name: 1, "text": "a"}, {name: 1, "text": "b"}])  # one value tells nobody apart
+        assert name in user.note

@@ -24,7 +24,7 @@ def inputs(reviews: int, users: int) -> Arrays:
 
 
 @pytest.mark.parametrize("sizes", [(0, 0), (0, 2), (1, 1), (9, 3)])
-def test_any_number_of_reviews_and_people_fits(sizes: tuple[int, int]) -> None:
+def test_any_number_of_reviews_and_users_fits(sizes: tuple[int, int]) -> None:
     assert graph_model(4, 3, 5).mismatch(inputs(*sizes)) == ""
 
 

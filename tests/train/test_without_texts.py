@@ -34,7 +34,7 @@ def composed(command: str, folder: Path, *overrides: str) -> Any:
 
 
 def trained(folder: Path, *overrides: str) -> TrainedGraph:
-    """Even people took even products; the file has their order and nothing else."""
+    """Even users took even products; the file has their order and nothing else."""
     table = checkerboard(num_users=80, num_products=40, likes=8)
     rows = [
         f"{table.users.id(int(u))},{table.products.id(int(p))}" for u, p in zip(table.user, table.product, strict=True)

@@ -80,7 +80,7 @@ def test_the_excluded_are_never_found() -> None:
     assert (np.diff(scores[2]) <= 0).all()
 
 
-def test_nobody_asks() -> None:
+def test_no_query_at_all() -> None:
     numbers, scores = base_of(unit(5)).search(np.empty((0, DIM), dtype=np.float32), 3)
     assert numbers.shape == scores.shape == (0, 3)
 
