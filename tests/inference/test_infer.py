@@ -164,13 +164,13 @@ def test_more_than_there_is(work: Path) -> None:
     [
         ({"users": ["A9"]}, UnknownIdError, r"unknown user 'A9' \(this data holds 6 users\)"),
         ({"users": "A00"}, UnknownIdError, "Did you mean 'A0'"),
-        ({"users": []}, ConfigError, r"users=\[\] names nobody"),
+        ({"users": []}, ConfigError, r"users=\[\]"),
         ({"k": 0}, ConfigError, "k=0"),
         ({"users": "all"}, ConfigError, "output="),
-        ({"users": "all", "output": "x.csv"}, ConfigError, r"unknown suffix '\.csv'; expected \.jsonl or \.parquet"),
-        ({"users": ["A1"], "reviews": "-"}, ConfigError, "both users and reviews"),
-        ({"reviews": "no_such.json"}, DataError, "no_such.json cannot be read"),
-        ({"checkpoint": "nobody"}, RecSysError, "no model 'nobody'"),
+        ({"users": "all", "output": "x.csv"}, ConfigError, r"'\.csv'"),
+        ({"users": ["A1"], "reviews": "-"}, ConfigError, "users and reviews"),
+        ({"reviews": "no_such.json"}, DataError, r"no_such\.json"),
+        ({"checkpoint": "nobody"}, RecSysError, "'nobody'"),
     ],
 )
 def test_wrong_questions(work: Path, settings: dict[str, Any], error: type[RecSysError], message: str) -> None:

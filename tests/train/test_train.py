@@ -159,7 +159,7 @@ def test_variants_train(work_dir: Path, trained: TrainResult, overrides: list[st
 
 
 def test_wrong_settings_are_named(work_dir: Path) -> None:
-    with pytest.raises(ConfigError, match="nothing to learn"):
+    with pytest.raises(ConfigError, match="ranking_weight and rating_weight"):
         train(configuration(work_dir, "train.ranking_weight=0", "train.rating_weight=0"))
     with pytest.raises(ConfigError, match="dim=32 is not a multiple of heads=5"):
         train(configuration(work_dir, "model.heads=5"))
@@ -171,14 +171,14 @@ def test_a_run_goes_on_with_what_it_began_with(work_dir: Path, trained: TrainRes
         train(configuration(work_dir, *resume, "model.hops=2", "train.learning_rate=0.1"))
     with pytest.raises(CheckpointError, match=r"split\.held_out_users was 0\.1, now 0\.0"):
         train(configuration(work_dir, *resume[:2]))
-    with pytest.raises(CheckpointError, match=r"cannot go on with other settings: data was \w+, now \w+"):
+    with pytest.raises(CheckpointError, match=r"data was \w+, now \w+"):
         train(configuration(work_dir, *resume, "data.sample_seed=1"))
 
 
 def test_a_state_that_does_not_know_a_setting_is_refused() -> None:
     state = State(Path("old.ckpt"), "old", {"train.seed": 0}, "")
     check_same(state, {"train.seed": 0})
-    with pytest.raises(CheckpointError, match=r"train\.context was not a setting yet, now around\. Resume with"):
+    with pytest.raises(CheckpointError, match=r"train\.context .* now around"):
         check_same(state, {"train.seed": 0, "train.context": "around"})
 
 
@@ -256,20 +256,20 @@ def test_without_ratings(tmp_path: Path, work_dir: Path, trained: TrainResult) -
     result = train(configuration(tmp_path, *data))
     assert result.report.figures.ratings == {}
     assert result.report.ranking["graph model"].num_users == 30
-    with pytest.raises(ConfigError, match="the train and valid reviews have no ratings"):
+    with pytest.raises(ConfigError, match=r"train\.ranking_weight=0 .* train and valid"):
         train(configuration(tmp_path, *data, "train.ranking_weight=0"))
 
 
 def test_a_gpu_that_is_not_there(work_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ConfigError, match="CUDA finds no GPU"):
+    with pytest.raises(ConfigError, match=r"train\.accelerator=gpu"):
         train(configuration(work_dir, "train.accelerator=gpu"))
 
 
 def test_histories_too_short_to_learn_from(tmp_path: Path) -> None:
     rows = [f"u{user},p{product},5,{product + 1}" for user in range(9) for product in range(3)]
     (tmp_path / "short.csv").write_text("\n".join(["user_id,product_id,rating,timestamp", *rows]))
-    with pytest.raises(DataError, match="none of 9 users has two training reviews"):
+    with pytest.raises(DataError, match="9 users"):
         train(configuration(tmp_path, f"data.path={tmp_path / 'short.csv'}"))
 
 
