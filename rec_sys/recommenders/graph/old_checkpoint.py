@@ -34,7 +34,13 @@ WEIGHTS = {
     "model.user_tower.damping": "model.user_tower.log_shrinkage",
     "readable.": "bank.",
 }
-SPLIT = {"new_people": "held_out_users", "new_products": "held_out_products"}
+GROUPS = {  # of the settings of the training
+    "data": {"sample_people": "sample_users"},
+    "split": {"new_people": "held_out_users", "new_products": "held_out_products"},
+    "model": SETTINGS,
+    "train": {"people_per_batch": "users_per_batch", "valid_people": "valid_users", "judge": "final_test"},
+}
+DATA = {"people": "users"}  # of what a model says of its data
 
 
 @dataclass(frozen=True)
@@ -70,8 +76,9 @@ def read_old_checkpoint(path: Path, header: Mapping[str, str], arrays: dict[str,
         calibration = Calibration.read({"factor_weight": UNWRITTEN_FACTOR_WEIGHT, **renamed(kept, CALIBRATION)})
     info = orjson.loads(header["info"])
     groups = info.get("settings", {})
-    if isinstance(groups.get("split"), dict):
-        groups["split"] = renamed(groups["split"], SPLIT)
+    groups |= {group: renamed(groups[group], names) for group, names in GROUPS.items() if group in groups}
+    if "data" in info:
+        info["data"] = renamed(info["data"], DATA)
     return OldCheckpoint(
         settings=GraphModelSettings.read(renamed(orjson.loads(header["model"]), SETTINGS), "model"),
         text_dim=int(header["text_dim"]),

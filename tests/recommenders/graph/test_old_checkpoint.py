@@ -11,6 +11,7 @@ import torch
 from safetensors import safe_open
 
 from rec_sys.dataset.query import Query
+from rec_sys.dataset.settings import DataSettings, SplitSettings
 from rec_sys.dataset.splits import histories_before
 from rec_sys.errors import CheckpointError
 from rec_sys.files import sha256_of
@@ -19,8 +20,9 @@ from rec_sys.recommenders.graph.checkpoint import TrainedGraph, load_checkpoint,
 from rec_sys.recommenders.graph.cold_start import TextNeighbourBank
 from rec_sys.recommenders.graph.item_factors import ItemFactors
 from rec_sys.recommenders.graph.scorer import GraphScorer
-from rec_sys.recommenders.graph.settings import Blend, Calibration
+from rec_sys.recommenders.graph.settings import Blend, Calibration, GraphModelSettings, TrainSettings
 from rec_sys.recommenders.graph.stored import KIND, read_stored
+from rec_sys.text.settings import EncoderSettings
 from tests.support.embedded_toy import TEXT_DIM, Toy, toy
 from tests.support.exported_toy import random_checkpoint
 from tests.support.old_checkpoint import save_old_checkpoint
@@ -122,11 +124,30 @@ def test_a_file_that_does_not_tell_the_weight_of_item_factors_has_a_tenth(tmp_pa
     torch.testing.assert_close(factors / (preference + factors), torch.full((3,), 0.1))
 
 
-def test_settings_of_a_split_have_the_names_of_today(tmp_path: Path) -> None:
-    split = {"new_people": 0.1, "new_products": 0.2, "seed": 3}
-    save_old_checkpoint(tmp_path / "old.ckpt", whole(toy()), {"settings": {"split": split}})
-    found = read_stored(tmp_path / "old.ckpt").info["settings"]["split"]
-    assert found == {"held_out_users": 0.1, "held_out_products": 0.2, "seed": 3}
+def test_what_a_file_says_of_its_training_has_the_names_of_today(tmp_path: Path) -> None:
+    info = {
+        "data": {"name": "sample", "fingerprint": "f", "people": 800, "products": 300},
+        "settings": {
+            "data": {"name": "sample", "sample_people": 800, "sample_products": 300},
+            "split": {"new_people": 0.1, "new_products": 0.2, "seed": 3},
+            "model": {"dim": 64, "level": 0.5, "memory": 8, "memory_texts": False, "colours": 4},
+            "train": {"people_per_batch": 99, "valid_people": 100, "judge": False, "seed": 3},
+            "encoder": {"name": "all-MiniLM-L6-v2", "backend": "auto"},
+        },
+    }
+    save_old_checkpoint(tmp_path / "old.ckpt", whole(toy()), info)
+    found = read_stored(tmp_path / "old.ckpt").info
+    assert found["data"] == {"name": "sample", "fingerprint": "f", "users": 800, "products": 300}
+    groups = found["settings"]
+    assert DataSettings.read(groups["data"]).sample_users == 800
+    split = SplitSettings.read(groups["split"])
+    assert (split.held_out_users, split.held_out_products, split.seed) == (0.1, 0.2, 3)
+    model = GraphModelSettings.read(groups["model"])
+    assert (model.dim, model.rating_bias, model.item_factors, model.exclusion_codes) == (64, 0.5, 8, 4)
+    assert not model.item_factor_texts
+    train = TrainSettings.read(groups["train"])
+    assert (train.users_per_batch, train.valid_users, train.final_test, train.seed) == (99, 100, False, 3)
+    assert EncoderSettings.read(groups["encoder"]).backend == "auto"
 
 
 def test_a_file_of_before_is_found_beside_folders(tmp_path: Path) -> None:
