@@ -1,6 +1,6 @@
 """Ranking and rating quality on real reviews, everything that README's table says: one command for all of it.
 
-    uv run -m benchmarks.quality [--sets musical_instruments_2014 ...] [--seeds 0 1 2] [--steps known strangers ...]
+    uv run -m benchmarks.quality [--sets musical_instruments_2014 ...] [--seeds 0 1 2] [--steps known held_out ...]
                                  [--work-dir DIR] [--name quality] [--fresh] [key=value ...]
 
 The sets are read from $REC_SYS_SHARED_DATA (default ../shared/data). Each training is a process of its own, run as a
@@ -8,9 +8,9 @@ user would, and leaves its report and its MLflow run in the work folder; what is
 benchmark goes on where it was (--fresh begins anew). A line says where a report comes from another state of the code;
 the result file tells the state behind every run. Steps:
 
-    known      the graph model, one training per seed, judged on the test reviews
-    baselines  every plain model on the same people, with bootstrap intervals of the differences
-    strangers  a tenth of the people and a twentieth of the products kept out of training, drawn by the seed
+    known      the graph model, one training per seed, evaluated on the test reviews
+    baselines  every plain model on the same users, with bootstrap intervals of the differences
+    held_out   a tenth of the users and a twentieth of the products held out of training, drawn by the seed
     ablation   what carries the model, by validation; the test reviews are not read
 
 Further words are settings of every training, such as model.dim=64.
@@ -43,18 +43,17 @@ HELD_OUT = (
     "split.held_out_products=0.05",
     "train.baselines=[popularity,ease,text_ease,text_cosine]",
 )
-STAR = ("model.hops=0", "model.texts=false")
 ABLATION: dict[str, tuple[str, ...]] = {
-    "as it is": (),
-    "star only": STAR,
-    "+ two hops": ("model.texts=false",),
-    "texts, no learned vectors": ("model.min_reviews=1000000",),
-    "texts, no two hops": ("model.hops=0",),
+    "Default settings": (),
+    "No texts, no two-hop pass": ("model.hops=0", "model.texts=false"),
+    "No texts": ("model.texts=false",),
+    "No learned product vectors": ("model.min_reviews=1000000",),
+    "No two-hop pass": ("model.hops=0",),
     "GATv2 instead of TransformerConv": ("model.conv=gat",),
-    "memory without texts": ("model.item_factor_texts=false",),
-    "learned from earlier reviews only": ("train.context=before",),
-    "ranking loss alone": ("train.rating_weight=0",),
-    "rating loss alone": ("train.ranking_weight=0", "train.rating_weight=1", "model.rating_bias=0"),
+    "Item factors without texts": ("model.item_factor_texts=false",),
+    "Trained on earlier reviews only": ("train.context=before",),
+    "Ranking loss alone": ("train.rating_weight=0",),
+    "Rating loss alone": ("train.ranking_weight=0", "train.rating_weight=1", "model.rating_bias=0"),
 }
 
 
@@ -90,7 +89,7 @@ def main() -> None:
 
 
 def code_digest() -> str:
-    """The state of the code that trains and judges: package and configuration, in eight digits."""
+    """The state of the code that trains and evaluates: package and configuration, in eight digits."""
     digest = hashlib.sha256()
     for file in sorted([*ROOT.glob("rec_sys/**/*.py"), *ROOT.glob("config/**/*.yaml")]):
         digest.update(f"{file.relative_to(ROOT)}\n".encode() + file.read_bytes())

@@ -13,6 +13,8 @@ from rec_sys.recommenders.graph.scorer import GRAPH_MODEL
 Report = Mapping[str, Any]
 Row = dict[str, Any]
 FIGURES = ("recall@10", "ndcg@10")
+NEARLY_ALONE = f"{FACTORS_NEARLY_ALONE:g}"  # as a report writes it
+HELD_OUT_PRODUCTS = "held-out products R@50"
 
 
 def mean(values: Sequence[float]) -> str:
@@ -27,11 +29,11 @@ def _ranking(reports: Sequence[Report]) -> Row:
         f"{figure[0].upper()}@10 {kind}": mean([report[kind][figure] for report in reports])
         for kind in ("filtered", "unfiltered")
         for figure in FIGURES
-    } | {"people": str(reports[0]["num_users"]), "seeds": len(reports)}
+    } | {"users": str(reports[0]["num_users"]), "seeds": len(reports)}
 
 
 def graph_rows(runs: Sequence[Report]) -> list[Row]:
-    """The graph model and the graph alone, on known people."""
+    """The graph model, with and without item factors, on known users."""
     facts = [run["facts"] for run in runs]
     took = {
         "train s": mean_of(facts, "train_seconds"),
@@ -73,26 +75,22 @@ def baseline_rows(evaluation: Report) -> list[Row]:
 
 
 def held_out_rows(runs: Sequence[Report]) -> list[Row]:
-    """New people beside known ones of the same training, and new products."""
+    """Held-out users beside known ones of the same training, and held-out products."""
     rows = []
     for model in (key for key in runs[0]["ranking"] if all(_plain(key) in _plains(run["ranking"]) for run in runs)):
         row: Row = {"model": _plain(model)}
         for title, part, figure in (
-            ("known people R@10", "ranking", "recall@10"),
-            ("new people R@10", "held_out_users", "recall@10"),
-            ("new people N@10", "held_out_users", "ndcg@10"),
-            ("new products R@50", "held_out_products", "recall@50"),
+            ("known users R@10", "ranking", "recall@10"),
+            ("held-out users R@10", "held_out_users", "recall@10"),
+            ("held-out users N@10", "held_out_users", "ndcg@10"),
+            (HELD_OUT_PRODUCTS, "held_out_products", "recall@50"),
         ):
             values = [_plains(run[part])[_plain(model)]["filtered"][figure] for run in runs if run[part]]
             row[title] = mean(values) if values else "-"
         rows.append(row)
-    chance = [
-        run["facts"]["held_out_products_chance"]["recall@50"]
-        for run in runs
-        if "held_out_products_chance" in run["facts"]
-    ]
+    chance = [run["facts"]["chance"]["recall@50"] for run in runs if run["facts"]["chance"]]
     if chance:
-        rows.append({**dict.fromkeys(rows[0], "-"), "model": "by chance", "new products R@50": mean(chance)})
+        rows.append({**dict.fromkeys(rows[0], "-"), "model": "by chance", HELD_OUT_PRODUCTS: mean(chance)})
     return rows
 
 
@@ -106,15 +104,15 @@ def _plains(reports: Mapping[str, Report]) -> dict[str, Report]:
 
 
 def ablation_rows(variants: Mapping[str, Sequence[Report]]) -> list[Row]:
-    """Masked figures on validation: the graph alone, with the memory beside it, and the memory nearly alone."""
+    """Figures on validation, seen items filtered: the network alone, with item factors, and these nearly alone."""
     rows = []
     for change, runs in variants.items():
         best = [run["epochs"][run["best_epoch"] - 1] for run in runs]
         tried = [run["facts"].get("item_factors", {}).get("ndcg@10") for run in runs]
         with_item_factors = [
-            max(v for share, v in figures.items() if share != str(FACTORS_NEARLY_ALONE)) for figures in tried if figures
+            max(value for weight, value in figures.items() if weight != NEARLY_ALONE) for figures in tried if figures
         ]
-        alone = [figures[str(FACTORS_NEARLY_ALONE)] for figures in tried if figures]
+        alone = [figures[NEARLY_ALONE] for figures in tried if figures]
         ratings = {
             key: [figures[f"valid/rating_{key}"] for figures in best if f"valid/rating_{key}" in figures]
             for key in ("mae", "mse")
@@ -124,9 +122,9 @@ def ablation_rows(variants: Mapping[str, Sequence[Report]]) -> list[Row]:
                 "change": change,
                 "R@10": mean([figures["valid/recall_at_10"] for figures in best]),
                 "N@10": mean([figures["valid/ndcg_at_10"] for figures in best]),
-                "N@10 with memory": mean(with_item_factors) if with_item_factors else "-",
-                "N@10 memory alone": mean(alone) if alone else "-",
-                "rating loss": mean(ratings["loss"]) if ratings["loss"] else "-",
+                "N@10 with item factors": mean(with_item_factors) if with_item_factors else "-",
+                "N@10 item factors alone": mean(alone) if alone else "-",
+                "rating MAE": mean(ratings["mae"]) if ratings["mae"] else "-",
                 "rating MSE": mean(ratings["mse"]) if ratings["mse"] else "-",
                 "seeds": len(runs),
             }
@@ -135,7 +133,7 @@ def ablation_rows(variants: Mapping[str, Sequence[Report]]) -> list[Row]:
 
 
 def rating_rows(runs: Sequence[Report]) -> list[Row]:
-    """Predicted stars of the test reviews."""
+    """Predicted ratings of the test reviews."""
     return [
         {"model": model, **{key: mean([run["ratings"][model][key] for run in runs]) for key in KEYS}}
         for model in (runs[0]["ratings"] if GRAPH_MODEL in runs[0]["ratings"] else ())

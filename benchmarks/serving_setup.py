@@ -173,10 +173,12 @@ def set_up(data: str | None, work_dir: Path, epochs: int, seed: int, threads: in
 
 
 def trained(name: str, words: list[str], paths: Paths, epochs: int, seed: int) -> TrainedGraph:
-    """The checkpoint of this name, trained first where there is none that can be read."""
+    """The checkpoint of this name, trained first where there is none that can be read, or an unfinished one."""
     path = paths.checkpoints / name
     with suppress(CheckpointError):
-        return load_checkpoint(path)
+        found = load_checkpoint(path)
+        if found.complete:
+            return found
     command = [sys.executable, "-m", "rec_sys.train.train", *words, f"train.name={name}", f"train.seed={seed}"]
     command += [f"train.max_epochs={epochs}", "train.final_test=false", "train.baselines=[]"]
     command += [f"paths.work_dir={paths.work_dir}"]

@@ -22,7 +22,7 @@ from rec_sys.recommenders.graph.user_tower import UserStates
 from rec_sys.recommenders.graph.vector_layout import VectorLayout
 
 USERS_AT_ONCE = 1024
-GRAPH_MODEL, NETWORK_ALONE = "graph model", "graph model, no item factors"
+GRAPH_MODEL, NETWORK_ALONE = "graph model", "graph model without item factors"
 
 
 def blended_vectors(
