@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,7 +12,7 @@ from pydantic import Field
 from rec_sys import columns
 from rec_sys.arrays import Vectors
 from rec_sys.dataset.prepared import PreparedReviews
-from rec_sys.dataset.readers.formats import ColumnNames
+from rec_sys.dataset.readers.reading_settings import ReadingSettings
 from rec_sys.dataset.reviews import ReadSettings, prepare_reviews
 from rec_sys.dataset.sources.locate import SourceSettings, locate
 from rec_sys.dataset.table import ReviewTable, load_table
@@ -22,15 +22,9 @@ from rec_sys.text.encoder import Encoder
 from rec_sys.text.settings import EncoderSettings
 
 
-class DataSettings(SourceSettings):
+class DataSettings(SourceSettings, ReadingSettings):
     """Which reviews, and how they are read."""
 
-    format: Literal["auto", "interactions"] = Field(
-        "auto",
-        description="interactions: whatever the file looks like, a user and a product are enough; without a time the "
-        "order of the file counts",
-    )
-    columns: ColumnNames = Field(default_factory=ColumnNames, description="columns of files of no known format")
     k_core: int = Field(1, ge=1, description="keep people and products with at least this many reviews; 1 keeps all")
 
 
@@ -60,9 +54,8 @@ class Data:
 def prepare_data(settings: DataSettings, paths: Paths, progress: bool = True) -> tuple[str, PreparedReviews]:
     """Find, read and check the raw reviews; returns the data set's name and the prepared folder."""
     raw = locate(settings, paths.data, progress)
-    reading = ReadSettings(
-        columns=settings.columns, format=settings.format, user_ids=raw.user_ids, product_ids=raw.product_ids
-    )
+    how = {name: getattr(settings, name) for name in ReadingSettings.model_fields}
+    reading = ReadSettings(**how, user_ids=raw.user_ids, product_ids=raw.product_ids)
     return raw.name, prepare_reviews(raw.reviews, paths.data / "prepared", reading, raw.metadata, progress)
 
 
