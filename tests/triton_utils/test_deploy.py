@@ -225,7 +225,7 @@ def test_the_vector_base_of_another_checkpoint_is_refused(
     _, other = served.toy.checkpoint(seed=4)
     save_vector_base(other, vector_base_folder(served.checkpoint.path, served.toy.paths))
     settings = served.toy.deploy_settings.model_copy(update={"checkpoint": "toy1"})
-    with pytest.raises(VectorBaseError, match=r"was made on .* from checkpoint toy4 .* make it anew"):
+    with pytest.raises(VectorBaseError, match=r"was made on .* from checkpoint toy4 "):
         deploy(settings)
 
 
