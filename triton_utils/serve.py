@@ -26,7 +26,7 @@ from rec_sys.paths import Paths
 from rec_sys.settings import read_settings
 from triton_utils.server.process import ServerSettings, TritonServer
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("triton_utils.serve")  # also where `-m` names this module __main__
 
 LOG_FILE = "tritonserver.log"
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

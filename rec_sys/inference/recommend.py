@@ -61,9 +61,9 @@ class Recommendations:
 class Answer:
     """The same for a whole batch, as arrays; width is the smaller of k and the catalogue."""
 
-    number: Ints  # (num_people, width) product numbers, best first; NONE where there is no product left
-    score: Floats  # (num_people, width); nan where there is no product
-    stars: Floats  # (num_people, width); nan where there is no product
+    number: Ints  # (num_users, width) product numbers, best first; NONE where there is no product left
+    score: Floats  # (num_users, width); nan where there is no product
+    stars: Floats  # (num_users, width); nan where there is no product
     attention: list[Floats]  # one per person, (len(person.reviews),) in the order given; 0 for a review not read
     reviewed: list[
         Ints

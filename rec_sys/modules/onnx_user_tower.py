@@ -43,7 +43,7 @@ class PlainUserTower(nn.Module):
         people: Tensor,
         text: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Vectors (num_people, vector_dim) of users, and the attention of reviews (num_reviews,).
+        """Vectors (num_users, vector_dim) of users, and the attention of reviews (num_reviews,).
 
         Args:
             products: (num_reviews, history_dim) history state of the product of each review.
@@ -51,7 +51,7 @@ class PlainUserTower(nn.Module):
             person: (num_reviews,) row of `people`.
             age: (num_reviews,) 0 for a user's newest review.
             days: (num_reviews,) before the newest one.
-            people: (num_people,) only its length counts.
+            people: (num_users,) only its length counts.
             text: (num_reviews, text_dim); None where the tower reads none.
         """
         tower, layout = self.tower, self.layout
@@ -101,7 +101,7 @@ class PlainUserTower(nn.Module):
 
 
 def sum_of(values: Tensor, person: Tensor, people: Tensor) -> Tensor:
-    """(num_people, width): values (num_reviews, width) added up by person.
+    """(num_users, width): values (num_reviews, width) added up by user.
 
     Not `index_add` or `index_put`, which become ONNX's ScatterND: ONNX Runtime lets several threads add to one row
     without a lock, and gives wrong sums. ScatterElements runs in one thread.
@@ -112,7 +112,7 @@ def sum_of(values: Tensor, person: Tensor, people: Tensor) -> Tensor:
 
 def _softmax(score: Tensor, person: Tensor, state: Tensor) -> Tensor:
     """(num_reviews, heads): shares of each person's reviews in that person's attention."""
-    lowest = torch.full_like(state[:, : score.shape[1]], -math.inf)  # (num_people, heads)
+    lowest = torch.full_like(state[:, : score.shape[1]], -math.inf)  # (num_users, heads)
     place = person[:, None].expand(-1, score.shape[1])
     highest = torch.scatter_reduce(lowest, 0, place, score, "amax")
     weight = torch.exp(score - highest[person])
@@ -122,7 +122,7 @@ def _softmax(score: Tensor, person: Tensor, state: Tensor) -> Tensor:
 def _transformer(
     conv: TransformerConv, product: Tensor, state: Tensor, edge: Tensor, person: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """`TransformerConv`: message (num_people, dim), attention (num_reviews, heads)."""
+    """`TransformerConv`: message (num_users, dim), attention (num_reviews, heads)."""
     heads, width = conv.heads, conv.out_channels
     attributes = conv.lin_edge(edge)
     query = conv.lin_query(state)[person].view(-1, heads, width)
@@ -133,7 +133,7 @@ def _transformer(
 
 
 def _gat(conv: GATv2Conv, product: Tensor, state: Tensor, edge: Tensor, person: Tensor) -> tuple[Tensor, Tensor]:
-    """`GATv2Conv`: message (num_people, dim), attention (num_reviews, heads)."""
+    """`GATv2Conv`: message (num_users, dim), attention (num_reviews, heads)."""
     heads, width = conv.heads, conv.out_channels
     value = conv.lin_l(product)
     seen = (value + conv.lin_r(state)[person] + conv.lin_edge(edge)).view(-1, heads, width)

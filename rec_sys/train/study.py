@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -41,6 +42,8 @@ def open_study(
         ConfigError: another process has it, or it began with other settings or data.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # a search has a line per trial of its own
+    # Ctrl-C may come in the middle of a query; that its cursor could not be closed is no news, and has a traceback
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     storage, now = f"sqlite:///{(folder / 'study.db').resolve()}", json.loads(json.dumps(fingerprint))
 
     def load_or_make() -> optuna.Study:

@@ -17,7 +17,7 @@ from rec_sys.modules.parity import NEARLY_EQUAL, TOLERANCE
 from rec_sys.paths import Paths
 from rec_sys.recommenders.graph.checkpoint import TrainedGraph
 from rec_sys.vector_database.index import NONE, VectorBase
-from rec_sys.vector_database.storage import save_vector_base
+from rec_sys.vector_database.storage import save_vector_base, vector_base_folder
 from tests.support.toy_checkpoint import toy_checkpoint, toy_table
 from triton_utils.deploy import DeploySettings, deploy
 from triton_utils.repository import build
@@ -30,9 +30,9 @@ def undeployed(tmp_path: Path) -> DeploySettings:
     """A checkpoint that learned without texts, and its vector base."""
     settings = DeploySettings(repository=tmp_path / "models", paths=Paths(work_dir=tmp_path))
     table, _ = toy_table(tmp_path / "reviews")
-    path = settings.paths.checkpoints / "toy.ckpt"
+    path = settings.paths.checkpoints / "toy"
     checkpoint = toy_checkpoint(path, table, np.zeros((len(table), 0), dtype=np.float32))
-    save_vector_base(VectorBase.of_model(checkpoint.stored()), settings.paths.vector_base)
+    save_vector_base(VectorBase.of_model(checkpoint.stored()), vector_base_folder(path, settings.paths))
     return settings
 
 

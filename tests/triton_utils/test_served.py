@@ -52,7 +52,7 @@ def in_process(served: Served, model: str) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(served.toy.repository / model / "1" / "model.onnx", options)
 
 
-@pytest.mark.parametrize(("num_reviews", "num_people"), [(0, 0), (0, 3), (1, 1), (10, 4), (1000, 100)])
+@pytest.mark.parametrize(("num_reviews", "num_users"), [(0, 0), (0, 3), (1, 1), (10, 4), (1000, 100)])
 def test_graph_model_gives_the_bits_of_onnx_runtime(served: Served, num_reviews: int, num_users: int) -> None:
     arrays = reviews_of(served, num_reviews, num_users)
     expected = in_process(served, "graph_model").run(["vector", "attention"], arrays)

@@ -104,7 +104,7 @@ class TritonClient:
         return vectors
 
     def graph_model(self, arrays: Mapping[str, Array]) -> tuple[Floats, Floats]:
-        """Vectors of people (num_people, dim) and attention (num_reviews,) from the inputs of `graph_model`.
+        """Vectors of people (num_users, dim) and attention (num_reviews,) from the inputs of `graph_model`.
 
         Errors as in `recommend`.
         """
