@@ -15,6 +15,7 @@ from rec_sys import columns
 from rec_sys.arrays import Ints, Vectors
 from rec_sys.dataset.prepared import PreparedReviews
 from rec_sys.dataset.product_texts import ProductDescriptions, describe_held_out_products, with_texts_from
+from rec_sys.dataset.readers.reading_settings import ReadingSettings
 from rec_sys.dataset.reviews import ReadSettings, prepare_reviews
 from rec_sys.dataset.settings import DataSettings, SplitSettings
 from rec_sys.dataset.sources.locate import locate
@@ -189,9 +190,8 @@ def prepare_data(
 ) -> tuple[str, PreparedReviews]:
     """Find, read and check the raw reviews; returns the data set's name and the prepared folder."""
     raw = locate(settings, paths.data, progress)
-    reading = ReadSettings(
-        columns=settings.columns, format=settings.format, user_ids=raw.user_ids, product_ids=raw.product_ids
-    )
+    how = {name: getattr(settings, name) for name in ReadingSettings.model_fields}
+    reading = ReadSettings(**how, user_ids=raw.user_ids, product_ids=raw.product_ids)
     return raw.name, prepare_reviews(raw.reviews, paths.data / "prepared", reading, raw.metadata, progress)
 
 

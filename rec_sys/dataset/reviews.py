@@ -10,59 +10,63 @@ the same person, product and timestamp (or text) a second time; places in a list
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
 
 import orjson
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import Field
 
 from rec_sys import columns
 from rec_sys.dataset.prepared import PreparedReviews, find_prepared
-from rec_sys.dataset.readers.format_choice import choose_format, given_columns
-from rec_sys.dataset.readers.formats import LISTS, ColumnNames, Review, ReviewFormat
+from rec_sys.dataset.readers.accounting import LineAccount, check_again, check_days, check_left_out, remedy
+from rec_sys.dataset.readers.format_choice import given_columns
+from rec_sys.dataset.readers.formats import LISTS, Review, ReviewFormat
 from rec_sys.dataset.readers.metadata import read_products
+from rec_sys.dataset.readers.profile import Profile, find_profile
+from rec_sys.dataset.readers.reading_settings import ReadingSettings
 from rec_sys.dataset.readers.real_ids import read_real_ids
 from rec_sys.dataset.readers.rejects import Reason, Rejects
-from rec_sys.dataset.readers.rows import RawFile, Row, peek
-from rec_sys.dataset.readers.sequences import find_sequences
+from rec_sys.dataset.readers.review_reader import ReviewReader, first
+from rec_sys.dataset.readers.row import Row
+from rec_sys.dataset.readers.rows import RawFile, peek
+from rec_sys.dataset.readers.sequences import Sequences, find_sequences
+from rec_sys.dataset.review_writer import ReviewWriter, write_products
 from rec_sys.errors import DataError
 from rec_sys.files import atomic_folder, sha256_of, write_json
 from rec_sys.progress import ProgressCallback, Stage
-from rec_sys.settings import Settings
 
-VERSION = 1  # to be raised when the same raw file would give another folder
-BATCH = 50_000  # rows of a row group
-BATCH_CHARACTERS = 100_000_000  # a row group ends early when its texts are longer than this
+VERSION = 2  # to be raised when the same raw file would give another folder
 STEP = 2_000  # rows between two updates of the progress bar
 
-REVIEWS_SCHEMA = pa.schema(
-    [
-        (columns.USER_ID, pa.string()),
-        (columns.PRODUCT_ID, pa.string()),
-        (columns.RATING, pa.float32()),
-        (columns.TIMESTAMP, pa.int64()),
-        (columns.TEXT, pa.string()),
-        (columns.LINE, pa.int64()),
-    ]
-)
-PRODUCTS_SCHEMA = pa.schema(
-    [(columns.PRODUCT_ID, pa.string()), (columns.PRODUCT_NAME, pa.string()), (columns.PRODUCT_TEXT, pa.string())]
-)
 
+class ReadSettings(ReadingSettings):
+    """How a raw file is read, and which files belong to it."""
 
-class ReadSettings(Settings):
-    """How a raw file is read."""
-
-    columns: ColumnNames = Field(default_factory=ColumnNames, description="columns of files of no known format")
-    format: Literal["auto", "interactions"] = Field("auto", description="interactions: user and product are enough")
     metadata: Path | None = Field(None, description="file with names and texts of the products")
-    user_ids: Path | None = Field(None, description="file with the ids of numbered people")
+    user_ids: Path | None = Field(None, description="file with the ids of numbered users")
     product_ids: Path | None = Field(None, description="file with the ids of numbered products")
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What is read, and how: a file with a row per review has a profile, one of lists has none."""
+
+    file: RawFile
+    format: ReviewFormat
+    reader: ReviewReader
+    unread: list[str]
+    profile: Profile | None = None
+    lists: Sequences | None = None
+
+    def rows(self) -> Iterator[Row]:
+        rows = self.file.rows()
+        if self.lists is not None:
+            return self.lists.unrolled(rows)
+        assert self.profile is not None  # noqa: S101
+        return self.profile.rows(rows)
 
 
 def prepare_reviews(
@@ -78,14 +82,15 @@ def prepare_reviews(
     kept review (about 200 bytes as Python objects: 200 MB per million reviews); a file of lists is held whole.
 
     Args:
-        path: reviews as JSON lines, CSV or Parquet, or lists of products (see `sequences`), plain or gzip-packed.
+        path: reviews as JSON, CSV, Parquet or a workbook, or lists of products (see `sequences`), plain or gzip-packed.
         out: the folder in which prepared folders are kept.
         settings: how to read.
         metadata: file with names and texts of the products; goes before `settings.metadata`.
         progress: told how much of the file is read.
 
     Raises:
-        DataError: a file cannot be read, the reviews are of no known format, or no row is usable.
+        DataError: a file cannot be read, the reviews are of no known format, or so much is left out that the rest would
+            mislead. What was left out stays in `out/<fingerprint>-rejects.jsonl`.
     """
     settings = settings or ReadSettings()
     metadata = metadata or settings.metadata
@@ -93,74 +98,185 @@ def prepare_reviews(
     product_ids = read_real_ids(settings.product_ids) if settings.product_ids else None
     if out.exists() and not out.is_dir():
         raise DataError(f"{out} is a file; expected a folder for prepared reviews: give another place")
-    file = RawFile(path)
+    file = RawFile(path, settings.encoding)
     if metadata is not None:
         RawFile(metadata)  # a wrong path is better told now than after the reviews
-    fingerprint = _fingerprint(path, metadata, settings)
+    fingerprint = fingerprint_of(path, metadata, settings)
     folder = out / fingerprint[:16]
     found = find_prepared(folder, fingerprint)
     if found is not None:
+        check_again(path, found.read, found.rejected, settings, folder / columns.REJECTS_FILE)
         return found
-    format_, unread, rows = _open(file, settings)
+    source = _open(file, settings)
+    refused = out / f"{folder.name}-{columns.REJECTS_FILE}"
     with atomic_folder(folder) as temporary:
         with (
             Rejects(temporary / columns.REJECTS_FILE) as rejects,
-            _ReviewWriter(temporary / columns.REVIEWS_FILE) as writer,
+            ReviewWriter(
+                temporary / columns.REVIEWS_FILE, source.profile.collective if source.profile else None
+            ) as writer,
         ):
-            stage = Stage(f"read {path.name}", file.size, "bytes", progress)
-            read = 0
-            for read, (line, row, _) in enumerate(rows, 1):
-                if isinstance(row, str):
-                    rejects.add(line, Reason.BROKEN, row)
-                else:
-                    review = format_.read(row, read)
-                    if isinstance(review, Review) and (user_ids or product_ids):
-                        review = _with_real_ids(review, user_ids, product_ids)
-                    reason = review if isinstance(review, Reason) else writer.add(review, line)
-                    if reason is not None:
-                        rejects.add(line, reason, format_.shown(row))
-                if read % STEP == 0:
-                    stage.reach(file.position)
-            stage.reach(file.size)
-            _check_kept(path, format_, read, writer.kept, rejects)
+            read, account = _read(source, writer, rejects, user_ids, product_ids, progress)
+        try:
+            warnings = _check(source, read, account, writer, rejects, settings, refused)
+        except DataError:
+            shutil.copyfile(rejects.path, refused)
+            raise
         counts: Counter[str] = Counter()
-        named = _write_products(temporary / columns.PRODUCTS_FILE, writer.names, metadata, counts)
-        prepared = PreparedReviews(
-            folder=folder,
-            fingerprint=fingerprint,
-            source=path.name,
-            format=format_.name,
-            read=read,
-            unread=unread,
-            kept=writer.kept,
-            order=format_.ordered_by,
-            order_column=next(iter(format_.timestamp or format_.order), ""),
-            rated=writer.rated,
-            rejected={str(reason): count for reason, count in rejects.counts.most_common()},
-            without_text=writer.without_text,
-            first=writer.first,
-            last=writer.last,
-            users=len(writer.people),
-            products=len(writer.names),
-            products_named=named,
-            metadata=dict(counts),
-        )
+        products = read_products(metadata, counts) if metadata is not None else ()
+        named = write_products(temporary / columns.PRODUCTS_FILE, writer.names, products, counts)
+        prepared = _summary(source, folder, fingerprint, read, account, writer, rejects, named, counts, warnings)
         summary = {name: value for name, value in asdict(prepared).items() if name != "folder"}
         write_json(temporary / columns.SUMMARY_FILE, summary)
+    refused.unlink(missing_ok=True)
     return prepared
 
 
-def _open(file: RawFile, settings: ReadSettings) -> tuple[ReviewFormat, list[str], Iterator[Row]]:
-    """The format of a file, the columns that it leaves out, and all rows."""
-    header, rows = peek(file)
+def _open(file: RawFile, settings: ReadSettings) -> _Source:
+    """What a file holds and how it is read."""
+    header, _ = peek(file)
     lists = find_sequences(file.kind, header, settings.columns.user, settings.columns.product)
-    if lists is not None:
-        given_columns(header, settings.columns, file.path)
-        unread = [name for name in header if name not in (lists.user, lists.products, lists.last)]
-        name = "JSON lists" if file.kind == "JSON object" else "RecBole lists"
-        return replace(LISTS, name=name), unread, lists.unrolled(rows)
-    format_ = choose_format(header, settings.columns, file.path, settings.format == "interactions")
-    return format_, format_.unread(header), rows
+    if lists is None:
+        profile = find_profile(file, settings)
+        return _Source(file, profile.format, ReviewReader(profile.format, profile.reading), profile.unread, profile)
+    given_columns(header, settings.columns, file.path)
+    unread = [name for name in header if name not in (lists.user, lists.products, lists.last)]
+    format_ = replace(LISTS, name="JSON lists" if file.kind == "JSON object" else "RecBole lists")
+    return _Source(file, format_, ReviewReader(format_), unread, lists=lists)
+
+
+def _read(
+    source: _Source,
+    writer: ReviewWriter,
+    rejects: Rejects,
+    user_ids: dict[str, str] | None,
+    product_ids: dict[str, str] | None,
+    progress: ProgressCallback | None,
+) -> tuple[int, LineAccount]:
+    """Read all rows; returns how many there were, and where the physical lines went."""
+    file, reader = source.file, source.reader
+    account = LineAccount(file.scan.lines if file.in_lines else 0)
+    if file.kind in ("CSV", "RecBole"):
+        account.header = file.layout.skipped
+    stage = Stage(f"read {file.path.name}", file.size, "bytes", progress)
+    read = 0
+    for read, (line, row, lines) in enumerate(source.rows(), 1):
+        if isinstance(row, str):
+            rejects.add(line, Reason.BROKEN, row)
+            account.left_out += lines
+            continue
+        review = reader.read(row, read)
+        if isinstance(review, Review) and (user_ids or product_ids):
+            review = _with_real_ids(review, user_ids, product_ids)
+        reason = review if isinstance(review, Reason) else writer.add(review, line)
+        if reason is None:
+            account.kept += lines
+        else:
+            account.left_out += lines
+            rejects.add(line, reason, source.format.shown(row), _at_fault(source.format, reason, row))
+        if read % STEP == 0:
+            stage.reach(file.position)
+    stage.reach(file.size)
+    account.blank = file.blank
+    return read, account
+
+
+def _at_fault(format_: ReviewFormat, reason: Reason, row: dict[str, object]) -> object:
+    """The value for which a row is left out."""
+    names = {
+        Reason.RATING_NOT_A_NUMBER: format_.rating,
+        Reason.RATING_OUT_OF_RANGE: format_.rating,
+        Reason.BAD_DATE: format_.timestamp,
+        Reason.IMPLAUSIBLE_DATE: format_.timestamp,
+        Reason.BAD_ORDER: format_.order,
+        Reason.LOST_LETTERS: (*format_.user, *format_.product),
+        Reason.LOST_DIGITS: (*format_.user, *format_.product),
+    }.get(reason, ())
+    return first(row, names) if names else None
+
+
+def _check(
+    source: _Source,
+    read: int,
+    account: LineAccount,
+    writer: ReviewWriter,
+    rejects: Rejects,
+    settings: ReadSettings,
+    kept_as: Path,
+) -> list[str]:
+    """Refuse what would mislead; returns what is to be said.
+
+    Raises:
+        DataError: nothing is usable, too much was left out, or a line was lost.
+    """
+    path = source.file.path
+    if not writer.kept:
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in rejects.counts.most_common())
+        why = "its lists are empty"
+        if rejects.counts:
+            usual = rejects.counts.most_common(1)[0][0]
+            why = f"{rejects.first}; {remedy(usual, source.profile)}; they are listed in {kept_as}"
+        raise DataError(
+            f"{path} ({source.format.name}) holds no usable review: {read:,} rows read, all left out "
+            f"({reasons or 'none'}); {why}"
+        )
+    warnings = check_left_out(path, read, rejects, source.profile, settings, kept_as)
+    if source.profile is None:
+        return warnings
+    if source.file.in_lines:
+        account.check(path)
+    check_days(path, writer.first, writer.last, writer.kept, source.profile, settings)
+    return [*source.profile.warnings, *warnings]
+
+
+def _summary(
+    source: _Source,
+    folder: Path,
+    fingerprint: str,
+    read: int,
+    account: LineAccount,
+    writer: ReviewWriter,
+    rejects: Rejects,
+    named: int,
+    metadata: Counter[str],
+    warnings: list[str],
+) -> PreparedReviews:
+    format_, profile = source.format, source.profile
+    ratings = profile.reading.ratings if profile and format_.rating else None
+    lines = asdict(account) if profile and source.file.in_lines else {}
+    if source.file.stray_quotes:
+        warnings = [
+            *warnings,
+            f"{source.file.stray_quotes:,} rows have quotes that close nothing; they were read as they stand",
+        ]
+    return PreparedReviews(
+        folder=folder,
+        fingerprint=fingerprint,
+        source=source.file.path.name,
+        kind=source.file.described,
+        format=format_.name,
+        columns=profile.taken if profile else {},
+        read=read,
+        lines=lines,
+        unread=source.unread,
+        kept=writer.kept,
+        order=format_.ordered_by,
+        order_column=next(iter(format_.timestamp or format_.order), ""),
+        newest_first=bool(format_.timestamp) and writer.newest_first,
+        rated=writer.rated,
+        rating_scale=list(ratings.scale) if ratings and writer.rated else None,
+        zero_is_none=ratings is not None and ratings.zero_is_none,
+        rejected={str(reason): count for reason, count in rejects.counts.most_common()},
+        without_text=writer.without_text,
+        first=writer.first,
+        last=writer.last,
+        users=len(writer.users),
+        collective=dict(profile.collective) if profile else {},
+        products=len(writer.names),
+        products_named=named,
+        metadata=dict(metadata),
+        warnings=warnings,
+    )
 
 
 def _with_real_ids(
@@ -174,10 +290,10 @@ def _with_real_ids(
     return review._replace(user_id=user_id, product_id=product_id)
 
 
-def _fingerprint(path: Path, metadata: Path | None, settings: ReadSettings) -> str:
+def fingerprint_of(path: Path, metadata: Path | None, settings: ReadSettings, version: int | None = None) -> str:
     """Hex digest of all that decides what the folder holds."""
-    parts = {
-        "version": VERSION,
+    parts: dict[str, object] = {
+        "version": VERSION if version is None else version,
         "reviews": sha256_of(path),
         "metadata": None if metadata is None else sha256_of(metadata),
         "settings": {"columns": settings.columns.model_dump(mode="json", exclude={"order"})},
@@ -185,111 +301,14 @@ def _fingerprint(path: Path, metadata: Path | None, settings: ReadSettings) -> s
     # Settings that came later count only where they are given: checkpoints know their data by this digest.
     if settings.columns.order is not None:
         parts["order"] = settings.columns.order
-    if settings.format != "auto":
-        parts["format"] = settings.format
+    later = settings.model_dump(
+        mode="json",
+        exclude={"columns", "metadata", "user_ids", "product_ids", "max_left_out"},
+        exclude_defaults=True,
+    )
+    parts |= later
     if settings.user_ids is not None:
         parts["user_ids"] = sha256_of(settings.user_ids)
     if settings.product_ids is not None:
         parts["product_ids"] = sha256_of(settings.product_ids)
     return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()
-
-
-def _check_kept(path: Path, format_: ReviewFormat, read: int, kept: int, rejects: Rejects) -> None:
-    if kept:
-        return
-    reasons = ", ".join(f"{reason} {count:,}" for reason, count in rejects.counts.most_common())
-    advice = "check the columns and their values"
-    if Reason.RATING_OUT_OF_RANGE in rejects.counts:
-        advice += "; ratings go from 1 to 5, and data.columns.rating=none reads none"
-    if Reason.NO_ID in rejects.counts:
-        advice += "; data.user_ids and data.product_ids are files of lines ID<TAB>NUMBER"
-    raise DataError(
-        f"{path} ({format_.name}) holds no usable review: {read:,} rows read, all left out ({reasons or 'none'}); "
-        f"{rejects.first or 'its lists are empty'}: {advice}"
-    )
-
-
-class _ReviewWriter:
-    """Writes reviews that are no repetitions, one row group a batch, and keeps count."""
-
-    def __init__(self, path: Path) -> None:
-        self.kept = 0
-        self.rated = 0
-        self.without_text = 0
-        self.people: set[str] = set()
-        self.first, self.last = 2**62, -1
-        self.names: dict[str, str] = {}  # of all kept products, in order of appearance; empty where none is known
-        self._parquet = pq.ParquetWriter(path, REVIEWS_SCHEMA, compression="zstd")
-        self._seen: set[bytes] = set()
-        self._rows: list[tuple[Any, ...]] = []
-        self._characters = 0
-
-    def __enter__(self) -> _ReviewWriter:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._flush()
-        self._parquet.close()
-
-    def add(self, review: Review, line: int) -> Reason | None:
-        """Write a review, or say why not."""
-        keys = _keys(review)
-        if not self._seen.isdisjoint(keys):
-            return Reason.REPEATED
-        self._seen.update(keys)
-        self.kept += 1
-        self.people.add(review.user_id)
-        self.rated += review.rating is not None
-        self.without_text += not review.text
-        self.first, self.last = min(self.first, review.timestamp), max(self.last, review.timestamp)
-        if not self.names.get(review.product_id):
-            self.names[review.product_id] = review.product_name
-        self._rows.append((review.user_id, review.product_id, review.rating, review.timestamp, review.text, line))
-        self._characters += len(review.text)
-        if len(self._rows) >= BATCH or self._characters >= BATCH_CHARACTERS:
-            self._flush()
-        return None
-
-    def _flush(self) -> None:
-        _write(self._parquet, self._rows, REVIEWS_SCHEMA)
-        self._rows, self._characters = [], 0
-
-
-def _keys(review: Review) -> list[bytes]:
-    """Hashes that two reviews share when one repeats the other: same person, product, and date or (not empty) text."""
-    pair = f"{len(review.user_id)}:{review.user_id}{len(review.product_id)}:{review.product_id}"
-    keys = [f"{pair}@{review.timestamp}"]
-    if review.text:
-        keys.append(f"{pair}={review.text}")
-    return [hashlib.blake2b(key.encode(), digest_size=16).digest() for key in keys]
-
-
-def _write(writer: pq.ParquetWriter, rows: list[tuple[Any, ...]], schema: pa.Schema) -> int:
-    """Write one row group; returns the number of rows."""
-    if rows:
-        arrays = [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), schema, strict=True)]
-        writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
-    return len(rows)
-
-
-def _write_products(path: Path, names: dict[str, str], metadata: Path | None, counts: Counter[str]) -> int:
-    """Write what is known about the reviewed products; the metadata's name goes before the one in the reviews.
-
-    Returns:
-        How many products were written.
-    """
-    left = dict(names)
-    written = 0
-    rows: list[tuple[Any, ...]] = []
-    with pq.ParquetWriter(path, PRODUCTS_SCHEMA, compression="zstd") as writer:
-        for product_id, name, text in read_products(metadata, counts) if metadata is not None else ():
-            own = left.pop(product_id, None)
-            if own is None:  # nobody has reviewed it
-                continue
-            rows.append((product_id, name or own, text if name or not own else f"{own}. {text}"))
-            if len(rows) >= BATCH:
-                written += _write(writer, rows, PRODUCTS_SCHEMA)
-                rows = []
-        rows += [(product_id, own, own) for product_id, own in left.items() if own]
-        written += _write(writer, rows, PRODUCTS_SCHEMA)
-    return written

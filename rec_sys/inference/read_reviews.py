@@ -7,6 +7,7 @@ understood are named in the note of the person; reviews that may be of several p
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +16,6 @@ from typing import Any
 
 import orjson
 
-from rec_sys.columns import MAX_RATING, MIN_RATING
 from rec_sys.dataset.readers.column_aliases import (
     Columns,
     all_columns,
@@ -24,8 +24,13 @@ from rec_sys.dataset.readers.column_aliases import (
     plain,
     usual_names,
 )
-from rec_sys.dataset.readers.formats import read_date, read_id, read_number, read_text
+from rec_sys.dataset.readers.date_columns import DateColumn, DateForm
+from rec_sys.dataset.readers.dates import ACCEPTED
 from rec_sys.dataset.readers.nested import flat
+from rec_sys.dataset.readers.ratings import STARS, RatingForm, Scale
+from rec_sys.dataset.readers.rejects import Reason
+from rec_sys.dataset.readers.review_reader import first_id
+from rec_sys.dataset.readers.texts import on_one_line, read_text
 from rec_sys.errors import DataError
 from rec_sys.inference.users import Review, User
 
@@ -53,12 +58,13 @@ class _Author:
     unread: dict[str, None] = field(default_factory=dict)  # fields, in the order in which they came
 
 
-def read_users(source: str, columns: Mapping[str, str] | None = None) -> list[User]:
+def read_users(source: str, columns: Mapping[str, str] | None = None, scale: Scale = STARS) -> list[User]:
     """The people of a file, or of standard input.
 
     Args:
         source: a path, or "-" for standard input.
         columns: what the model's data called each field; such names go before the usual ones.
+        scale: lowest and best rating of the model's data; the ratings that come out are 1 to 5.
 
     Raises:
         DataError: it cannot be read, is not JSON of a known shape, or holds a review that makes no sense; the message
@@ -71,16 +77,17 @@ def read_users(source: str, columns: Mapping[str, str] | None = None) -> list[Us
         raw = sys.stdin.buffer.read() if source == STANDARD_INPUT else Path(source).read_bytes()
     except OSError as error:
         raise DataError(f"{name} cannot be read ({error.strerror}); {EXPECTED}") from error
-    return parse_users(raw, name, columns)
+    return parse_users(raw, name, columns, scale)
 
 
-def parse_users(raw: bytes, name: str, columns: Mapping[str, str] | None = None) -> list[User]:
+def parse_users(raw: bytes, name: str, columns: Mapping[str, str] | None = None, scale: Scale = STARS) -> list[User]:
     """The people of JSON or JSON lines.
 
     Args:
         raw: UTF-8.
         name: where it came from, for messages.
         columns: what the model's data called each field; such names go before the usual ones.
+        scale: lowest and best rating of the model's data; the ratings that come out are 1 to 5.
 
     Returns:
         Each person once, in the order in which they appear; `note` says what was not understood.
@@ -95,7 +102,7 @@ def parse_users(raw: bytes, name: str, columns: Mapping[str, str] | None = None)
     rows = [row for place, value in _values(raw, name) for row in _rows(value, f"{name}{place}", authors)]
     header = dict.fromkeys(field_name for row in rows for field_name in row.fields)
     given = {field_name: column for field_name, column in (columns or {}).items() if column in header}
-    reader = _Reader(all_columns(header, given))
+    reader = _Reader(all_columns(header, given), rows, scale)
     reader.check_authors(rows, name)
     for row in rows:
         author = authors.setdefault(reader.author(row), _Author())
@@ -169,7 +176,8 @@ def _fields(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _author_of(fields: dict[str, Any]) -> str:
-    return read_id(fields, all_columns(fields).get("user", ()))
+    found = first_id(fields, all_columns(fields).get("user", ()))
+    return "" if isinstance(found, Reason) else found
 
 
 def _by_several(rows: list[Any]) -> bool:
@@ -196,10 +204,18 @@ class _Reader:
 
     Args:
         columns: by field, what its columns are called in this request, the preferred one first.
+        rows: all of the request: together they tell what their dates mean.
+        scale: lowest and best rating.
     """
 
-    def __init__(self, columns: Mapping[str, Columns]) -> None:
+    def __init__(self, columns: Mapping[str, Columns], rows: list[_Row], scale: Scale) -> None:
         self.columns = columns
+        self._ratings = RatingForm(scale, zero_is_none=scale[0] > 0)
+        self._dates = {name: DateColumn(name) for name in columns.get("timestamp", ())}
+        self._forms: dict[str, DateForm] = {}
+        for row in rows:
+            for name, column in self._dates.items():
+                column.add(row.fields.get(name))
         self._read = {name for names in columns.values() for name in names}
 
     def names_author(self, row: _Row) -> bool:
@@ -251,8 +267,8 @@ class _Reader:
             text=f"{title}\n{body}" if title and body else title or body,
             rating=self._rating(row),
             timestamp=self._timestamp(row),
-            product_name=" ".join(self._text(row, "product_name").split()),
-            product_info=" ".join(self._text(row, "product_info").split()),
+            product_name=on_one_line(self._text(row, "product_name")),
+            product_info=on_one_line(self._text(row, "product_info")),
         )
         if not (review.product_id or review.product_text or review.text):
             raise DataError(
@@ -263,7 +279,10 @@ class _Reader:
         return review
 
     def _id(self, row: _Row, what: str) -> str:
-        return read_id(row.fields, self.columns.get(what, ()))
+        found = first_id(row.fields, self.columns.get(what, ()))
+        if isinstance(found, Reason):
+            raise DataError(f"{row.place}: the {what} is an {found}; expected the id as a text, all of it")
+        return found
 
     def _text(self, row: _Row, what: str) -> str:
         texts = (read_text(row.fields.get(name)) for name in self.columns.get(what, ()))
@@ -278,21 +297,26 @@ class _Reader:
         name, value = self._first(row, "rating")
         if value is None:
             return None
-        rating = read_number(value)
-        if rating is None or not MIN_RATING <= rating <= MAX_RATING:
-            raise DataError(f"{row.place}: {name} is {_shown(value)}; expected a number from 1 to 5, or leave it out")
-        return rating
+        rating = self._ratings.read(value)
+        if rating is None:
+            low, high = self._ratings.scale
+            raise DataError(
+                f"{row.place}: {name} is {_shown(value)}; expected a number from {low:g} to {high:g}, or leave it out"
+            )
+        return None if math.isnan(rating) else rating
 
     def _timestamp(self, row: _Row) -> int | None:
         name, value = self._first(row, "timestamp")
         if value is None:
             return None
-        timestamp = read_date(value)
+        if name not in self._forms:
+            try:
+                self._forms[name] = self._dates[name].form()
+            except DataError as error:
+                raise DataError(f"{row.place}: {error}; in a request write dates such as 2018-09-30") from None
+        timestamp = self._forms[name].read(value)
         if timestamp is None:
-            raise DataError(
-                f"{row.place}: {name} is {_shown(value)}; expected seconds or milliseconds since 1970 or a date such "
-                f"as 2018-09-30, or leave it out"
-            )
+            raise DataError(f"{row.place}: {name} is {_shown(value)}; expected a date ({ACCEPTED}), or leave it out")
         return timestamp
 
 

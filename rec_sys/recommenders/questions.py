@@ -15,8 +15,10 @@ from rec_sys.dataset.dataset import Dataset
 from rec_sys.dataset.histories import Histories
 from rec_sys.dataset.query import Query
 from rec_sys.dataset.readers.column_aliases import find_columns, is_known, may_name_a_person, usual_names
-from rec_sys.dataset.readers.formats import read_date, read_id
+from rec_sys.dataset.readers.dates import read_date
+from rec_sys.dataset.readers.identities import read_id
 from rec_sys.dataset.readers.nested import flat
+from rec_sys.dataset.readers.rejects import Reason
 from rec_sys.dataset.table import ReviewTable
 from rec_sys.errors import DataError, UnknownIdError
 from rec_sys.frames import is_pandas, records_of
@@ -150,14 +152,26 @@ def question_of_reviews(products: IdMap, reviews: object, text_dim: int) -> Ques
     histories: dict[str, list[tuple[int | None, str]]] = {}
     time = columns.get("timestamp") or columns.get("order")
     for row in rows:
-        user = read_id(row, (columns["user"],)) if "user" in columns else ""
-        product = read_id(row, (columns["product"],))
+        user = _id_of(row, "user", columns["user"]) if "user" in columns else ""
+        product = _id_of(row, "product", columns["product"])
         if not product:
             raise DataError(f"a review names no product: {row}")
         histories.setdefault(user or NEW_USER, []).append((read_date(row.get(time)) if time else None, product))
     histories = histories or {NEW_USER: []}
     ordered = [_in_time(entries) for entries in histories.values()]
     return question_of_histories(products, ordered, text_dim, list(histories), is_pandas(reviews))
+
+
+def _id_of(row: Mapping[str, Any], what: str, column: str) -> str:
+    """The id in a column, "" where there is none.
+
+    Raises:
+        DataError: it has lost letters or digits.
+    """
+    found = read_id(row.get(column))
+    if isinstance(found, Reason):
+        raise DataError(f"the {what} {row[column]!r} of a review is an {found}; expected the id as a text, all of it")
+    return found
 
 
 def _in_time(entries: Sequence[tuple[int | None, str]]) -> list[str]:

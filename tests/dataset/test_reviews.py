@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rec_sys import columns
-from rec_sys.dataset import reviews
+from rec_sys.dataset import review_writer, reviews
 from rec_sys.dataset.prepared import PreparedReviews
 from rec_sys.dataset.readers.rejects import Reason, Rejects
 from rec_sys.dataset.reviews import ReadSettings, prepare_reviews
@@ -37,8 +37,12 @@ def written(path: Path, rows: Iterable[dict[str, Any] | bytes]) -> Path:
     return path
 
 
-def prepared(path: Path, rows: Iterable[dict[str, Any] | bytes], **more: Any) -> PreparedReviews:
-    return prepare_reviews(written(path / "raw", rows), path / "out", **more)
+def prepared(
+    path: Path, rows: Iterable[dict[str, Any] | bytes], metadata: Path | None = None, **settings: Any
+) -> PreparedReviews:
+    """Read with these settings; whatever is left out is no reason to stop."""
+    chosen = ReadSettings.read({"max_left_out": 1, "check_dates": False, **settings}, "data")
+    return prepare_reviews(written(path / "raw", rows), path / "out", chosen, metadata)
 
 
 def kept(found: PreparedReviews) -> list[dict[str, Any]]:
@@ -121,14 +125,14 @@ class TestFolder:
         assert found.without_text == 1
 
     def test_one_row_group_a_batch(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(reviews, "BATCH", 10)
+        monkeypatch.setattr(review_writer, "BATCH", 10)
         found = prepared(tmp_path, [row(product=str(number)) for number in range(25)])
         file = pq.ParquetFile(found.folder / columns.REVIEWS_FILE)
         assert [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)] == [10, 10, 5]
         assert [r["product_id"] for r in kept(found)] == [str(number) for number in range(25)]
 
     def test_long_texts_end_a_row_group(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(reviews, "BATCH_CHARACTERS", 1_000)
+        monkeypatch.setattr(review_writer, "BATCH_CHARACTERS", 1_000)
         found = prepared(tmp_path, [row(product=str(number), reviewText="x" * 600) for number in range(4)])
         assert pq.ParquetFile(found.folder / columns.REVIEWS_FILE).num_row_groups == 2
 
@@ -211,7 +215,9 @@ class TestRejects:
         with pytest.raises(DataError) as caught:
             prepared(tmp_path, [row(rating=6), *BAD[1:4]])
         message = str(caught.value)
+        (refused,) = (tmp_path / "out").iterdir()
         for expected in (
+            str(refused),
             "no usable review",
             "4 rows read",
             "no user 1",
@@ -220,7 +226,7 @@ class TestRejects:
         ):
             assert expected in message
         assert "\n" not in message
-        assert list((tmp_path / "out").iterdir()) == []
+        assert len(refused.read_bytes().splitlines()) == 4
 
     @given(
         rows=st.lists(
@@ -241,7 +247,7 @@ class TestRejects:
     def test_every_row_is_kept_or_left_out(
         self, tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any] | bytes]
     ) -> None:
-        found = prepared(tmp_path_factory.mktemp("raw"), [row("first"), *rows])
+        found = prepared(tmp_path_factory.mktemp("raw"), [row("first"), *rows], rating_scale="1..5")
         assert found.kept + sum(found.rejected.values()) == found.read == 1 + len(rows)
         assert len(kept(found)) == found.kept
         assert Counter(reject["reason"] for reject in rejects(found)) == found.rejected
@@ -256,19 +262,22 @@ class TestReuse:
         first = prepared(tmp_path, [row(), *BAD])
         before = (first.folder / columns.REVIEWS_FILE).stat().st_mtime_ns
         (tmp_path / "raw").rename(tmp_path / "moved")
-        second = prepare_reviews(tmp_path / "moved", tmp_path / "out")
+        settings = ReadSettings(check_dates=False, max_left_out=0.5)  # the bound changes nothing in what is kept
+        second = prepare_reviews(tmp_path / "moved", tmp_path / "out", settings)
         assert second == first
         assert (first.folder / columns.REVIEWS_FILE).stat().st_mtime_ns == before
+        with pytest.raises(DataError, match=r"2 of 10 rows .*broken line"):
+            prepare_reviews(tmp_path / "moved", tmp_path / "out", ReadSettings(check_dates=False, max_left_out=0.1))
 
     def test_other_content_or_settings_or_version_or_metadata_give_another_folder(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         metadata = written(tmp_path / "meta", [{"asin": "p", "title": "Pen"}])
-        mapped = ReadSettings.read({"columns": {"title": "reviewText"}})
+        mapped = {"title": "reviewText"}
         found = [
             prepared(tmp_path, [row()]),
             prepared(tmp_path, [row(), row("b")]),
-            prepared(tmp_path, [row()], settings=mapped),
+            prepared(tmp_path, [row()], columns=mapped),
             prepared(tmp_path, [row()], metadata=metadata),
         ]
         monkeypatch.setattr(reviews, "VERSION", reviews.VERSION + 1)
@@ -296,7 +305,7 @@ class TestReuse:
         assert list(tmp_path.glob("out/*")) == []
 
     def test_a_killed_run_leaves_no_folder_that_would_be_used(self, tmp_path: Path) -> None:
-        path = written(tmp_path / "raw", (row(str(number)) for number in range(100_000)))
+        path = written(tmp_path / "raw", (row(str(n), when=1_400_000_000 + 100 * n) for n in range(100_000)))
         process = multiprocessing.get_context("spawn").Process(
             target=prepare_reviews, args=(path, tmp_path / "out"), kwargs={"progress": False}
         )
@@ -322,9 +331,10 @@ class TestProducts:
         found = prepared(tmp_path, self.ROWS, metadata=metadata)
         assert products(found) == {"x": ("Pen", "Pen. Bic")}
         assert (found.products, found.products_named) == (3, 1)
-        assert found.metadata == {"read": 4, "broken": 1, "empty": 1}
+        assert found.metadata == {"read": 4, "broken": 1, "empty": 1, "reviewed": 1}
         assert "broken metadata rows" in found.describe()
-        assert prepared(tmp_path, self.ROWS, settings=ReadSettings(metadata=metadata)) == found
+        settings = ReadSettings(metadata=metadata, max_left_out=1, check_dates=False)
+        assert prepare_reviews(tmp_path / "raw", tmp_path / "out", settings) == found
 
     def test_names_in_the_reviews(self, tmp_path: Path) -> None:
         rows = [
@@ -348,8 +358,8 @@ class TestProducts:
 
 class TestSettingsAndWords:
     def test_mapped_columns(self, tmp_path: Path) -> None:
-        chosen = ReadSettings.read({"columns": {"user": "who", "product": "what", "timestamp": "when"}}, "data")
-        found = prepared(tmp_path, [b"who,what,when\na,x,1600000000000"], settings=chosen)
+        named = {"user": "who", "product": "what", "timestamp": "when"}
+        found = prepared(tmp_path, [b"who,what,when\na,x,1600000000000"], columns=named)
         assert kept(found)[0]["timestamp"] == 1_600_000_000
         with pytest.raises(ConfigError, match=r"data\.columns\.usr"):
             ReadSettings.read({"columns": {"usr": "who"}}, "data")
@@ -360,20 +370,27 @@ class TestSettingsAndWords:
 
     def test_describe(self, tmp_path: Path) -> None:
         found = prepared(tmp_path, [row(), row("b", reviewText="", summary=""), *BAD])
-        lines = found.describe().splitlines()
-        assert lines[0].split() == ["read", "11", "raw", "(Amazon", "2018)"]
-        assert lines[1].split() == ["columns", "not", "read", "1", "verified"]
-        assert lines[2].split() == ["kept", "2", "2014-05-13", "to", "2014-05-13"]
-        assert lines[3].split() == ["with", "a", "rating", "2"]
-        assert lines[4].split() == ["with", "a", "text", "1"]
-        assert lines[5].split() == ["left", "out", "9", str(found.folder / columns.REJECTS_FILE)]
-        assert lines[6].split() == ["broken", "line", "2"]
-        assert lines[-3].split() == ["users", "2"]
-        assert lines[-1].split() == ["with", "a", "name", "or", "text", "0"]
+        words = " ".join(found.describe().split())
+        for expected in (
+            "read 11 raw (Amazon 2018)",
+            "file JSON lines, UTF-8",
+            "lines 11 = 2 kept + 9 left out",
+            "user reviewerID product asin rating overall timestamp unixReviewTime text reviewText title summary",
+            "columns not read 1 verified",
+            "kept 2 2014-05-13 to 2014-05-13",
+            "with a rating 2 with a text 1",
+            f"left out 9 {found.folder / columns.REJECTS_FILE} broken line 2",
+            "users 2 products 1 with a name or text 0",
+        ):
+            assert expected in words
 
     def test_progress_ends_at_the_size_of_the_file(self, tmp_path: Path) -> None:
         path = tmp_path / "raw.gz"
-        path.write_bytes(gzip.compress(b"".join(orjson.dumps(row(str(n))) + b"\n" for n in range(5_000))))
+        path.write_bytes(
+            gzip.compress(
+                b"".join(orjson.dumps(row(str(n), when=1_400_000_000 + 100 * n)) + b"\n" for n in range(5_000))
+            )
+        )
         told: list[Progress] = []
         prepare_reviews(path, tmp_path / "out", progress=told.append)
         assert [step.done for step in told] == sorted(step.done for step in told)

@@ -183,6 +183,16 @@ def may_name_a_person(name: str) -> bool:
     return short not in _UNUSED and bool(_PERSON.search(short) or _ID.search(short))
 
 
+def is_unused(name: str) -> bool:
+    """Whether a column bears a name of something that a recommender does not read."""
+    return plain(name) in _UNUSED
+
+
+def speaks_of_people(name: str) -> bool:
+    """Whether the name of a column speaks of people."""
+    return bool(_PERSON.search(plain(name)))
+
+
 def usual_names(field: str, count: int = 6) -> str:
     """A few names of a field, for messages."""
     return ", ".join(ALIASES[field][:count])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rec_sys.dataset.readers.column_aliases import ALIASES, all_columns, plain
+from rec_sys.dataset.readers.dates import read_number
 from rec_sys.dataset.readers.formats import (
     FIELDS,
     FORMATS,
@@ -16,7 +17,6 @@ from rec_sys.dataset.readers.formats import (
     ColumnNames,
     Names,
     ReviewFormat,
-    read_number,
 )
 from rec_sys.errors import DataError
 

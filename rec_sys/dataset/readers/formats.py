@@ -1,4 +1,4 @@
-"""One description per raw format of reviews; and what a field's raw value means.
+"""One description per raw format of reviews: under which names it keeps what.
 
 Amazon 2014 and 2018: https://nijianmo.github.io/amazon/ (JSON lines, and the CSV made of them).
 Amazon 2023: https://amazon-reviews-2023.github.io (timestamps in milliseconds).
@@ -6,28 +6,16 @@ Amazon 2023: https://amazon-reviews-2023.github.io (timestamps in milliseconds).
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
-from decimal import Decimal
-from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from rec_sys.columns import MAX_RATING, MIN_RATING
-from rec_sys.dataset.readers.rejects import Reason
 from rec_sys.settings import Settings
 
-MILLISECONDS = 1e11  # as seconds the year 5138, as milliseconds 1973: a larger number cannot be seconds
-LAST_TIMESTAMP = 4_102_444_800  # 2100-01-01
-MONTH_DAY_YEAR = re.compile(r"(\d{1,2}) (\d{1,2}), (\d{4})")  # "09 1, 2016"
 DATES = ("unixReviewTime", "timestamp", "reviewTime", "ReviewTime", "date", "Date", "time", "review_date", "created_at")
 NONE = "none"  # in place of a column's name: the field is not read though the file may have a column for it
-MAX_PLACE = 2**53  # whole numbers beyond are not exact in a file of floats
-
 FIELDS = ("user", "product", "rating", "timestamp", "order", "text", "title", "product_name")
 
 Names = tuple[str, ...]
@@ -39,12 +27,18 @@ class ColumnNames(Settings):
 
     user: str | None = Field(None, min_length=1, description="id of the person")
     product: str | None = Field(None, min_length=1, description="id of the product")
-    rating: str | None = Field(None, min_length=1, description="1 to 5")
-    timestamp: str | None = Field(None, min_length=1, description="seconds or milliseconds since 1970, or ISO 8601")
+    rating: str | None = Field(None, min_length=1, description="stars, or a rating of any scale")
+    timestamp: str | None = Field(None, min_length=1, description="a date or time")
     order: str | None = Field(None, min_length=1, description="whole numbers that grow with time, instead of dates")
     text: str | None = Field(None, min_length=1, description="body of the review")
     title: str | None = Field(None, min_length=1, description="title of the review")
     product_name: str | None = Field(None, min_length=1, description="name of the product")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _text(cls, name: Any) -> Any:
+        """Files without a header have numbers in place of names."""
+        return str(name) if isinstance(name, int) and not isinstance(name, bool) else name
 
 
 class Review(NamedTuple):
@@ -100,49 +94,6 @@ class ReviewFormat:
         """The fields that tell which review a row is."""
         names = (*self.user, *self.product, *self.rating, *self.timestamp, *self.order)
         return {name: row[name] for name in names if name in row}
-
-    def read(self, row: Mapping[str, Any], place: int = 0) -> Review | Reason:
-        """The review of a raw row, or why it is left out.
-
-        Args:
-            row: its fields.
-            place: of the row in the file; its timestamp where the file has neither time nor order.
-        """
-        user_id = read_id(row, self.user)
-        if not user_id:
-            return Reason.NO_USER
-        product_id = read_id(row, self.product)
-        if not product_id:
-            return Reason.NO_PRODUCT
-        rating = self._rating(row) if self.rating else None
-        if isinstance(rating, Reason):
-            return rating
-        timestamp = self._timestamp(row) if self.timestamp or self.order else place
-        if isinstance(timestamp, Reason):
-            return timestamp
-        title, body = read_text(_first(row, self.title)), read_text(_first(row, self.text))
-        text = f"{title}\n{body}" if title and body else title or body
-        product_name = " ".join(read_text(_first(row, self.product_name)).split())
-        return Review(user_id, product_id, rating, timestamp, text, product_name)
-
-    def _rating(self, row: Mapping[str, Any]) -> float | Reason | None:
-        value = _first(row, self.rating)
-        if value is None and self.may_be_unrated:
-            return None
-        rating = read_number(value)
-        if rating is None or math.isnan(rating):
-            return Reason.RATING_NOT_A_NUMBER
-        return rating if MIN_RATING <= rating <= MAX_RATING else Reason.RATING_OUT_OF_RANGE
-
-    def _timestamp(self, row: Mapping[str, Any]) -> int | Reason:
-        if self.timestamp:
-            value = _first(row, self.timestamp)
-            date_ = read_date(value)
-            return date_ if date_ is not None else Reason.NO_DATE if value is None else Reason.BAD_DATE
-        number = read_number(_first(row, self.order))
-        if number is None or not abs(number) <= MAX_PLACE or not number.is_integer():
-            return Reason.BAD_ORDER
-        return int(number)
 
 
 _AMAZON_2014 = ReviewFormat(
@@ -209,84 +160,3 @@ LISTS = ReviewFormat(
     order=("place",),
     in_lists=True,
 )
-
-
-def _first(row: Mapping[str, Any], names: Names) -> Any:
-    """The first value that is there: not null, not blank, not NaN."""
-    for name in names:
-        value = row.get(name)
-        if isinstance(value, str):
-            if value and not value.isspace():
-                return value
-        elif value is not None and not (isinstance(value, float) and math.isnan(value)):
-            return value
-    return None
-
-
-def read_text(value: Any) -> str:
-    """A text field: without null characters and white space around it; empty where it holds no text."""
-    if isinstance(value, bytes):
-        value = value.decode("utf-8", "replace")
-    elif isinstance(value, int | float | Decimal) and not isinstance(value, bool):
-        value = str(value)
-    if not isinstance(value, str):
-        return ""
-    return (value.replace("\0", "") if "\0" in value else value).strip()
-
-
-def read_id(row: Mapping[str, Any], names: Names) -> str:
-    """The first id that is there; whole numbers lose a ".0" that only a column of floats gave them."""
-    for name in names:
-        value = row.get(name)
-        if isinstance(value, float):
-            value = int(value) if value.is_integer() else None if math.isnan(value) else value
-        found = read_text(value)
-        if found:
-            return found
-    return ""
-
-
-def read_number(value: Any) -> float | None:
-    """A number or text of one; None where it is none."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
-        return None
-    try:
-        return float(value)
-    except (ValueError, OverflowError):
-        return None
-
-
-def read_date(value: Any) -> int | None:
-    """Seconds since 1970 UTC of seconds, milliseconds (told by their size), ISO 8601, "09 1, 2016" or a datetime.
-
-    Dates without a time zone are UTC. None where it is no date between 1970 and 2100.
-    """
-    if isinstance(value, str):
-        return _date_of_text(value.replace("\0", "").strip())
-    if isinstance(value, datetime):
-        seconds = (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
-    elif isinstance(value, date):
-        seconds = datetime(value.year, value.month, value.day, tzinfo=UTC).timestamp()
-    else:
-        number = read_number(value)
-        if number is None or not math.isfinite(number):
-            return None
-        seconds = number
-        while seconds > MILLISECONDS:  # milli-, micro- or nanoseconds
-            seconds /= 1000
-    return math.floor(seconds) if 0 <= seconds < LAST_TIMESTAMP else None
-
-
-@lru_cache(maxsize=65_536)
-def _date_of_text(text: str) -> int | None:
-    number = read_number(text)
-    if number is not None:
-        return read_date(number)
-    try:
-        match = MONTH_DAY_YEAR.fullmatch(text)
-        if match:
-            month, day, year = map(int, match.groups())
-            return read_date(date(year, month, day))
-        return read_date(datetime.fromisoformat(text))
-    except (ValueError, OverflowError):
-        return None

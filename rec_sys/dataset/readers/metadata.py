@@ -5,24 +5,21 @@ Reads Amazon 2018 and 2023 metadata, RecBole's and UniSRec's texts, and any file
 
 from __future__ import annotations
 
-import html
-import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rec_sys.dataset.readers.column_aliases import PRODUCT_ALIASES, Columns, all_columns
-from rec_sys.dataset.readers.formats import read_id, read_text
+from rec_sys.dataset.readers.rejects import Reason
+from rec_sys.dataset.readers.review_reader import first_id
 from rec_sys.dataset.readers.rows import RawFile, peek
+from rec_sys.dataset.readers.texts import on_one_line, read_text
 from rec_sys.errors import DataError
 
 MAX_NAME = 300  # characters
 MAX_DESCRIPTION = 1_000  # characters; the encoder reads about as many
-MAX_RAW = 20_000  # characters of a raw field that are cleaned at all
-
-_SCRIPT = re.compile(r"<(script|style)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
-_TAG = re.compile(r"</?[a-zA-Z!][^<>]*>")
+MAX_RAW = 20_000  # characters of a field that are looked at
 
 
 class Product(NamedTuple):
@@ -62,8 +59,10 @@ def read_products(path: Path, counts: Counter[str] | None = None) -> Iterator[Pr
         if isinstance(row, str):
             counts["broken"] += 1
             continue
-        product_id = read_id(row, columns["id"])
-        if not product_id:
+        product_id = first_id(row, columns["id"])
+        if isinstance(product_id, Reason):
+            counts["damaged id"] += 1
+        elif not product_id:
             counts["no id"] += 1
         elif product_id in seen:
             counts["repeated"] += 1
@@ -111,12 +110,8 @@ def _parts(row: Mapping[str, Any], names: Collection[str]) -> Iterator[str]:
 
 
 def _clean(text: str) -> str:
-    """Without HTML and with single spaces."""
-    text = text[:MAX_RAW]
-    if "<" in text or "&" in text:
-        text = html.unescape(_TAG.sub(" ", _SCRIPT.sub(" ", text)))
-        text = _TAG.sub(" ", text)  # tags that were written as &lt;b&gt;
-    return " ".join(text.split())
+    """With single spaces."""
+    return on_one_line(text[:MAX_RAW])
 
 
 def _cut(text: str, length: int) -> str:

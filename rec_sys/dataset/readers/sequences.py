@@ -12,7 +12,8 @@ from typing import Any
 
 from rec_sys import columns
 from rec_sys.dataset.readers.column_aliases import find_columns
-from rec_sys.dataset.readers.formats import read_id
+from rec_sys.dataset.readers.identities import read_id
+from rec_sys.dataset.readers.rejects import Reason
 from rec_sys.dataset.readers.rows import PRODUCT_LIST, Kind, Row
 
 PLACE = "place"  # in the list, from 0
@@ -38,9 +39,9 @@ class Sequences:
             if isinstance(row, str):
                 yield Row(line, row, lines)
                 continue
-            user, products, last = read_id(row, (self.user,)), row.get(self.products), row.get(self.last or "")
-            if not user:
-                yield Row(line, {columns.USER_ID: user}, lines)
+            user, products, last = read_id(row.get(self.user)), row.get(self.products), row.get(self.last or "")
+            if not user or isinstance(user, Reason):
+                yield Row(line, {columns.USER_ID: row.get(self.user)}, lines)
             elif user not in longest or _goes_on((products, last), longest[user][1:]):
                 longest[user] = (longest.get(user, (line,))[0], products, last)
         for user, (line, products, last) in longest.items():

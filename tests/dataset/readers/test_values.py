@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from rec_sys.dataset.readers.formats import read_date, read_id, read_text
+from rec_sys.dataset.readers.dates import read_date
+from rec_sys.dataset.readers.identities import read_id
+from rec_sys.dataset.readers.texts import read_text
 
 
 @pytest.mark.parametrize(
@@ -50,7 +52,7 @@ def test_bad_dates(value: Any) -> None:
     [(" a\0b ", "ab"), (17, "17"), (17.0, "17"), (b"ab", "ab"), (None, ""), (math.nan, ""), ({}, ""), (False, "")],
 )
 def test_ids(value: Any, found: str) -> None:
-    assert read_id({"id": value}, ("id",)) == found
+    assert read_id(value) == found
 
 
 def test_text_of_bytes() -> None:

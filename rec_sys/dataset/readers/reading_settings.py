@@ -1,0 +1,59 @@
+"""How a raw file of reviews is read, where its own bytes are not enough to tell."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from rec_sys.dataset.readers.encoding import AUTO
+from rec_sys.dataset.readers.formats import ColumnNames
+from rec_sys.settings import Settings
+
+
+class ReadingSettings(Settings):
+    """What a file is told beside its content; all of it may be left alone."""
+
+    format: Literal["auto", "interactions"] = Field(
+        "auto",
+        description="interactions: whatever the file looks like, a user and a product are enough; without a time the "
+        "order of the file counts",
+    )
+    columns: ColumnNames = Field(default_factory=ColumnNames, description="columns of files of no known format")
+    encoding: str = Field(AUTO, min_length=1, description="of a text, such as cp1252; auto: told from its bytes")
+    rating_scale: str | None = Field(
+        None, description="lowest and best rating, such as 1..10 or 0..100; null: told from the ratings"
+    )
+    date_order: Literal["dmy", "mdy"] | None = Field(
+        None, description="what 06/07/2018 means, day or month first; null: told from all dates"
+    )
+    check_dates: bool = Field(
+        True, description="stop where the dates as a whole cannot be right: before 1995, in the future, all of one day"
+    )
+    max_left_out: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="share of the rows that may be left out for one reason; null: 0.1, less where one kind of value "
+        "is left out whole",
+    )
+    max_share: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="share of the reviews that one person may have written; whoever has more, or a name such as "
+        "'Anonymous', counts as many people with one review each; null: told from the others, 1: nobody",
+    )
+    nothing: list[str] | None = Field(
+        None, description="words that mean nobody where a person or product is named; null: NULL, nan and the like"
+    )
+
+    @field_validator("rating_scale", mode="before")
+    @classmethod
+    def _scale(cls, given: Any) -> Any:
+        return str(given) if isinstance(given, int | float) else given
+
+    @field_validator("nothing", mode="before")
+    @classmethod
+    def _words(cls, given: Any) -> Any:
+        return [str(word) for word in given] if isinstance(given, list) else given
