@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field
 
-from rec_sys.dataset.readers.formats import ColumnNames
+from rec_sys.dataset.readers.reading_settings import ReadingSettings
 from rec_sys.dataset.sources.locate import SourceSettings
 from rec_sys.settings import Settings
 
 
-class DataSettings(SourceSettings):
+class DataSettings(SourceSettings, ReadingSettings):
     """Which reviews, and how they are read."""
 
-    format: Literal["auto", "interactions"] = Field(
-        "auto",
-        description="interactions: whatever the file looks like, a user and a product are enough; without a time the "
-        "order of the file counts",
-    )
-    columns: ColumnNames = Field(default_factory=ColumnNames, description="columns of files of no known format")
     k_core: int = Field(1, ge=1, description="keep users and products with at least this many reviews; 1 keeps all")
 
 
