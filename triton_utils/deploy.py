@@ -17,6 +17,7 @@ from pydantic import Field
 
 from rec_sys.command import command, register_schema
 from rec_sys.errors import RepositoryError, ServeError
+from rec_sys.inference.data_form import DataForm
 from rec_sys.modules.config_pbtxt import Target
 from rec_sys.modules.signature import MODELS, RECOMMEND
 from rec_sys.paths import Paths
@@ -103,6 +104,7 @@ def deploy(settings: DeploySettings) -> Deployed:
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             shape=shape_of(checkpoint),
             recommend=settings.recommend,
+            data_form=DataForm.of_model(checkpoint.info),
         )
         return add_version(repository, version, new, settings)
 

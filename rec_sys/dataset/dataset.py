@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,20 +13,21 @@ import numpy as np
 
 from rec_sys import columns
 from rec_sys.arrays import Ints, Vectors
-from rec_sys.dataset.prepared import PreparedReviews
+from rec_sys.dataset.prepared import PreparedReviews, find_prepared, prepared_folder
 from rec_sys.dataset.product_texts import ProductDescriptions, describe_held_out_products, with_texts_from
 from rec_sys.dataset.readers.reading_settings import ReadingSettings
 from rec_sys.dataset.reviews import ReadSettings, prepare_reviews
 from rec_sys.dataset.settings import DataSettings, SplitSettings
 from rec_sys.dataset.sources.locate import locate
 from rec_sys.dataset.splits import Part, Split, split_by_time
-from rec_sys.dataset.table import ReviewTable, load_table
+from rec_sys.dataset.table import ReviewTable, load_table, with_core
 from rec_sys.paths import Paths
 from rec_sys.progress import ProgressCallback
 from rec_sys.text.settings import EncoderSettings
 
 logger = logging.getLogger(__name__)
 
+PREPARED = "prepared"  # folder of prepared reviews, below that of the data
 Need = Literal["texts", "ratings", "times"]  # what a recommender may need of a data set
 
 
@@ -52,6 +53,9 @@ class Dataset:
     embed: Callable[[], TextVectors]
     has_texts: bool  # of reviews or of products
     has_dates: bool = True  # timestamps are times; else places in an order, and the days between them mean nothing
+    columns: dict[str, list[str]] = field(default_factory=dict)  # of the file, by field
+    rating_scale: tuple[float, float] | None = None  # lowest and best rating of the file; None: it has none
+    earlier_fingerprints: frozenset[str] = frozenset()  # that earlier programs gave this data
     split_settings: SplitSettings = field(default_factory=SplitSettings)
     origin: dict[str, Any] = field(default_factory=dict)  # settings that load it again, by group
     as_pandas: bool = False  # it came as a pandas DataFrame, so answers are given as such
@@ -169,6 +173,21 @@ class Dataset:
             return self.held_out_products.targets
         return self.split.part(part)
 
+    def is_what_was(self, trained: Mapping[str, Any]) -> bool:
+        """Whether the record of a model (`facts()["data"]`) speaks of this data.
+
+        Data that an earlier program read to the same counts is the same; it gave it another fingerprint.
+        """
+        table, was = self.table, trained.get("fingerprint")
+        if was == table.fingerprint:
+            return True
+        counts = (len(table), table.num_users, table.num_products)
+        return was in self.earlier_fingerprints and counts == (
+            trained.get("reviews"),
+            trained.get("users", trained.get("people")),
+            trained.get("products"),
+        )
+
     def facts(self) -> dict[str, Any]:
         """Plain JSON that says what a model was trained on."""
         return {
@@ -179,6 +198,8 @@ class Dataset:
                 "reviews": len(self.table),
                 "users": self.table.num_users,
                 "products": self.table.num_products,
+                "columns": self.columns,
+                "rating_scale": self.rating_scale,
                 "as_pandas": self.as_pandas,
             },
             "split": self.split.summary(),
@@ -192,7 +213,7 @@ def prepare_data(
     raw = locate(settings, paths.data, progress)
     how = {name: getattr(settings, name) for name in ReadingSettings.model_fields}
     reading = ReadSettings(**how, user_ids=raw.user_ids, product_ids=raw.product_ids)
-    return raw.name, prepare_reviews(raw.reviews, paths.data / "prepared", reading, raw.metadata, progress)
+    return raw.name, prepare_reviews(raw.reviews, paths.data / PREPARED, reading, raw.metadata, progress)
 
 
 def load_data(
@@ -207,10 +228,51 @@ def load_data(
     Raises:
         DataError: the raw file cannot be read or holds nothing usable.
     """
-    import polars as pl  # a quarter of a second, and a command that only prints its help needs none
-
     name, prepared = prepare_data(settings, paths, progress)
     logger.info("%s", prepared.describe())
+    return _dataset_of(name, prepared, settings, encoder_settings, paths, progress, split)
+
+
+def load_data_again(
+    settings: DataSettings,
+    encoder_settings: EncoderSettings,
+    paths: Paths,
+    trained: Mapping[str, Any],
+    progress: ProgressCallback | None = None,
+    split: SplitSettings | None = None,
+) -> Dataset:
+    """As `load_data`, for data that was read before: the raw file is looked at only where what was read is gone.
+
+    Args:
+        settings: with which it was read.
+        encoder_settings: of its texts.
+        paths: where it was read to.
+        trained: what a model's record says of it, `facts()["data"]`.
+        progress: told how far the work is.
+        split: of the table.
+
+    Raises:
+        DataError: as `load_data`.
+    """
+    of_files = str(trained.get("fingerprint")).partition("-")[0]
+    prepared = find_prepared(prepared_folder(paths.data / PREPARED, of_files), of_files)
+    if prepared is None:
+        return load_data(settings, encoder_settings, paths, progress, split)
+    return _dataset_of(str(trained.get("name")), prepared, settings, encoder_settings, paths, progress, split)
+
+
+def _dataset_of(
+    name: str,
+    prepared: PreparedReviews,
+    settings: DataSettings,
+    encoder_settings: EncoderSettings,
+    paths: Paths,
+    progress: ProgressCallback | None,
+    split: SplitSettings | None,
+) -> Dataset:
+    """The data set of a prepared folder."""
+    import polars as pl  # a quarter of a second, and a command that only prints its help needs none
+
     table = load_table(prepared.folder, prepared.fingerprint, settings.k_core)
     products = pl.read_parquet(prepared.folder / columns.PRODUCTS_FILE)
     of_product = pl.DataFrame({columns.PRODUCT_ID: table.products.ids}).join(
@@ -225,6 +287,9 @@ def load_data(
         embed=lambda: embed_dataset(table, texts, encoder_settings, paths, progress),
         has_texts=any(texts) or table.has_texts(),
         has_dates=prepared.order == "time",
+        columns=prepared.columns,
+        rating_scale=(prepared.rating_scale[0], prepared.rating_scale[1]) if prepared.rating_scale else None,
+        earlier_fingerprints=frozenset(with_core(each, settings.k_core) for each in prepared.earlier),
         split_settings=split,
         origin={
             "data": settings.model_dump(mode="json"),

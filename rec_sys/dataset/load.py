@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rec_sys.dataset.dataset import Dataset, load_data
+from rec_sys.dataset.dataset import Dataset, load_data, load_data_again
 from rec_sys.dataset.settings import DataSettings, SplitSettings
 from rec_sys.errors import DataError, RecSysError
 from rec_sys.frames import is_frame, is_pandas, write_frame
@@ -103,10 +103,11 @@ def reload_dataset(info: Mapping[str, Any], advice: str) -> Dataset:
     try:
         if not paths.work_dir.is_dir():
             raise DataError(f"no folder {paths.work_dir}")
-        data = load_data(
+        data = load_data_again(
             DataSettings.read(settings["data"], "data"),
             EncoderSettings.read(settings.get("encoder") or {}, "encoder"),
             paths,
+            about,
             split=SplitSettings.read(settings.get("split") or {}, "split"),
         )
     except RecSysError as error:

@@ -43,6 +43,7 @@ class PreparedReviews:
     zero_is_none: bool = False  # there are ratings of 0, and they mean "not rated"
     collective: dict[str, int] = field(default_factory=dict)  # names that stand for many users, with their rows
     warnings: list[str] = field(default_factory=list)
+    earlier: list[str] = field(default_factory=list)  # fingerprints that earlier versions give the same files
 
     def describe(self) -> str:
         """A block for a person: what was found, taken, left out, and what is suspicious."""
@@ -99,6 +100,11 @@ class PreparedReviews:
             "list": "in the order of the lists, without dates",
             "file": "in the order of the file: it has no column for the time",
         }[self.order]
+
+
+def prepared_folder(out: Path, fingerprint: str) -> Path:
+    """Where the prepared folder of a fingerprint lies."""
+    return out / fingerprint[:16]
 
 
 def find_prepared(folder: Path, fingerprint: str) -> PreparedReviews | None:

@@ -20,7 +20,7 @@ import orjson
 from pydantic import Field
 
 from rec_sys import columns
-from rec_sys.dataset.prepared import PreparedReviews, find_prepared
+from rec_sys.dataset.prepared import PreparedReviews, find_prepared, prepared_folder
 from rec_sys.dataset.readers.accounting import LineAccount, check_again, check_days, check_left_out, remedy
 from rec_sys.dataset.readers.format_choice import given_columns
 from rec_sys.dataset.readers.formats import LISTS, Review, ReviewFormat
@@ -101,8 +101,8 @@ def prepare_reviews(
     file = RawFile(path, settings.encoding)
     if metadata is not None:
         RawFile(metadata)  # a wrong path is better told now than after the reviews
-    fingerprint = fingerprint_of(path, metadata, settings)
-    folder = out / fingerprint[:16]
+    fingerprint, *earlier = fingerprints_of(path, metadata, settings)
+    folder = prepared_folder(out, fingerprint)
     found = find_prepared(folder, fingerprint)
     if found is not None:
         check_again(path, found.read, found.rejected, settings, folder / columns.REJECTS_FILE)
@@ -126,6 +126,7 @@ def prepare_reviews(
         products = read_products(metadata, counts) if metadata is not None else ()
         named = write_products(temporary / columns.PRODUCTS_FILE, writer.names, products, counts)
         prepared = _summary(source, folder, fingerprint, read, account, writer, rejects, named, counts, warnings)
+        prepared = replace(prepared, earlier=earlier)
         summary = {name: value for name, value in asdict(prepared).items() if name != "folder"}
         write_json(temporary / columns.SUMMARY_FILE, summary)
     refused.unlink(missing_ok=True)
@@ -290,10 +291,9 @@ def _with_real_ids(
     return review._replace(user_id=user_id, product_id=product_id)
 
 
-def fingerprint_of(path: Path, metadata: Path | None, settings: ReadSettings, version: int | None = None) -> str:
-    """Hex digest of all that decides what the folder holds."""
+def fingerprints_of(path: Path, metadata: Path | None, settings: ReadSettings) -> list[str]:
+    """Hex digests of all that decides what the folder holds: of this version, then of those before."""
     parts: dict[str, object] = {
-        "version": VERSION if version is None else version,
         "reviews": sha256_of(path),
         "metadata": None if metadata is None else sha256_of(metadata),
         "settings": {"columns": settings.columns.model_dump(mode="json", exclude={"order"})},
@@ -311,4 +311,8 @@ def fingerprint_of(path: Path, metadata: Path | None, settings: ReadSettings, ve
         parts["user_ids"] = sha256_of(settings.user_ids)
     if settings.product_ids is not None:
         parts["product_ids"] = sha256_of(settings.product_ids)
-    return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    versions = range(VERSION, 0, -1)
+    return [
+        hashlib.sha256(orjson.dumps({**parts, "version": version}, option=orjson.OPT_SORT_KEYS)).hexdigest()
+        for version in versions
+    ]

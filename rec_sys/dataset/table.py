@@ -144,5 +144,10 @@ def load_table(folder: Path, fingerprint: str, min_reviews: int = 1) -> ReviewTa
         timestamp=frame[columns.TIMESTAMP].to_numpy(),
         row=frame["row"].cast(pl.Int64).to_numpy(),
         folder=folder,
-        fingerprint=fingerprint if min_reviews <= 1 else f"{fingerprint}-core{min_reviews}",
+        fingerprint=with_core(fingerprint, min_reviews),
     )
+
+
+def with_core(fingerprint: str, min_reviews: int) -> str:
+    """The fingerprint of a table of which the k-core was kept."""
+    return fingerprint if min_reviews <= 1 else f"{fingerprint}-core{min_reviews}"

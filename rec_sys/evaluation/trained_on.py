@@ -26,7 +26,7 @@ def check_trained_on(info: Mapping[str, Any], name: str, data: Dataset) -> None:
     if not trained or not groups or "split" not in groups:
         raise CheckpointError(f"model {name} does not say what it was trained on; train again or name another")
     differ, retype = [], []
-    if trained["fingerprint"] != data.table.fingerprint:
+    if not data.is_what_was(trained):
         was, now = f"{trained['name']} ({trained['fingerprint'][:12]})", f"{data.name} ({data.table.fingerprint[:12]})"
         differ.append(f"the data was {was}, now {now}")
         given = groups.get("data", {})

@@ -10,6 +10,7 @@ import numpy as np
 import orjson
 
 from rec_sys.frames import frame_of, is_pandas, records_of
+from rec_sys.inference.data_form import DataForm
 from rec_sys.inference.local import recommender_of
 from rec_sys.inference.read_reviews import parse_users
 from rec_sys.inference.recommend import ReviewRecommender
@@ -65,7 +66,8 @@ class GraphModel(GraphRecommender):
             warn_of_unknown(len(absent), len(history), absent[0] if absent else "")
             asking = [User(NEW_USER, [Review(product_id=product) for product in known])]
         else:
-            asking = parse_users(orjson.dumps(records_of(reviews), default=str), "reviews")
+            form = DataForm.of_model(self.info)
+            asking = parse_users(orjson.dumps(records_of(reviews), default=str), "reviews", form)
             everything = [review for user in asking for review in user.reviews]
             silent = [review for review in everything if self._says_nothing(review)]
             warn_of_unknown(len(silent), len(everything), silent[0].product_id if silent else "")

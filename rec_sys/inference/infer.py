@@ -21,9 +21,10 @@ from pydantic import Field, field_validator
 
 from rec_sys.arrays import Ints, Vectors
 from rec_sys.command import command, register_schema
-from rec_sys.dataset.dataset import Dataset, load_data, stored_review_vectors
+from rec_sys.dataset.dataset import Dataset, load_data_again, stored_review_vectors
 from rec_sys.dataset.settings import DataSettings
 from rec_sys.errors import CheckpointError, ConfigError, DataError
+from rec_sys.inference.data_form import DataForm
 from rec_sys.inference.local import graph_encoder_of, recommender_of
 from rec_sys.inference.output import check_output, describe, write_recommendations
 from rec_sys.inference.read_reviews import read_users
@@ -92,17 +93,19 @@ def infer(settings: InferSettings, progress: ProgressCallback | None = None) -> 
         RecSysError: the server cannot be asked.
     """
     _check(settings)
-    users = None if settings.reviews is None else read_users(settings.reviews)
     paths = settings.paths
     size = settings.batch_size
-    if users is not None and settings.triton and not settings.checkpoint:  # the server has all that is needed
+    if settings.reviews is not None and settings.triton and not settings.checkpoint:  # the server has all it takes
+        with connect("triton", settings.triton) as server:
+            users = read_users(settings.reviews, server.data_form())
         with _by_server(settings.triton, None) as recommend:
             for start in range(0, len(users), size):
                 yield recommend(users[start : start + size], settings.k)
         return
     checkpoint = read_stored(find_artifact(settings.checkpoint, paths.checkpoints, KIND))
     with _by_server(settings.triton, checkpoint) if settings.triton else _here(settings, checkpoint) as recommend:
-        if users is not None:
+        if settings.reviews is not None:
+            users = read_users(settings.reviews, DataForm.of_model(checkpoint.info))
             for start in range(0, len(users), size):
                 yield recommend(users[start : start + size], settings.k)
             return
@@ -151,8 +154,8 @@ def data_of(checkpoint: StoredGraph, paths: Paths) -> Dataset:
     """
     trained = checkpoint.info.get("data", {})
     settings = DataSettings.read(settings_of(checkpoint, "data"), "data")
-    data = load_data(settings, encoder_settings_of(checkpoint), paths)
-    if data.table.fingerprint != trained.get("fingerprint"):
+    data = load_data_again(settings, encoder_settings_of(checkpoint), paths, trained)
+    if not data.is_what_was(trained):
         raise DataError(
             f"checkpoint {checkpoint.path.name} was trained on the data {trained.get('name')} "
             f"({str(trained.get('fingerprint'))[:12]}), but what is here now is {data.name} "

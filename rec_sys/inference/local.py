@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from rec_sys.arrays import Floats
+from rec_sys.inference.data_form import DataForm
 from rec_sys.inference.encoders import GraphEncoder
 from rec_sys.inference.recommend import ReviewRecommender
 from rec_sys.recommenders.graph.numpy_encoder import NumpyGraphEncoder
@@ -29,7 +30,8 @@ def recommender_of(
         graph: what computes vectors; None: numpy.
     """
     graph = graph or NumpyGraphEncoder(stored)
-    return ReviewRecommender(graph, base, all_history(stored.history, base, graph), encoder)
+    form = DataForm.of_model(stored.info)
+    return ReviewRecommender(graph, base, all_history(stored.history, base, graph), encoder, form)
 
 
 def graph_encoder_of(stored: StoredGraph, device: str = "cpu") -> GraphEncoder:

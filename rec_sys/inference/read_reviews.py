@@ -27,11 +27,12 @@ from rec_sys.dataset.readers.column_aliases import (
 from rec_sys.dataset.readers.date_columns import DateColumn, DateForm
 from rec_sys.dataset.readers.dates import ACCEPTED
 from rec_sys.dataset.readers.nested import flat
-from rec_sys.dataset.readers.ratings import STARS, RatingForm, Scale
+from rec_sys.dataset.readers.ratings import RatingForm, Scale
 from rec_sys.dataset.readers.rejects import Reason
 from rec_sys.dataset.readers.review_reader import first_id
 from rec_sys.dataset.readers.texts import on_one_line, read_text
 from rec_sys.errors import DataError
+from rec_sys.inference.data_form import DataForm
 from rec_sys.inference.users import Review, User
 
 STANDARD_INPUT = "-"
@@ -58,13 +59,12 @@ class _Author:
     unread: dict[str, None] = field(default_factory=dict)  # fields, in the order in which they came
 
 
-def read_users(source: str, columns: Mapping[str, str] | None = None, scale: Scale = STARS) -> list[User]:
+def read_users(source: str, form: DataForm | None = None) -> list[User]:
     """The people of a file, or of standard input.
 
     Args:
         source: a path, or "-" for standard input.
-        columns: what the model's data called each field; such names go before the usual ones.
-        scale: lowest and best rating of the model's data; the ratings that come out are 1 to 5.
+        form: of the model's data: its names of fields go before the usual ones, and its rating scale is read.
 
     Raises:
         DataError: it cannot be read, is not JSON of a known shape, or holds a review that makes no sense; the message
@@ -77,20 +77,19 @@ def read_users(source: str, columns: Mapping[str, str] | None = None, scale: Sca
         raw = sys.stdin.buffer.read() if source == STANDARD_INPUT else Path(source).read_bytes()
     except OSError as error:
         raise DataError(f"{name} cannot be read ({error.strerror}); {EXPECTED}") from error
-    return parse_users(raw, name, columns, scale)
+    return parse_users(raw, name, form)
 
 
-def parse_users(raw: bytes, name: str, columns: Mapping[str, str] | None = None, scale: Scale = STARS) -> list[User]:
+def parse_users(raw: bytes, name: str, form: DataForm | None = None) -> list[User]:
     """The people of JSON or JSON lines.
 
     Args:
         raw: UTF-8.
         name: where it came from, for messages.
-        columns: what the model's data called each field; such names go before the usual ones.
-        scale: lowest and best rating of the model's data; the ratings that come out are 1 to 5.
+        form: of the model's data: its names of fields go before the usual ones, and its rating scale is read.
 
     Returns:
-        Each person once, in the order in which they appear; `note` says what was not understood.
+        Each person once, in the order in which they appear; `note` says what was not understood. Ratings are 1 to 5.
 
     Raises:
         DataError: see `read_people`.
@@ -101,8 +100,10 @@ def parse_users(raw: bytes, name: str, columns: Mapping[str, str] | None = None,
     authors: dict[str, _Author] = {}
     rows = [row for place, value in _values(raw, name) for row in _rows(value, f"{name}{place}", authors)]
     header = dict.fromkeys(field_name for row in rows for field_name in row.fields)
-    given = {field_name: column for field_name, column in (columns or {}).items() if column in header}
-    reader = _Reader(all_columns(header, given), rows, scale)
+    form = form or DataForm()
+    written = {plain(column): column for column in reversed(header)}
+    given = {what: written[plain(column)] for what, column in form.columns.items() if plain(column) in written}
+    reader = _Reader(all_columns(header, given), rows, form.rating_scale)
     reader.check_authors(rows, name)
     for row in rows:
         author = authors.setdefault(reader.author(row), _Author())

@@ -11,6 +11,7 @@ import numpy as np
 from rec_sys.arrays import Floats, Ints
 from rec_sys.dataset.histories import Histories
 from rec_sys.errors import ConfigError
+from rec_sys.inference.data_form import DataForm
 from rec_sys.inference.encoders import GraphEncoder
 from rec_sys.inference.users import Review, User, order_in_time
 from rec_sys.recommenders.graph.history_arrays import HistoryArrays, history_arrays
@@ -34,7 +35,7 @@ class Recommendation:
     product_id: str
     name: str  # empty where none is known
     score: float  # how near the product is to the user's preference: cosine, -1 to 1; falls from rank to rank
-    stars: float  # predicted rating, 0 to 5; much of it is the user's rating bias
+    stars: float  # predicted rating on the scale of the data; much of it is the user's rating bias
 
 
 @dataclass(frozen=True)
@@ -89,12 +90,21 @@ class ReviewRecommender:
         history: (len(base) + 1, history_dim) what the model reads of each product of the base; the last row is that of
             a product of which nothing is known.
         encoder: the model's text encoder.
+        form: of the data that the model was trained on; ratings are shown on its scale.
     """
 
-    def __init__(self, graph: GraphEncoder, base: VectorBase, history: Floats, encoder: TextEncoder) -> None:
+    def __init__(
+        self,
+        graph: GraphEncoder,
+        base: VectorBase,
+        history: Floats,
+        encoder: TextEncoder,
+        form: DataForm | None = None,
+    ) -> None:
         if len(history) != len(base) + 1:
             raise ValueError(f"{len(history):,} history states for {len(base):,} products; one more is expected")
         self.graph, self.base, self.history, self.encoder = graph, base, history, encoder
+        self.form = form or DataForm()
 
     def recommend(self, users: Sequence[User], k: int = 10) -> list[Recommendations]:
         """The k best products for each user, seen items filtered.
@@ -136,7 +146,8 @@ class ReviewRecommender:
         vectors = self.base.without_codes(with_codes)
         numbers, inner = self.base.search(vectors, k, [self._owned(user) for user in users])
         found = numbers != NONE
-        stars = np.clip(predicted_ratings(inner, self.history[numbers.clip(min=0), ITEM_BIAS]), 0, 5)
+        ratings = predicted_ratings(inner, self.history[numbers.clip(min=0), ITEM_BIAS])
+        stars = self.form.shown(np.clip(ratings, 0, 5))
         score = np.full_like(inner, np.nan)
         attention, reviewed, note, start = [], [], [], 0
         for row, user in enumerate(users):

@@ -13,6 +13,7 @@ from importlib.metadata import entry_points
 from typing import Protocol
 
 from rec_sys.errors import ConfigError
+from rec_sys.inference.data_form import DataForm
 from rec_sys.inference.recommend import Recommendations
 from rec_sys.inference.users import User
 
@@ -29,6 +30,13 @@ class Served:
 
 class Server(Protocol):
     """What answers as `ReviewRecommender.recommend` does."""
+
+    def data_form(self) -> DataForm:
+        """How the data of the served model calls its fields and rates.
+
+        Raises:
+            RecSysError: the server cannot be asked.
+        """
 
     def served(self, users: Sequence[User], k: int) -> Served:
         """The k best products for each person.

@@ -18,6 +18,7 @@ from pydantic import Field
 from rec_sys.arrays import Floats
 from rec_sys.errors import ConfigError, RepositoryError
 from rec_sys.files import sha256_of, write_json
+from rec_sys.inference.data_form import DataForm
 from rec_sys.settings import Settings
 from rec_sys.vector_database.index import VectorBase
 from rec_sys.vector_database.storage import load_vector_base, save_vector_base
@@ -39,6 +40,7 @@ class Served(Settings):
     text_dim: int = Field(ge=0, description="of a text's vector; 0: the model reads no texts")
     review_texts: bool = Field(description="whether texts of reviews are read")
     max_history: int = Field(ge=1, description="newest reviews of a person that are read")
+    data_form: DataForm = Field(default_factory=DataForm, description="of the data of the training")
     sha256: dict[str, str] = Field(default_factory=dict, description="of each file, by its path in the repository")
 
 

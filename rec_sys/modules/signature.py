@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 GRAPH_MODEL, NEW_PRODUCTS, TEXT_ENCODER, RECOMMEND = "graph_model", "new_products", "text_encoder", "recommend"
+DATA_FORM = "data_form"  # parameter of `recommend`: JSON of `rec_sys.inference.data_form.DataForm`
 MODELS = (TEXT_ENCODER, NEW_PRODUCTS, GRAPH_MODEL, RECOMMEND)  # in the order in which they are loaded
 
 FREE = -1  # how a free axis is written in a config

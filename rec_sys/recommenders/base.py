@@ -242,8 +242,8 @@ class Recommender(ABC):
         products = self.fitted_products
         if users is not None:
             users = [users] if isinstance(users, str) else list(users)
-            fingerprint = self.info.get("data", {}).get("fingerprint", "")
-            question = question_of_users(self.data, self.table_of(self.data), users, products, fingerprint)
+            same = self.data.is_what_was({"fingerprint": "", **self.info.get("data", {})})
+            question = question_of_users(self.data, self.table_of(self.data), users, products, same)
         elif history is not None:
             question = question_of_histories(products, [history], self.review_text_dim)
         else:

@@ -57,7 +57,7 @@ class BareReviews:
 
 
 def question_of_users(
-    data: Dataset, table: ReviewTable, users: Sequence[str], products: IdMap, fingerprint: str
+    data: Dataset, table: ReviewTable, users: Sequence[str], products: IdMap, same_data: bool
 ) -> Question:
     """Known users with all their reviews, at the time of the newest review of the data.
 
@@ -66,7 +66,7 @@ def question_of_users(
         table: its reviews, with what the model reads of them.
         users: their ids.
         products: the catalogue of the model.
-        fingerprint: of the data that the model was fitted on; users of other data are new to it.
+        same_data: whether the model was fitted on it; users of other data are new to the model.
 
     Raises:
         UnknownIdError: a user is unknown; says how many are, and the closest id.
@@ -80,7 +80,7 @@ def question_of_users(
     if table.products.ids != products.ids:
         of_model = products.known_numbers(table.products.ids)
         histories = _of_known_products(histories, of_model[histories.product])
-    if table.fingerprint != fingerprint:
+    if not same_data:
         logger.warning("%s is not the data that was fitted on: its users count as new, by their histories", data.name)
         numbers = np.full(len(numbers), -1, dtype=np.int64)
     now = np.full(len(numbers), table.timestamp.max(initial=0), dtype=np.int64)

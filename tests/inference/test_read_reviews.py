@@ -10,6 +10,7 @@ import pytest
 
 from rec_sys.dataset.readers.column_aliases import ALIASES
 from rec_sys.errors import DataError
+from rec_sys.inference.data_form import DataForm
 from rec_sys.inference.read_reviews import NEW_USER, parse_users, read_users
 from rec_sys.inference.users import Review, User, in_time_order
 
@@ -225,9 +226,17 @@ class TestNames:
 
     def test_names_of_the_models_own_data_come_first(self) -> None:
         rows = [{"wer": who, "was": "x", "user_id": "shop"} for who in "ab"]
-        columns = {"user": "wer", "product": "was", "text": "not in this request"}
-        users = parse_users(orjson.dumps(rows), "r.json", columns)
+        form = DataForm(columns={"user": "Wer", "product": "was", "text": "not in this request"})
+        users = parse_users(orjson.dumps(rows), "r.json", form)
         assert users == [User("a", [Review("x")]), User("b", [Review("x")])]
+
+    def test_ratings_are_read_on_the_scale_of_the_models_data(self) -> None:
+        rows = [{"item": n, "rating": rating} for n, rating in enumerate([1, 5.5, 10, 0, None, "7"])]
+        form = DataForm(rating_scale=(1, 10))
+        (user,) = parse_users(orjson.dumps(rows), "r.json", form)
+        assert [review.rating for review in user.reviews] == [1, 3, 5, None, None, pytest.approx(11 / 3)]
+        with pytest.raises(DataError, match="11; expected a number from 1 to 10"):
+            parse_users(orjson.dumps([{"item": 1, "rating": 11}]), "r.json", form)
 
     def test_what_is_not_understood_is_named(self) -> None:
         rows = [{"user": "a", "sku": 1, "colour": "red", "mood": None, "verified": True}, {"user": "b", "sku": 1}]

@@ -46,7 +46,7 @@ class TritonPythonModel:
         if served.text_dim:
             called = CalledEncoder(version, served.text_dim)
             encoder = self.cache = CachedEncoder(called, served.text_dim, self.settings.cached_texts)
-        self.recommender = ReviewRecommender(graph, model.base, model.history, encoder)
+        self.recommender = ReviewRecommender(graph, model.base, model.history, encoder, served.data_form)
         self.fingerprint = served.checkpoint
         self.pool = ThreadPoolExecutor(self.settings.workers, thread_name_prefix="recommend")
         self.open = 0  # calls worked on or waiting

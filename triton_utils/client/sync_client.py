@@ -19,11 +19,12 @@ import numpy as np
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from rec_sys.arrays import Floats
+from rec_sys.inference.data_form import DataForm
 from rec_sys.inference.recommend import Recommendations
 from rec_sys.inference.remote import Served
 from rec_sys.inference.users import User
 from rec_sys.modules import signature
-from rec_sys.modules.signature import RECOMMEND, Signature
+from rec_sys.modules.signature import DATA_FORM, RECOMMEND, Signature
 from triton_utils.client.attempts import CHANNEL_OPTIONS, Attempts, CallSettings, check_address
 from triton_utils.client.recommend_call import inputs_of, served
 from triton_utils.client.tensors import Array, arrays_of, request_of, texts
@@ -92,6 +93,12 @@ class TritonClient:
     def served(self, people: Sequence[User], k: int = 10) -> Served:
         """The same with the fingerprint of the model that answered; errors as in `recommend`."""
         return served(people, self.infer(signature.recommend(), inputs_of(people, k)))
+
+    def data_form(self) -> DataForm:
+        """How the data of the served model calls its fields and rates; errors as in `recommend`."""
+        config = self._call("ModelConfig", service_pb2.ModelConfigRequest(name=RECOMMEND), f"config of {RECOMMEND}")
+        text = config.config.parameters[DATA_FORM].string_value
+        return DataForm.of_text(text) if text else DataForm()  # deployed by an older program
 
     def encode(self, values: Sequence[str]) -> Floats:
         """(len(values), text_dim) vectors of texts; errors as in `recommend`."""

@@ -10,6 +10,7 @@ import orjson
 
 from rec_sys.errors import CheckpointError
 from rec_sys.files import sha256_of
+from rec_sys.inference.data_form import DataForm
 from rec_sys.inference.local import all_history
 from rec_sys.inference.onnx_encoder import OnnxGraphEncoder
 from rec_sys.inference.recommend import Answer, ReviewRecommender
@@ -81,6 +82,7 @@ def build(
         text_dim=graph.text_dim,
         review_texts=graph.review_texts,
         max_history=graph.max_history,
+        data_form=DataForm.of_model(checkpoint.info),
     )
     save_served(folder / RECOMMEND / number, served, base, all_history(checkpoint.stored().history, base, graph), files)
     for model in folder.iterdir():
@@ -140,7 +142,9 @@ def verify(folder: Path, version: int, checkpoint: TrainedGraph) -> None:
         raise CheckpointError(f"{folder / GRAPH_MODEL} was exported from {onnx.checkpoint[:12]}; deploy again")
     users = sample_users(whole.base, served.max_history)
     exported, expected = (
-        ReviewRecommender(graph, whole.base, whole.history, encoder).answer(users, SAMPLE_K + SAMPLE_MORE)
+        ReviewRecommender(graph, whole.base, whole.history, encoder, served.data_form).answer(
+            users, SAMPLE_K + SAMPLE_MORE
+        )
         for graph in (onnx, TorchGraphEncoder(checkpoint))
     )
     for row, user in enumerate(users):

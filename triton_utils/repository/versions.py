@@ -26,10 +26,11 @@ from pydantic import Field
 
 from rec_sys.errors import RepositoryError
 from rec_sys.files import atomic_file, write_json
+from rec_sys.inference.data_form import DataForm
 from rec_sys.locks import exclusive
 from rec_sys.modules import signature
 from rec_sys.modules.config_pbtxt import CONFIG_FILE, PYTHON_FILE, Queue, Serving, Target, config_pbtxt, model_py
-from rec_sys.modules.signature import MODELS, RECOMMEND, TEXT_ENCODER, Signature
+from rec_sys.modules.signature import DATA_FORM, MODELS, RECOMMEND, TEXT_ENCODER, Signature
 from rec_sys.settings import Settings
 from triton_utils.backend.settings import RecommendSettings
 
@@ -71,6 +72,7 @@ class Version(Settings):
     created: str = Field(description="ISO 8601, UTC")
     shape: Shape = Field(description="lengths of its tensors")
     recommend: RecommendSettings = Field(default_factory=RecommendSettings, description="limits of recommend")
+    data_form: DataForm = Field(default_factory=DataForm, description="of the data of the training")
 
 
 class Instances(Settings):
@@ -266,7 +268,9 @@ def _serving(name: str, state: State, versions: tuple[int, ...]) -> Serving:
     """How one model is run."""
     parameters: Mapping[str, str] = {}
     if name == RECOMMEND:
-        parameters = {key: str(value) for key, value in state.versions[state.current].recommend.model_dump().items()}
+        current = state.versions[state.current]
+        parameters = {key: str(value) for key, value in current.recommend.model_dump().items()}
+        parameters[DATA_FORM] = current.data_form.model_dump_json()
     return Serving(
         target=state.target,
         versions=versions,

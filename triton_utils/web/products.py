@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from rec_sys.arrays import Floats
 from rec_sys.errors import RecSysError, VectorBaseError
+from rec_sys.inference.data_form import DataForm
 from rec_sys.inference.served import BASE_FOLDER
 from rec_sys.modules.signature import RECOMMEND
 from rec_sys.vector_database.index import NONE, VectorBase
@@ -29,6 +30,7 @@ class Deployed:
 
     version: int
     base: VectorBase
+    form: DataForm = field(default_factory=DataForm)  # of the data of the training
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,10 @@ def load_deployed(repository: Path) -> Deployed:
         RepositoryError: nothing is deployed.
         VectorBaseError: its vector base is damaged.
     """
-    version = Repository(repository).deployed().current
-    return Deployed(version, load_vector_base(repository / RECOMMEND / str(version) / BASE_FOLDER))
+    state = Repository(repository).deployed()
+    version = state.current
+    base = load_vector_base(repository / RECOMMEND / str(version) / BASE_FOLDER)
+    return Deployed(version, base, state.versions[version].data_form)
 
 
 def similar(base: VectorBase, product_id: str, k: int) -> list[Similar]:
@@ -103,6 +107,11 @@ class Products:
         if self._deployed is None:
             raise VectorBaseError(self.problem)
         return self._deployed
+
+    @property
+    def form(self) -> DataForm:
+        """How the data of the deployed model calls its fields and rates; the usual way where nothing is deployed."""
+        return self._deployed.form if self._deployed else DataForm()
 
     async def refresh(self) -> None:
         """Read the deployed version if it is not the one at hand; file and index are read in a thread."""

@@ -70,7 +70,7 @@ class Service:
 
     def _read(self, body: bytes) -> list[User]:
         try:
-            people = parse_users(body, "the body")
+            people = parse_users(body, "the body", self.products.form)
         except DataError as error:
             raise RequestRejected(BAD_REQUEST, str(error)) from error
         count = sum(len(person.reviews) for person in people)
