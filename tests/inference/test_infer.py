@@ -50,7 +50,7 @@ def raw_rows() -> list[list[str]]:
                     str(5 - place % 3),
                     f"My {WORDS[thing]}",
                     f"No {place}",
-                    f"{1_400_000_000 + place}",
+                    f"{1_400_000_000 + 86_400 * place}",
                 ]
             )
     return rows
@@ -241,8 +241,27 @@ def test_data_that_is_not_what_it_was(tmp_path: Path) -> None:
         csv.writer(opened).writerow(["A0", "B7", "5", "New", "One more", "1500000000"])
     trained = read_stored(tmp_path / "checkpoints/small").info["data"]["fingerprint"]
     now = data_of(tmp_path).table.fingerprint
+    shutil.rmtree(tmp_path / "data/prepared" / trained[:16])
     with pytest.raises(DataError, match=rf"{trained[:12]}.*{now[:12]}"):
         ask(tmp_path)
+
+
+def test_known_users_need_no_raw_file(tmp_path: Path) -> None:
+    (tmp_path / "reviews.csv").write_text("\n".join(map(",".join, [HEADER, *raw_rows()])))
+    save_all(tmp_path, data_of(tmp_path))
+    before = ask(tmp_path)
+    (tmp_path / "reviews.csv").unlink()
+    assert ask(tmp_path) == before
+
+
+def test_data_that_an_earlier_program_has_read(tmp_path: Path) -> None:
+    """It knows the data by another fingerprint; the counts say whether it is the same."""
+    (tmp_path / "reviews.csv").write_text("\n".join(map(",".join, [HEADER, *raw_rows()])))
+    data = data_of(tmp_path)
+    before = dict(data.facts()["data"], fingerprint=min(data.earlier_fingerprints))
+    assert data.is_what_was(before)
+    assert not data.is_what_was({**before, "users": 5})
+    assert not data.is_what_was({**before, "fingerprint": "0" * 64})
 
 
 def typed(monkeypatch: pytest.MonkeyPatch, main: Callable[[], None], work: Path, *words: str, send: str = "") -> None:

@@ -15,14 +15,14 @@ from typing import Any
 
 import grpc
 import numpy as np
-from tritonclient.grpc import service_pb2, service_pb2_grpc
+from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
 from tritonclient.utils import deserialize_bytes_tensor, serialize_byte_tensor
 
 from rec_sys.errors import DataError
 from rec_sys.inference.local import recommender_of
 from rec_sys.inference.recommend import ReviewRecommender
 from rec_sys.inference.served import BASE_FOLDER
-from rec_sys.modules.signature import NUMPY, RECOMMEND, TEXT_ENCODER
+from rec_sys.modules.signature import DATA_FORM, NUMPY, RECOMMEND, TEXT_ENCODER
 from rec_sys.vector_database.index import VectorBase
 from rec_sys.vector_database.storage import INDEX_FILE, save_vector_base
 from tests.support.toy_checkpoint import ToyEncoder, toy_checkpoint, toy_table
@@ -77,6 +77,12 @@ class SmallServer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignor
 
     def ModelReady(self, request: Any, context: Any) -> Any:
         return service_pb2.ModelReadyResponse(ready=self.ready)
+
+    def ModelConfig(self, request: Any, context: Any) -> Any:
+        form = model_config_pb2.ModelParameter(string_value=self.recommender.form.model_dump_json())
+        return service_pb2.ModelConfigResponse(
+            config=model_config_pb2.ModelConfig(name=request.name, parameters={DATA_FORM: form})
+        )
 
     def ModelInfer(self, request: Any, context: Any) -> Any:
         with self._lock:
