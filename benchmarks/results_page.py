@@ -278,7 +278,8 @@ def start_up(facts: dict[str, Any]) -> str:
 
 def _started(what: str) -> str:
     """Words that are typed stand in backticks."""
-    return re.sub(r"^(import rec_sys|train [^ ]+|create_vectorbase|infer|rec_sys\.load|uv run)", r"`\1`", what)
+    typed = r"^(import rec_sys|train --help|train(?=,)|create_vectorbase|infer|rec_sys\.load|uv run)"
+    return re.sub(typed, r"`\1`", what)
 
 
 def _speed_tables() -> dict[str, str]:

@@ -102,7 +102,7 @@ def commands_for(model: Path) -> list[Command]:
         Command("Python that does nothing", (*python, "pass")),
         Command("import rec_sys", (*python, "import rec_sys"), target=0.3),
         Command("train --help", (*module, "rec_sys.train.train", "--help"), target=1.5),
-        Command("train model.dmi=3", (*module, "rec_sys.train.train", "model.dmi=3"), target=1.5, exit_code=2),
+        Command("train, a typing error", (*module, "rec_sys.train.train", "model.dmi=3"), target=1.5, exit_code=2),
         Command("create_vectorbase", (*module, "rec_sys.vector_database.create_vectorbase"), target=6),
         Command("infer, a known user", (*infer, f"users=[{USER}]"), target=4),
         Command("infer, a new user", (*infer, "reviews=-"), target=4, standard_input=json.dumps(REVIEWS)),
