@@ -199,6 +199,7 @@ def measured_with(facts: dict[str, Any]) -> str:
         ["Seeds", ", ".join(map(str, seeds))],
         ["Commit", f"`{facts['commit'][:7]}`{' with uncommitted changes' if facts['uncommitted_changes'] else ''}"],
         ["Python", facts["python"]],
+        *([["Load of the machine before", short(facts["load_before"], 1)]] if "load_before" in facts else []),
         *([package, version] for package, version in facts["versions"].items()),
     ]
     return "".join(f"| {' | '.join(line)} |\n" for line in [["What", "Value"], ["---", "---"], *lines])
@@ -265,6 +266,22 @@ def ranking_time(facts: dict[str, Any]) -> str:
     return table(["Scores", "Seconds", "Memory, MiB"], lines)
 
 
+def start_up(facts: dict[str, Any]) -> str:
+    names = [f"{what}{which}" for what in ("CPU s", "wall s") for which in ("", ", lowest", ", highest")]
+    lines = [
+        [_started(row["what"]), short(row["target"], 1), *(short(row[name], 2) for name in names)]
+        for row in facts["rows"]
+    ]
+    headers = ["CPU s, median", "Lowest", "Highest", "Wall s, median", "Lowest", "Highest"]
+    return table(["What is started", "CPU s, at most", *headers], lines)
+
+
+def _started(what: str) -> str:
+    """Words that are typed stand in backticks."""
+    typed = r"^(import rec_sys|train --help|train(?=,)|create_vectorbase|infer|rec_sys\.load|uv run)"
+    return re.sub(typed, r"`\1`", what)
+
+
 def _speed_tables() -> dict[str, str]:
     serving = _result("serving")
     tables = {
@@ -272,10 +289,11 @@ def _speed_tables() -> dict[str, str]:
         "embedding one thread": embedding(_result("embedding_one_thread")),
         "pipeline": pipeline(_result("pipeline")),
         "ranking": ranking_time(_result("ranking")),
+        "start_up": start_up(_result("start_up")),
     }
     for question in dict.fromkeys(row["what"] for row in serving["rows"]):
         tables[f"serving {question.replace(',', '')}"] = load(serving, question)
-    for name in ("quality", "embedding", "embedding_one_thread", "pipeline", "ranking", "serving"):
+    for name in ("quality", "embedding", "embedding_one_thread", "pipeline", "ranking", "start_up", "serving"):
         tables[f"{name} measured with"] = measured_with(_result(name))
     return tables
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import graphlib
 import importlib
 import importlib.util
 import os
@@ -25,36 +24,6 @@ SOURCES = sorted(path for folder in CODE for path in (PROJECT / folder).rglob("*
 LIBRARY = [path for path in SOURCES if path.relative_to(PROJECT).parts[0] not in ("benchmarks", "tests")]
 TESTS = [path for path in SOURCES if path.is_relative_to(PROJECT / "tests") and path.name != "conftest.py"]
 
-# Each line may import from the lines above it.
-LAYERS = (
-    (
-        *(
-            "arrays",
-            "columns",
-            "errors",
-            "closest",
-            "ids",
-            "files",
-            "frames",
-            "locks",
-            "settings",
-            "paths",
-            "allocator",
-        ),
-        *("progress", "terminal", "allocator", "command", "command_names", "__main__"),
-    ),
-    ("text",),
-    ("dataset",),
-    ("metrics", "tracking"),
-    ("recommenders",),
-    ("evaluation", "vector_database", "modules"),
-    ("inference",),
-    ("train",),
-    ("triton_utils",),
-    ("rec_service",),
-)
-LAYER_OF = {part: number for number, parts in enumerate(LAYERS) for part in parts}
-
 CONFIG = PROJECT / "config"
 YAML_FILES = sorted(path.relative_to(CONFIG).as_posix() for path in CONFIG.rglob("*.y*ml"))
 
@@ -67,27 +36,8 @@ def module_of(path: Path) -> str:
     return ".".join(path.relative_to(PROJECT).with_suffix("").parts).removesuffix(".__init__")
 
 
-def part_of(module: str) -> str:
-    """The part of LAYERS a module belongs to."""
-    parts = module.split(".")
-    return parts[1] if parts[0] == "rec_sys" and len(parts) > 1 else parts[0]
-
-
 MODULES = {module_of(path): path for path in LIBRARY}
 TREES = {path: ast.parse(path.read_text()) for path in SOURCES}
-
-
-def imported(path: Path) -> set[str]:
-    """Modules of this project that a file imports, at its head or inside a function."""
-    found = set()
-    for node in ast.walk(TREES[path]):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{name(path)}:{node.lineno} relative import"
-            whole = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= {child if child in MODULES else str(node.module) for child in whole}
-    return found & set(MODULES)
 
 
 def calls(path: Path) -> Iterator[tuple[str, ast.Call]]:
@@ -106,31 +56,6 @@ def tracked() -> list[Path]:
 
 
 # ---- the code -------------------------------------------------------------------------------------------------------
-
-
-def test_every_part_has_a_layer() -> None:
-    assert {part_of(module) for module in MODULES if module != "rec_sys"} <= set(LAYER_OF)
-
-
-def test_imports_run_one_way() -> None:
-    wrong = [
-        f"{module} imports {other}"
-        for module, path in MODULES.items()
-        if module != "rec_sys"
-        for other in imported(path)
-        if LAYER_OF[part_of(other)] > LAYER_OF[part_of(module)]
-    ]
-    assert wrong == []
-
-
-def test_no_import_cycle() -> None:
-    graph = {module: imported(path) - {module} for module, path in MODULES.items()}
-    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the cycle
-
-
-def test_only_commands_import_the_frame_of_commands() -> None:
-    users = [path for path in LIBRARY if "rec_sys.command" in imported(path)]
-    assert [name(path) for path in users if '__name__ == "__main__"' not in path.read_text()] == []
 
 
 def test_files_have_a_purpose_and_are_short() -> None:

@@ -22,12 +22,10 @@ from rec_sys.modules.config_pbtxt import Target
 from rec_sys.modules.signature import MODELS, RECOMMEND
 from rec_sys.paths import Paths
 from rec_sys.recommenders.artifact import find_artifact
-from rec_sys.recommenders.graph.checkpoint import load_checkpoint
 from rec_sys.recommenders.graph.stored import KIND
 from rec_sys.settings import Settings, read_settings
 from rec_sys.vector_database.storage import load_vector_base, vector_base_folder
 from triton_utils.backend.settings import RecommendSettings
-from triton_utils.repository.build import build, shape_of
 from triton_utils.repository.versions import Repository, Run, State, Version
 from triton_utils.server.http_api import call, is_ready
 from triton_utils.server.process import addresses_of
@@ -92,6 +90,10 @@ def deploy(settings: DeploySettings) -> Deployed:
             return _roll_back(repository, settings)
         _check_target(repository, settings.target)
         path = find_artifact(settings.checkpoint, settings.paths.checkpoints, KIND)
+        # torch takes seconds to import: here, not for --help, a typing error or a rollback.
+        from rec_sys.recommenders.graph.checkpoint import load_checkpoint
+        from triton_utils.repository.build import build, shape_of
+
         checkpoint = load_checkpoint(path)
         base = load_vector_base(vector_base_folder(path, settings.paths), checkpoint.stored())
         version = repository.next_version()

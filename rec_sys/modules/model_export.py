@@ -16,27 +16,27 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
-import torch
 import yaml
-from torch import nn
 
 from rec_sys.command import with_remedy
 from rec_sys.errors import CheckpointError, ConfigError, RecSysError, Remedy
 from rec_sys.files import atomic_file
 from rec_sys.modules import signature
 from rec_sys.modules.config_pbtxt import CONFIG_FILE, MODEL_FILE, TARGETS, Serving, target_of, write_model_files
-from rec_sys.modules.onnx_user_tower import PlainUserTower
-from rec_sys.modules.parity import TOLERANCE, check_graph_model, check_new_products, exported_from
 from rec_sys.modules.signature import Signature
 from rec_sys.paths import quoted
 from rec_sys.recommenders.artifact import find_artifact
-from rec_sys.recommenders.graph.checkpoint import TrainedGraph, load_checkpoint
 from rec_sys.recommenders.graph.settings import GraphModelSettings
 
-__all__ = ["TOLERANCE", "export_graph_model", "export_new_products"]
+if TYPE_CHECKING:
+    from torch import nn
+
+    from rec_sys.recommenders.graph.checkpoint import TrainedGraph
+
+# torch takes seconds to import: in the functions below, not for --help or an argument that is wrong.
 
 FORMAT = "rec_sys export 1"
 DEPLOYED_FILE = "deployed.json"  # of a repository that `triton_utils.deploy` keeps
@@ -71,6 +71,9 @@ def export_graph_model(checkpoint: TrainedGraph, path: Path) -> float:
         CheckpointError: the file would differ from torch by more than TOLERANCE; nothing is written then.
         ConfigError: the extra rec-sys[onnx] is not installed.
     """
+    from rec_sys.modules.onnx_user_tower import PlainUserTower
+    from rec_sys.modules.parity import check_graph_model
+
     network = PlainUserTower(checkpoint.network.user_tower.cpu().eval(), checkpoint.blend).eval()
     signature = graph_model_signature(checkpoint)
     with atomic_file(path) as temporary:
@@ -88,6 +91,8 @@ def export_new_products(checkpoint: TrainedGraph, path: Path) -> float:
         CheckpointError: the model reads no texts, or as for `export_graph_model`.
         ConfigError: the extra rec-sys[onnx] is not installed.
     """
+    from rec_sys.modules.parity import check_new_products
+
     if not checkpoint.network.text_dim:
         raise CheckpointError(f"checkpoint {checkpoint.path.name} reads no texts, so it has no product tower to export")
     signature = new_products_signature(checkpoint)
@@ -103,6 +108,8 @@ def _write_onnx(network: nn.Module, signature: Signature, path: Path, checkpoint
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise ConfigError(f"exporting needs {error.name}; install the extra rec-sys[onnx]") from error
+    import torch
+
     free = {name: torch.export.Dim(name) for name in EXAMPLE}
     example, shapes = {}, {}
     for tensor in signature.inputs:
@@ -201,7 +208,11 @@ def export(
     serving = Serving(target=target_of(target))
     if output_path.suffix != ".onnx":
         raise ConfigError(f"output_path={output_path}: expected a file that ends with .onnx")
-    trained = load_checkpoint(find_artifact(str(checkpoint), checkpoint.parent))
+    model_folder = find_artifact(str(checkpoint), checkpoint.parent)
+    from rec_sys.modules.parity import check_graph_model, exported_from
+    from rec_sys.recommenders.graph.checkpoint import load_checkpoint
+
+    trained = load_checkpoint(model_folder)
     check_model_config(model_config, trained, overrides)
     wanted = graph_model_signature(trained)
     folder, version = output_path.parent.parent, output_path.parent.name

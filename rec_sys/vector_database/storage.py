@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 import faiss
 import numpy as np
 import orjson
-import polars as pl
-from polars.exceptions import PolarsError
 
 from rec_sys import columns
 from rec_sys.errors import ConfigError, Remedy, VectorBaseError
@@ -30,6 +28,8 @@ SHOWN = 12  # characters of a fingerprint in a message
 
 def save_vector_base(base: VectorBase, folder: Path) -> None:
     """Write a vector base; the folder appears whole, in the place of an older one, or not at all."""
+    import polars as pl  # only where it is used: a command that prints its help needs none
+
     with atomic_folder(folder) as temporary:
         faiss.write_index(base.index, str(temporary / INDEX_FILE))
         products = pl.DataFrame({columns.PRODUCT_ID: base.products.ids, columns.PRODUCT_NAME: base.names})
@@ -63,6 +63,9 @@ def load_vector_base(folder: Path, model: StoredGraph | None = None) -> VectorBa
     Raises:
         VectorBaseError: it is missing, damaged, or made from another model; its remedy makes it anew.
     """
+    import polars as pl
+    from polars.exceptions import PolarsError
+
     if not folder.is_dir():
         raise VectorBaseError(f"no vector base at {folder}", create_remedy("make it first", folder))
     meta = _read_meta(folder)

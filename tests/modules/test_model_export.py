@@ -16,7 +16,6 @@ from rec_sys.errors import CheckpointError, ConfigError, Remedy
 from rec_sys.inference.onnx_encoder import OnnxGraphEncoder
 from rec_sys.modules import model_export
 from rec_sys.modules.model_export import (
-    TOLERANCE,
     check_model_config,
     export,
     export_graph_model,
@@ -25,6 +24,7 @@ from rec_sys.modules.model_export import (
     main,
     new_products_signature,
 )
+from rec_sys.modules.parity import TOLERANCE
 from rec_sys.recommenders.graph.checkpoint import TrainedGraph
 from rec_sys.recommenders.graph.user_tower import UserTower
 from tests.support.exported_toy import TEXT_DIM, random_checkpoint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -20,7 +20,9 @@ from rec_sys.recommenders.graph.random_state import restored_random_state
 from rec_sys.recommenders.graph.scorer import GraphScorer
 from rec_sys.recommenders.graph.settings import GraphModelSettings, TrainSettings
 from rec_sys.recommenders.graph.stored import read_stored
-from rec_sys.recommenders.graph.training import GraphFit, fit_graph
+
+if TYPE_CHECKING:
+    from rec_sys.recommenders.graph.training import GraphFit
 
 
 class GraphRecommender(Recommender):
@@ -89,6 +91,8 @@ class GraphRecommender(Recommender):
         return self
 
     def _fit(self, dataset: Dataset, validate: Validate | None, progress: ProgressCallback | None) -> None:
+        from rec_sys.recommenders.graph.training import fit_graph  # Lightning: seconds that a loaded model does without
+
         with restored_random_state():
             self.fitted = fit_graph(dataset, self.settings, self.train, progress=progress)
         info = dataset.facts() | {"encoder": dataset.vectors.encoder, "seed": self.train.seed} | self.fitted.facts
