@@ -247,6 +247,8 @@ def _track(track: MLFlowLogger, figures: TestFigures, files: Sequence[Path], fol
 
 
 def _stopped(name: str, folder: Path, stop: FitInterrupted) -> TrainingStopped:
+    if stop.best_epoch < 0 and stop.epochs_now:
+        return TrainingStopped(f"stopped after epoch {stop.epochs}; none was good enough to be kept\n{_go_on(name)}")
     if not stop.epochs_now:
         return TrainingStopped("stopped before an epoch was done: nothing new is kept; run the same command again")
     return TrainingStopped(
