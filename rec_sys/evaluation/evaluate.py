@@ -180,7 +180,7 @@ def _check(settings: EvaluateSettings) -> None:
 
 def _trained(path: Path, data: Dataset) -> Recommender:
     """A saved model, if it was trained on this data and split."""
-    model = load(path, data)
+    model = load(path, data, unfinished=True)  # it was named, and a warning has been given
     check_trained_on(model.info, path.name.removesuffix(OLD_SUFFIX), data)
     return model
 

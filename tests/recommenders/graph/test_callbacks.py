@@ -36,7 +36,8 @@ def test_an_epoch_whose_figure_is_nan_is_worse_than_any_other(
 ) -> None:
     done = fit(monkeypatch, values)
     assert len(done.history) == len(values)
-    assert (done.best_epoch, done.best) == (best_epoch, pytest.approx(values[best_epoch]))
+    assert done.best_epoch == best_epoch
+    assert done.best == pytest.approx(values[best_epoch])
     warned = [record.args for record in caplog.records if record.levelno == logging.WARNING]
     assert warned == [("valid/ndcg_at_10", epoch + 1) for epoch, value in enumerate(values) if math.isnan(value)]
 
