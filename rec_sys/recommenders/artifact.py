@@ -69,6 +69,16 @@ def writing_artifact(folder: Path, manifest: Manifest) -> Iterator[Path]:
         write_json(temporary / MANIFEST_FILE, whole.model_dump(mode="json"))
 
 
+def write_info(folder: Path, info: dict[str, Any]) -> None:
+    """Write what a model says of itself anew; its files, and so its fingerprint, stay.
+
+    Raises:
+        CheckpointError: there is no model, or it is damaged.
+    """
+    manifest = read_artifact(folder, verify=False).manifest
+    write_json(folder / MANIFEST_FILE, manifest.model_copy(update={"info": info}).model_dump(mode="json"))
+
+
 def fingerprint_of(sums: dict[str, str]) -> str:
     """One sum over the names and sums of all files."""
     return hashlib.sha256("\n".join(f"{name} {value}" for name, value in sorted(sums.items())).encode()).hexdigest()
