@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
@@ -200,6 +201,8 @@ def test_data_that_is_gone_is_said_with_what_to_do(tmp_path: Path) -> None:
     data = rec_sys.load_dataset(file, work_dir=tmp_path / "work")
     rec_sys.Popularity().fit(data).save(tmp_path / "model")
     file.unlink()
+    assert len(rec_sys.load(tmp_path / "model").recommend("c3", k=2)) == 2  # of the prepared reviews
+    shutil.rmtree(tmp_path / "work/data/prepared")
     model = rec_sys.load(tmp_path / "model")
     with pytest.raises(DataError, match="dataset=data"):
         model.recommend("c3")

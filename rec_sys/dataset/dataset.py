@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,13 +13,15 @@ import numpy as np
 
 from rec_sys import columns
 from rec_sys.arrays import Ints, Vectors
-from rec_sys.dataset.prepared import PreparedReviews
+from rec_sys.dataset.prepared import PreparedReviews, find_prepared
 from rec_sys.dataset.product_texts import ProductDescriptions, describe_held_out_products, with_texts_from
+from rec_sys.dataset.remembered import remember
 from rec_sys.dataset.reviews import ReadSettings, prepare_reviews
 from rec_sys.dataset.settings import DataSettings, SplitSettings
 from rec_sys.dataset.sources.locate import locate
 from rec_sys.dataset.splits import Part, Split, split_by_time
 from rec_sys.dataset.table import ReviewTable, load_table
+from rec_sys.errors import DataError
 from rec_sys.paths import Paths
 from rec_sys.progress import ProgressCallback
 from rec_sys.text.settings import EncoderSettings
@@ -53,6 +55,7 @@ class Dataset:
     has_dates: bool = True  # timestamps are times; else places in an order, and the days between them mean nothing
     split_settings: SplitSettings = field(default_factory=SplitSettings)
     origin: dict[str, Any] = field(default_factory=dict)  # settings that load it again, by group
+    prepared: str = ""  # fingerprint of the prepared reviews; "" where there are none on disk
     as_pandas: bool = False  # it came as a pandas DataFrame, so answers are given as such
 
     def __repr__(self) -> str:
@@ -175,6 +178,7 @@ class Dataset:
             "data": {
                 "name": self.name,
                 "fingerprint": self.table.fingerprint,
+                "prepared": self.prepared,
                 "reviews": len(self.table),
                 "users": self.table.num_users,
                 "products": self.table.num_products,
@@ -185,10 +189,32 @@ class Dataset:
 
 
 def prepare_data(
-    settings: DataSettings, paths: Paths, progress: ProgressCallback | None = None
+    settings: DataSettings,
+    paths: Paths,
+    progress: ProgressCallback | None = None,
+    known: Mapping[str, Any] | None = None,
 ) -> tuple[str, PreparedReviews]:
-    """Find, read and check the raw reviews; returns the data set's name and the prepared folder."""
-    raw = locate(settings, paths.data, progress)
+    """Find, read and check the raw reviews; returns the data set's name and the prepared folder.
+
+    Args:
+        settings: which reviews.
+        paths: where they are prepared.
+        progress: told how far the work is.
+        known: name and fingerprint ("prepared") of reviews that were prepared before; these will do where the raw
+            files are gone.
+
+    Raises:
+        DataError: the raw files cannot be had, or hold nothing usable.
+    """
+    try:
+        raw = locate(settings, paths.data, progress)
+    except DataError:
+        fingerprint = str((known or {}).get("prepared", ""))
+        there = find_prepared(paths.data / "prepared" / fingerprint[:16], fingerprint) if fingerprint else None
+        if known is None or there is None:
+            raise
+        logger.info("the raw files are gone: the reviews that were prepared from them are used")
+        return str(known["name"]), there
     reading = ReadSettings(
         columns=settings.columns, format=settings.format, user_ids=raw.user_ids, product_ids=raw.product_ids
     )
@@ -201,15 +227,24 @@ def load_data(
     paths: Paths,
     progress: ProgressCallback | None = None,
     split: SplitSettings | None = None,
+    known: Mapping[str, Any] | None = None,
 ) -> Dataset:
     """Read and check reviews where that has not been done before; texts are embedded when they are asked for.
+
+    Args:
+        settings: which reviews.
+        encoder_settings: of their texts.
+        paths: where to read and write.
+        progress: told how far the work is.
+        split: of the reviews; None: the default one.
+        known: see `prepare_data`.
 
     Raises:
         DataError: the raw file cannot be read or holds nothing usable.
     """
     import polars as pl  # a quarter of a second, and a command that only prints its help needs none
 
-    name, prepared = prepare_data(settings, paths, progress)
+    name, prepared = prepare_data(settings, paths, progress, known)
     logger.info("%s", prepared.describe())
     table = load_table(prepared.folder, prepared.fingerprint, settings.k_core)
     products = pl.read_parquet(prepared.folder / columns.PRODUCTS_FILE)
@@ -227,11 +262,12 @@ def load_data(
         has_dates=prepared.order == "time",
         split_settings=split,
         origin={
-            "data": settings.model_dump(mode="json"),
+            "data": remember(settings, paths),
             "encoder": encoder_settings.model_dump(mode="json"),
             "split": split.model_dump(mode="json"),
             "paths": {"work_dir": str(paths.work_dir.absolute())},
         },
+        prepared=prepared.fingerprint,
     )
 
 

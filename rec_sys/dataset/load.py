@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rec_sys.dataset.dataset import Dataset, load_data
+from rec_sys.dataset.remembered import recall
 from rec_sys.dataset.settings import DataSettings, SplitSettings
 from rec_sys.errors import DataError, RecSysError
 from rec_sys.frames import is_frame, is_pandas, write_frame
@@ -104,10 +105,11 @@ def reload_dataset(info: Mapping[str, Any], advice: str) -> Dataset:
         if not paths.work_dir.is_dir():
             raise DataError(f"no folder {paths.work_dir}")
         data = load_data(
-            DataSettings.read(settings["data"], "data"),
+            recall(settings["data"], paths),
             EncoderSettings.read(settings.get("encoder") or {}, "encoder"),
             paths,
             split=SplitSettings.read(settings.get("split") or {}, "split"),
+            known=about,
         )
     except RecSysError as error:
         raise DataError(f"{name}, which the model was fitted on, cannot be read again ({error}); {advice}") from error

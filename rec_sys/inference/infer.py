@@ -22,7 +22,7 @@ from pydantic import Field, field_validator
 from rec_sys.arrays import Ints, Vectors
 from rec_sys.command import command, register_schema
 from rec_sys.dataset.dataset import Dataset, load_data, stored_review_vectors
-from rec_sys.dataset.settings import DataSettings
+from rec_sys.dataset.remembered import recall
 from rec_sys.errors import CheckpointError, ConfigError, DataError
 from rec_sys.inference.local import graph_encoder_of, recommender_of
 from rec_sys.inference.output import check_output, describe, write_recommendations
@@ -150,8 +150,8 @@ def data_of(checkpoint: StoredGraph, paths: Paths) -> Dataset:
         CheckpointError: the checkpoint does not say what it was trained on.
     """
     trained = checkpoint.info.get("data", {})
-    settings = DataSettings.read(settings_of(checkpoint, "data"), "data")
-    data = load_data(settings, encoder_settings_of(checkpoint), paths)
+    settings = recall(settings_of(checkpoint, "data"), paths)
+    data = load_data(settings, encoder_settings_of(checkpoint), paths, known=trained)
     if data.table.fingerprint != trained.get("fingerprint"):
         raise DataError(
             f"checkpoint {checkpoint.path.name} was trained on the data {trained.get('name')} "

@@ -77,6 +77,19 @@ class TrainResult:
     trained: TrainedGraph
 
 
+class KeepState(ModelCheckpoint):
+    """Lightning's file to resume from, one per run; where it lies is not in it, so that it may be moved."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        super().__init__(dirpath=folder, filename=name, enable_version_counter=False)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Nothing: a file of before names a folder that may be gone."""
+
+
 class TrainingStopped(KeyboardInterrupt):
     """Ctrl-C while training; the message says what is left and how to go on."""
 
@@ -165,9 +178,6 @@ def load(plan: Plan, progress: ProgressCallback | None = None) -> Dataset:
 def _fit(
     plan: Plan, dataset: Dataset, folder: Path, track: MLFlowLogger, progress: ProgressCallback | None
 ) -> GraphFit:
-    keep_state = ModelCheckpoint(
-        dirpath=plan.paths.checkpoints / "resume", filename=folder.name, enable_version_counter=False
-    )
     logger.info("\ntraining %s", folder.name)
     if plan.state is None and folder.exists():
         logger.info("this replaces the run of the same name: %s", folder)
@@ -176,7 +186,7 @@ def _fit(
         info=_info(plan, dataset),
         state_path=plan.state.path if plan.state else None,
         keep={FINGERPRINT: _fingerprint(plan, dataset), MLFLOW_RUN: track.run_id},
-        callbacks=[keep_state],
+        callbacks=[KeepState(plan.paths.checkpoints / "resume", folder.name)],
         track=track,
         root=plan.paths.work_dir,
     )
@@ -243,7 +253,8 @@ def _info(plan: Plan, dataset: Dataset) -> dict[str, Any]:
     """
     return {
         **dataset.facts(),
-        "settings": {group: values for group, values in plan.whole.items() if group != "paths"},
+        "settings": {group: values for group, values in plan.whole.items() if group != "paths"}
+        | {"data": dataset.origin["data"]},
         "encoder": dataset.vectors.encoder,
         "seed": plan.train.seed,
     }

@@ -11,9 +11,8 @@ import numpy as np
 from rec_sys.arrays import Floats
 from rec_sys.dataset.dataset import Dataset
 from rec_sys.dataset.query import Query
-from rec_sys.paths import Paths
 from rec_sys.progress import ProgressCallback
-from rec_sys.recommenders.artifact import Artifact
+from rec_sys.recommenders.artifact import Artifact, with_work_folder
 from rec_sys.recommenders.base import Recommender, Validate
 from rec_sys.recommenders.graph.checkpoint import TrainedGraph, from_stored, load_checkpoint, save_checkpoint
 from rec_sys.recommenders.graph.random_state import restored_random_state
@@ -132,7 +131,7 @@ class GraphRecommender(Recommender):
     @classmethod
     def _of(cls, trained: TrainedGraph) -> Self:
         model = cls(trained.network.settings)
-        model.trained, model.info = trained, _with_work_folder(trained)
+        model.trained, model.info = trained, with_work_folder(trained.info, trained.path)
         model.products, model.product_names = trained.products, trained.names
         return model
 
@@ -142,11 +141,3 @@ class GraphRecommender(Recommender):
 
     def _restore(self, arrays: dict[str, np.ndarray[Any, Any]]) -> None:
         raise TypeError("a graph model is restored from its folder: GraphModel.load(folder)")
-
-
-def _with_work_folder(trained: TrainedGraph) -> dict[str, Any]:
-    """What a model says of itself, with the work folder that it lies in where it was trained on the command line."""
-    settings, work_dir = trained.info.get("settings") or {}, trained.path.parent.parent
-    if "paths" in settings or trained.path.parent != Paths(work_dir=work_dir).checkpoints:
-        return trained.info
-    return trained.info | {"settings": settings | {"paths": {"work_dir": str(work_dir)}}}
