@@ -181,6 +181,21 @@ def test_reviews_that_make_no_sense_are_refused(reviews: object, data: rec_sys.D
         rec_sys.Popularity().fit(data).recommend(reviews=reviews)
 
 
+def test_a_typed_list_is_one_users_and_a_table_without_users_is_said(
+    data: rec_sys.Dataset, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = rec_sys.GraphModel(**SMALL["graph"]).fit(data)
+    rows = [{"sku": "s1", "comment": "Stays in tune"}, {"sku": "s3", "comment": "Warm"}]
+    caplog.clear()
+    typed = model.recommend(reviews=rows, k=3)
+    assert [record for record in caplog.records if record.levelname == "WARNING"] == []
+    table = model.recommend(reviews=pl.DataFrame(rows), k=3)
+    assert table.equals(typed)  # type: ignore[arg-type]
+    (warned,) = [record.args for record in caplog.records if record.levelname == "WARNING"]
+    assert warned is not None
+    assert next(iter(warned)) == "new user"
+
+
 def test_a_model_knows_users_of_data_that_has_grown(work_dir: Path, caplog: pytest.LogCaptureFixture) -> None:
     """More users, reviews and products than the model has seen: it answers by what it knows, and says so."""
     model = rec_sys.EASE(regularisation=5).fit(rec_sys.load_dataset(reviews_frame(), work_dir=work_dir))

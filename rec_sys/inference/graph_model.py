@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
-from rec_sys.frames import frame_of, is_pandas, records_of
+from rec_sys.frames import frame_of, is_frame, is_pandas, records_of
+from rec_sys.ids import NEW_USER
 from rec_sys.inference.local import recommender_of
 from rec_sys.inference.read_reviews import parse_users
 from rec_sys.inference.recommend import ReviewRecommender
@@ -18,7 +19,7 @@ from rec_sys.paths import Paths
 from rec_sys.recommenders.graph.checkpoint import TrainedGraph
 from rec_sys.recommenders.graph.model import GraphRecommender
 from rec_sys.recommenders.graph.trained_encoder import SparingEncoder
-from rec_sys.recommenders.questions import NEW_USER, user_numbers, warn_of_unknown
+from rec_sys.recommenders.questions import user_numbers, warn_of_unknown
 from rec_sys.text.text_encoder import NoTexts
 from rec_sys.vector_database.index import VectorBase
 
@@ -65,7 +66,8 @@ class GraphModel(GraphRecommender):
             warn_of_unknown(len(absent), len(history), absent[0] if absent else "")
             asking = [User(NEW_USER, [Review(product_id=product) for product in known])]
         else:
-            asking = parse_users(orjson.dumps(records_of(reviews), default=str), "reviews")
+            raw = orjson.dumps(records_of(reviews), default=str)
+            asking = parse_users(raw, "reviews", one_user=not is_frame(reviews))  # a list that was typed is one user's
             everything = [review for user in asking for review in user.reviews]
             silent = [review for review in everything if self._says_nothing(review)]
             warn_of_unknown(len(silent), len(everything), silent[0].product_id if silent else "")

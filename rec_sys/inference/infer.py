@@ -1,6 +1,6 @@
-"""Recommendations for known people, or for new ones described by their reviews.
+"""Recommendations for known users, or for new ones described by their reviews.
 
-uv run -m rec_sys.inference.infer                                    # a few known people
+uv run -m rec_sys.inference.infer                                    # a few known users
 uv run -m rec_sys.inference.infer users=[A1,B2] k=5
 uv run -m rec_sys.inference.infer users=all output=recommendations.parquet
 uv run -m rec_sys.inference.infer reviews=my_reviews.json            # or reviews=- for standard input
@@ -40,7 +40,7 @@ from rec_sys.terminal import ProgressBars
 from rec_sys.text.text_encoder import NoTexts
 from rec_sys.vector_database.storage import load_vector_base, vector_base_folder
 
-FEW = 3  # known people shown when nobody is asked for
+FEW = 3  # known users shown when nobody is asked for
 
 Recommend = Callable[[Sequence[User], int], list[Recommendations]]
 
@@ -48,14 +48,14 @@ Recommend = Callable[[Sequence[User], int], list[Recommendations]]
 class InferSettings(Settings):
     """Whom to recommend to, and what to do with it."""
 
-    users: list[str] | Literal["all"] | None = Field(None, description="ids of known people, or all")
-    reviews: str | None = Field(None, description="JSON file with reviews of new people; - reads standard input")
-    k: int = Field(10, description="products per person")
+    users: list[str] | Literal["all"] | None = Field(None, description="ids of known users, or all")
+    reviews: str | None = Field(None, description="JSON file with reviews of new users; - reads standard input")
+    k: int = Field(10, description="products per user")
     output: Path | None = Field(None, description="file to write, .jsonl or .parquet; none: print")
     checkpoint: str = Field("", description="name or path; empty: the newest good one")
     triton: str = Field("", description="HOST:PORT of a Triton server that computes; empty: here")
     device: Literal["cpu", "auto"] = Field("auto", description="auto: torch on CUDA where there is one, else numpy")
-    batch_size: int = Field(256, ge=1, description="people computed at once")
+    batch_size: int = Field(256, ge=1, description="users computed at once")
     paths: Paths = Field(default_factory=Paths, description="where to read and write")
 
     @field_validator("users", mode="before")
@@ -88,7 +88,7 @@ def infer(settings: InferSettings, progress: ProgressCallback | None = None) -> 
         CheckpointError: there is no checkpoint.
         VectorBaseError: the vector base is missing, damaged or of another checkpoint.
         DataError: the reviews cannot be read, or the data of the training is not what it was.
-        UnknownIdError: a known person is asked for whom the data does not hold.
+        UnknownIdError: a known user is asked for whom the data does not hold.
         RecSysError: the server cannot be asked.
     """
     _check(settings)
@@ -172,7 +172,7 @@ def _review_vectors(checkpoint: StoredGraph, data: Dataset, paths: Paths) -> Vec
 
 def _check(settings: InferSettings) -> None:
     if settings.users is not None and settings.reviews is not None:
-        raise ConfigError("both users and reviews are given; expected known people or new ones: leave one out")
+        raise ConfigError("both users and reviews are given; expected known users or new ones: leave one out")
     if settings.users == []:
         raise ConfigError("users=[] names nobody; give users=[ID,...], users=all, or leave it out")
     if settings.users == "all" and settings.output is None:
@@ -184,7 +184,7 @@ def _check(settings: InferSettings) -> None:
 
 
 def _numbers(settings: InferSettings, data: Dataset) -> Ints:
-    """User numbers of the known people asked for."""
+    """User numbers of the known users asked for."""
     if settings.users is None:
         return np.arange(min(FEW, data.table.num_users))
     if settings.users == "all":

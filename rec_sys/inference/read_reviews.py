@@ -1,8 +1,8 @@
-"""Reviews of new people from JSON, in the field names that training reads (`readers/column_aliases.py`).
+"""Reviews of new users from JSON, in the field names that training reads (`readers/column_aliases.py`).
 
 Three shapes are read, also as JSON lines: `[review, ...]`, `{"somebody": [review, ...], ...}` and
 `{"user_id": "somebody", "reviews": [review, ...]}`. In a list of reviews each may name its author. Fields that are not
-understood are named in the note of the person; reviews that may be of several people are refused.
+understood are named in the note of the user; reviews that may be of several users are refused.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from rec_sys.dataset.readers.column_aliases import (
 from rec_sys.dataset.readers.formats import read_date, read_id, read_number, read_text
 from rec_sys.dataset.readers.nested import flat
 from rec_sys.errors import DataError
+from rec_sys.ids import NEW_USER
 from rec_sys.inference.users import Review, User
 
 STANDARD_INPUT = "-"
-NEW_USER = "new person"  # whose reviews name no author
 WRAPPERS = frozenset(("reviews", "data", "items", "results", "records", "rows", "documents", "response"))
 SHOWN = 10  # fields that a message lists
 EXPECTED = 'expected JSON: [review, ...], {"somebody": [review, ...]} or one review per line'
@@ -47,14 +47,14 @@ class _Row:
 
 @dataclass
 class _Author:
-    """What one person wrote, and what was not understood of it."""
+    """What one user wrote, and what was not understood of it."""
 
     reviews: list[Review] = field(default_factory=list)
     unread: dict[str, None] = field(default_factory=dict)  # fields, in the order in which they came
 
 
 def read_users(source: str, columns: Mapping[str, str] | None = None) -> list[User]:
-    """The people of a file, or of standard input.
+    """The users of a file, or of standard input.
 
     Args:
         source: a path, or "-" for standard input.
@@ -74,19 +74,20 @@ def read_users(source: str, columns: Mapping[str, str] | None = None) -> list[Us
     return parse_users(raw, name, columns)
 
 
-def parse_users(raw: bytes, name: str, columns: Mapping[str, str] | None = None) -> list[User]:
-    """The people of JSON or JSON lines.
+def parse_users(raw: bytes, name: str, columns: Mapping[str, str] | None = None, one_user: bool = False) -> list[User]:
+    """The users of JSON or JSON lines.
 
     Args:
         raw: UTF-8.
         name: where it came from, for messages.
         columns: what the model's data called each field; such names go before the usual ones.
+        one_user: reviews of which none names an author are known to be one user's, so that this is not noted.
 
     Returns:
-        Each person once, in the order in which they appear; `note` says what was not understood.
+        Each user once, in the order in which they appear; `note` says what was not understood.
 
     Raises:
-        DataError: see `read_people`.
+        DataError: see `read_users`.
     """
     raw = raw.removeprefix(b"\xef\xbb\xbf")
     if not raw.strip():
@@ -102,6 +103,8 @@ def parse_users(raw: bytes, name: str, columns: Mapping[str, str] | None = None)
         author.reviews.append(reader.review(row))
         author.unread |= dict.fromkeys(reader.unread(row.fields))
     nameless = sum(not reader.names_author(row) for row in rows)
+    if one_user and nameless == len(rows):
+        nameless = 0
     return [
         User(user_id, author.reviews, _note(author, nameless if user_id == NEW_USER else 0))
         for user_id, author in authors.items()
@@ -132,7 +135,7 @@ def _is_json(line: bytes) -> bool:
 
 
 def _rows(value: Any, place: str, authors: dict[str, _Author]) -> Iterator[_Row]:
-    """The reviews of one JSON value; people without reviews are entered into `authors`."""
+    """The reviews of one JSON value; users without reviews are entered into `authors`."""
     if isinstance(value, list):
         if not value:
             authors.setdefault(NEW_USER, _Author())
@@ -303,7 +306,7 @@ def _note(author: _Author, nameless: int) -> str:
         more = f" and {len(unread) - SHOWN:,} more" if len(unread) > SHOWN else ""
         notes.append(f"fields not understood: {', '.join(unread[:SHOWN])}{more}")
     if nameless > 1:
-        notes.append(f"{nameless:,} reviews name no author and count as one person's")
+        notes.append(f"{nameless:,} reviews name no author and count as one user's")
     return "; ".join(notes)
 
 

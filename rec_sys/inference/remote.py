@@ -23,7 +23,7 @@ GROUP = "rec_sys.servers"
 class Served:
     """An answer of a server."""
 
-    recommendations: list[Recommendations]  # one per person, in the order asked
+    recommendations: list[Recommendations]  # one per user, in the order asked
     model: str  # fingerprint of the checkpoint that gave them
 
 
@@ -31,7 +31,7 @@ class Server(Protocol):
     """What answers as `ReviewRecommender.recommend` does."""
 
     def served(self, users: Sequence[User], k: int) -> Served:
-        """The k best products for each person.
+        """The k best products for each user.
 
         Raises:
             RecSysError: the server cannot be asked, or refuses the question.
