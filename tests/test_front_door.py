@@ -243,6 +243,29 @@ def test_names_are_there_and_unknown_ones_are_said() -> None:
         _ = rec_sys.GraphModal  # type: ignore[attr-defined]
 
 
+def test_a_loaded_graph_model_answers_without_torch(data: rec_sys.Dataset, tmp_path: Path) -> None:
+    """As `infer` does: for known users, a history and the reviews of a new one."""
+    model = rec_sys.GraphModel(**SMALL["graph"]).fit(data)
+    model.save(tmp_path / "model")
+    script = f"""
+import sys, rec_sys
+model = rec_sys.load({str(tmp_path / "model")!r})
+for question in ({{"users": "c3"}}, {{"history": ["s1", "s3"]}}, {{"reviews": [{{"sku": "s1", "comment": "Warm"}}]}}):
+    print(*model.recommend(**question, k=3)["product_id"])
+print(*model.similar("s1", k=3)["product_id"])
+sys.exit(bool({{"torch", "torch_geometric", "lightning"}} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    expected = [
+        model.recommend("c3", k=3),
+        model.recommend(history=["s1", "s3"], k=3),
+        model.recommend(reviews=[{"sku": "s1", "comment": "Warm"}], k=3),
+        model.similar("s1", k=3),
+    ]
+    assert [line.split() for line in done.stdout.splitlines()] == [each["product_id"].to_list() for each in expected]
+
+
 def test_a_model_without_a_network_does_without_torch(tmp_path: Path) -> None:
     script = f"""
 import sys, rec_sys

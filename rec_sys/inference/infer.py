@@ -19,12 +19,12 @@ import numpy as np
 from omegaconf import DictConfig
 from pydantic import Field, field_validator
 
-from rec_sys.arrays import Ints, Vectors
+from rec_sys.arrays import Ints
 from rec_sys.command import command, register_schema
-from rec_sys.dataset.dataset import Dataset, load_data, stored_review_vectors
+from rec_sys.dataset.dataset import Dataset, load_data
 from rec_sys.dataset.remembered import recall
 from rec_sys.errors import CheckpointError, ConfigError, DataError
-from rec_sys.inference.local import graph_encoder_of, recommender_of
+from rec_sys.inference.local import graph_encoder_of, recommender_of, review_vectors
 from rec_sys.inference.output import check_output, describe, write_recommendations
 from rec_sys.inference.read_reviews import read_users
 from rec_sys.inference.recommend import Recommendations
@@ -108,7 +108,7 @@ def infer(settings: InferSettings, progress: ProgressCallback | None = None) -> 
             return
         data = data_of(checkpoint, paths)
         numbers = _numbers(settings, data)
-        review_text = _review_vectors(checkpoint, data, paths)
+        review_text = review_vectors(checkpoint, data, paths)
         read_texts = settings.output is None or bool(settings.triton)  # to show them, or to send them
         stage = Stage("recommend", len(numbers), "users", progress)
         for start in range(0, len(numbers), size):
@@ -159,15 +159,6 @@ def data_of(checkpoint: StoredGraph, paths: Paths) -> Dataset:
             f"({data.table.fingerprint[:12]}); bring the old files back, train again, or give reviews=FILE"
         )
     return data
-
-
-def _review_vectors(checkpoint: StoredGraph, data: Dataset, paths: Paths) -> Vectors:
-    """(num_reviews, text_dim or 0) vectors of the texts, from disk where training left them there."""
-    if not checkpoint.review_texts:
-        return np.zeros((len(data.table), 0), dtype=np.float16)
-    fingerprint = str(checkpoint.info.get("encoder", {}).get("fingerprint", ""))
-    stored = stored_review_vectors(data.table, fingerprint, paths)
-    return data.review_text if stored is None else stored
 
 
 def _check(settings: InferSettings) -> None:
