@@ -55,7 +55,7 @@ def make_file(folder: Path) -> Path:
     """A large file of reviews, for speed and memory only."""
     script = Path(os.environ.get("REC_SYS_SHARED_DATA") or "../shared/data") / "make_full_size.py"
     if not script.is_file():
-        return write_sample(folder, people=5_000, products=2_000, reviews=50_000).reviews
+        return write_sample(folder, users=5_000, products=2_000, reviews=50_000).reviews
     subprocess.run([sys.executable, script, folder / "full_size.json.gz"], check=True)
     return folder / "full_size.json.gz"
 

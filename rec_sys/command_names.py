@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
+IN_CLONE = (Path(__file__).resolve().parents[1] / "config" / "train_config.yaml").is_file()  # a wheel has it elsewhere
 COMMANDS = {
     "train": ("rec_sys.train.train", "train a model: raw reviews to a saved model, with a report"),
     "create-vectorbase": ("rec_sys.vector_database.create_vectorbase", "vectors of all products into FAISS"),
@@ -19,6 +21,6 @@ COMMANDS = {
 
 def command_line(module: str) -> str:
     """How the command of a module is typed by whoever started this process."""
-    if sys.argv[0].startswith("rec-sys "):  # set by `rec_sys.__main__`
+    if not IN_CLONE or sys.argv[0].startswith("rec-sys "):  # set by `rec_sys.__main__`
         return next((f"rec-sys {name}" for name, (of, _) in COMMANDS.items() if of == module), f"python -m {module}")
     return f"uv run -m {module}"

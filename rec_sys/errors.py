@@ -8,7 +8,7 @@ RecSysError                what a command prints as one line, without a tracebac
 ├── CheckpointError        a checkpoint that is missing, damaged or of another kind
 ├── VectorBaseError        a vector base that is missing, damaged or belongs to another checkpoint
 ├── NotFittedError         a recommender that was asked before it was fitted or loaded
-├── UnknownIdError         a person or product the table does not hold
+├── UnknownIdError         a user or product the table does not hold
 ├── RepositoryError        a model repository that is missing or damaged, or a deployment that came to nothing
 ├── ServeError             a Triton server that cannot be started or does not stay up
 └── TrackingError          an MLflow store that cannot be used
@@ -74,7 +74,7 @@ class NotFittedError(RecSysError):
 
 
 class UnknownIdError(RecSysError):
-    """A person or product the table does not hold."""
+    """A user or product the table does not hold."""
 
 
 class RepositoryError(RecSysError):

@@ -14,6 +14,8 @@ import numpy.typing as npt
 from rec_sys.closest import closest
 from rec_sys.errors import UnknownIdError
 
+NEW_USER = "new user"  # the id in answers to reviews, or to a history, that name nobody
+
 
 class IdMap:
     """Ids in a fixed order; the number of an id is its place in it.

@@ -181,6 +181,21 @@ def test_reviews_that_make_no_sense_are_refused(reviews: object, data: rec_sys.D
         rec_sys.Popularity().fit(data).recommend(reviews=reviews)
 
 
+def test_a_typed_list_is_one_users_and_a_table_without_users_is_said(
+    data: rec_sys.Dataset, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = rec_sys.GraphModel(**SMALL["graph"]).fit(data)
+    rows = [{"sku": "s1", "comment": "Stays in tune"}, {"sku": "s3", "comment": "Warm"}]
+    caplog.clear()
+    typed = model.recommend(reviews=rows, k=3)
+    assert [record for record in caplog.records if record.levelname == "WARNING"] == []
+    table = model.recommend(reviews=pl.DataFrame(rows), k=3)
+    assert table.equals(typed)  # type: ignore[arg-type]
+    (warned,) = [record.args for record in caplog.records if record.levelname == "WARNING"]
+    assert warned is not None
+    assert next(iter(warned)) == "new user"
+
+
 def test_a_model_knows_users_of_data_that_has_grown(work_dir: Path, caplog: pytest.LogCaptureFixture) -> None:
     """More users, reviews and products than the model has seen: it answers by what it knows, and says so."""
     model = rec_sys.EASE(regularisation=5).fit(rec_sys.load_dataset(reviews_frame(), work_dir=work_dir))
@@ -201,6 +216,8 @@ def test_data_that_is_gone_is_said_with_what_to_do(tmp_path: Path) -> None:
     data = rec_sys.load_dataset(file, work_dir=tmp_path / "work")
     rec_sys.Popularity().fit(data).save(tmp_path / "model")
     file.unlink()
+    assert len(rec_sys.load(tmp_path / "model").recommend("c3", k=2)) == 2  # of the prepared reviews
+    shutil.rmtree(tmp_path / "work/data/prepared")
     model = rec_sys.load(tmp_path / "model")
     assert len(model.recommend("c3", k=2)) == 2  # what was read is kept in the work folder
     shutil.rmtree(tmp_path / "work" / "data")
@@ -227,6 +244,29 @@ def test_names_are_there_and_unknown_ones_are_said() -> None:
         assert getattr(rec_sys, name) is not None
     with pytest.raises(AttributeError, match="'GraphModal'"):
         _ = rec_sys.GraphModal  # type: ignore[attr-defined]
+
+
+def test_a_loaded_graph_model_answers_without_torch(data: rec_sys.Dataset, tmp_path: Path) -> None:
+    """As `infer` does: for known users, a history and the reviews of a new one."""
+    model = rec_sys.GraphModel(**SMALL["graph"]).fit(data)
+    model.save(tmp_path / "model")
+    script = f"""
+import sys, rec_sys
+model = rec_sys.load({str(tmp_path / "model")!r})
+for question in ({{"users": "c3"}}, {{"history": ["s1", "s3"]}}, {{"reviews": [{{"sku": "s1", "comment": "Warm"}}]}}):
+    print(*model.recommend(**question, k=3)["product_id"])
+print(*model.similar("s1", k=3)["product_id"])
+sys.exit(bool({{"torch", "torch_geometric", "lightning"}} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    expected = [
+        model.recommend("c3", k=3),
+        model.recommend(history=["s1", "s3"], k=3),
+        model.recommend(reviews=[{"sku": "s1", "comment": "Warm"}], k=3),
+        model.similar("s1", k=3),
+    ]
+    assert [line.split() for line in done.stdout.splitlines()] == [each["product_id"].to_list() for each in expected]
 
 
 def test_a_model_without_a_network_does_without_torch(tmp_path: Path) -> None:

@@ -16,17 +16,18 @@ from omegaconf import DictConfig
 from pydantic import Field
 
 from rec_sys.command import command, register_schema
+from rec_sys.command_names import command_line
 from rec_sys.errors import RepositoryError, ServeError
 from rec_sys.inference.data_form import DataForm
 from rec_sys.modules.config_pbtxt import Target
 from rec_sys.modules.signature import MODELS, RECOMMEND
-from rec_sys.paths import Paths
+from rec_sys.paths import Paths, typed
 from rec_sys.recommenders.artifact import find_artifact
 from rec_sys.recommenders.graph.stored import KIND
 from rec_sys.settings import Settings, read_settings
 from rec_sys.vector_database.storage import load_vector_base, vector_base_folder
 from triton_utils.backend.settings import RecommendSettings
-from triton_utils.repository.versions import Repository, Run, State, Version
+from triton_utils.repository.versions import DEFAULT_FOLDER, Repository, Run, State, Version
 from triton_utils.server.http_api import call, is_ready
 from triton_utils.server.process import addresses_of
 
@@ -37,7 +38,7 @@ class DeploySettings(Settings):
     checkpoint: str = Field("", description="name or path; empty: the newest good one")
     target: Target = Field("embedded", description="embedded: for triton_utils.serve; container: for NVIDIA's image")
     rollback: bool = Field(False, description="serve the version before again instead of a new one")
-    repository: Path = Field(Path("triton_utils/model_repository"), description="folder of models")
+    repository: Path = Field(DEFAULT_FOLDER, description="folder of models")
     server: str | None = Field(
         None,
         description="HTTP address of the server that loads it; none: the one of this machine with this repository",
@@ -259,8 +260,9 @@ def main(cfg: DictConfig) -> None:
     deployed = deploy(settings)
     print(deployed.describe())
     if deployed.server is None and deployed.state.target == "embedded":
-        repository = "" if settings.repository == DeploySettings().repository else f" repository={settings.repository}"
-        print(f"\nnext:\n  uv run -m triton_utils.serve{repository}")
+        usual = settings.repository == DEFAULT_FOLDER
+        repository = "" if usual else f" {typed('repository', settings.repository)}"
+        print(f"\nnext:\n  {command_line('triton_utils.serve')}{repository}")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from rec_sys.arrays import Ints, Vectors
 from rec_sys.dataset.prepared import PreparedReviews, find_prepared, prepared_folder
 from rec_sys.dataset.product_texts import ProductDescriptions, describe_held_out_products, with_texts_from
 from rec_sys.dataset.readers.reading_settings import ReadingSettings
+from rec_sys.dataset.remembered import remember
 from rec_sys.dataset.reviews import ReadSettings, prepare_reviews
 from rec_sys.dataset.settings import DataSettings, SplitSettings
 from rec_sys.dataset.sources.locate import locate
@@ -225,6 +226,13 @@ def load_data(
 ) -> Dataset:
     """Read and check reviews where that has not been done before; texts are embedded when they are asked for.
 
+    Args:
+        settings: which reviews.
+        encoder_settings: of their texts.
+        paths: where to read and write.
+        progress: told how far the work is.
+        split: of the reviews; None: the default one.
+
     Raises:
         DataError: the raw file cannot be read or holds nothing usable.
     """
@@ -292,7 +300,7 @@ def _dataset_of(
         earlier_fingerprints=frozenset(with_core(each, settings.k_core) for each in prepared.earlier),
         split_settings=split,
         origin={
-            "data": settings.model_dump(mode="json"),
+            "data": remember(settings, paths),
             "encoder": encoder_settings.model_dump(mode="json"),
             "split": split.model_dump(mode="json"),
             "paths": {"work_dir": str(paths.work_dir.absolute())},

@@ -180,7 +180,7 @@ def _check(settings: EvaluateSettings) -> None:
 
 def _trained(path: Path, data: Dataset) -> Recommender:
     """A saved model, if it was trained on this data and split."""
-    model = load(path, data)
+    model = load(path, data, unfinished=True)  # it was named, and a warning has been given
     check_trained_on(model.info, path.name.removesuffix(OLD_SUFFIX), data)
     return model
 
@@ -207,7 +207,8 @@ def _facts(task: EvaluationTask) -> dict[str, Any]:
     """What is needed to repeat the evaluation."""
     data, settings = task.data, task.settings
     return {
-        "settings": settings.model_dump(mode="json"),
+        "settings": settings.model_dump(mode="json", exclude={"paths", "output"})
+        | {"data": data.origin["data"], "checkpoint": [Path(name).name for name in settings.checkpoint]},
         "data": data.facts()["data"],
         # No model asked for texts: none were embedded, and no encoder was loaded.
         "encoder": data.vectors.encoder if data.is_embedded else None,

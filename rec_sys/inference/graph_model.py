@@ -6,20 +6,20 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import orjson
 
-from rec_sys.frames import frame_of, is_pandas, records_of
+from rec_sys.frames import frame_of, is_frame, is_pandas, records_of
+from rec_sys.ids import NEW_USER
 from rec_sys.inference.data_form import DataForm
-from rec_sys.inference.local import recommender_of
+from rec_sys.inference.local import recommender_of, review_vectors
 from rec_sys.inference.read_reviews import parse_users
 from rec_sys.inference.recommend import ReviewRecommender
 from rec_sys.inference.users import Review, User, known_users
 from rec_sys.paths import Paths
-from rec_sys.recommenders.graph.checkpoint import TrainedGraph
 from rec_sys.recommenders.graph.model import GraphRecommender
+from rec_sys.recommenders.graph.stored import StoredGraph
 from rec_sys.recommenders.graph.trained_encoder import SparingEncoder
-from rec_sys.recommenders.questions import NEW_USER, user_numbers, warn_of_unknown
+from rec_sys.recommenders.questions import user_numbers, warn_of_unknown
 from rec_sys.text.text_encoder import NoTexts
 from rec_sys.vector_database.index import VectorBase
 
@@ -66,8 +66,10 @@ class GraphModel(GraphRecommender):
             warn_of_unknown(len(absent), len(history), absent[0] if absent else "")
             asking = [User(NEW_USER, [Review(product_id=product) for product in known])]
         else:
+            raw = orjson.dumps(records_of(reviews), default=str)
             form = DataForm.of_model(self.info)
-            asking = parse_users(orjson.dumps(records_of(reviews), default=str), "reviews", form)
+            one_user = not is_frame(reviews)  # a list that was typed is one user's
+            asking = parse_users(raw, "reviews", form, one_user=one_user)
             everything = [review for user in asking for review in user.reviews]
             silent = [review for review in everything if self._says_nothing(review)]
             warn_of_unknown(len(silent), len(everything), silent[0].product_id if silent else "")
@@ -93,18 +95,16 @@ class GraphModel(GraphRecommender):
     def _known_users(self, ids: list[str]) -> list[User]:
         """Users of the data set with all their reviews."""
         data = self.data
-        texts = data.review_text if self.trained is not None and self.trained.network.review_texts else None
-        vectors = np.zeros((len(data.table), 0), dtype=np.float16) if texts is None else texts
+        paths = Paths.read(self.info.get("settings", {}).get("paths") or {}, "paths")
+        vectors = review_vectors(self.stored, data, paths)
         return known_users(data.table, user_numbers(data, ids), vectors, with_texts=False)
 
     def _by_reviews(self) -> ReviewRecommender:
         """What answers reviews; made once for a trained model."""
-        trained = self.trained
-        assert trained is not None  # noqa: S101
-        if self._answering is None or self._answering[0] is not trained:
-            stored = trained.stored()
+        stored = self.stored
+        if self._answering is None or self._answering[0] is not stored:
             encoder = SparingEncoder(stored, Paths()) if stored.text_dim else NoTexts()
-            self._answering = trained, recommender_of(stored, VectorBase.of_model(stored), encoder)
+            self._answering = stored, recommender_of(stored, VectorBase.of_model(stored), encoder)
         return self._answering[1]
 
-    _answering: tuple[TrainedGraph, ReviewRecommender] | None = None
+    _answering: tuple[StoredGraph, ReviewRecommender] | None = None

@@ -1,6 +1,6 @@
-"""Recommendations for known people, or for new ones described by their reviews.
+"""Recommendations for known users, or for new ones described by their reviews.
 
-uv run -m rec_sys.inference.infer                                    # a few known people
+uv run -m rec_sys.inference.infer                                    # a few known users
 uv run -m rec_sys.inference.infer users=[A1,B2] k=5
 uv run -m rec_sys.inference.infer users=all output=recommendations.parquet
 uv run -m rec_sys.inference.infer reviews=my_reviews.json            # or reviews=- for standard input
@@ -19,13 +19,13 @@ import numpy as np
 from omegaconf import DictConfig
 from pydantic import Field, field_validator
 
-from rec_sys.arrays import Ints, Vectors
+from rec_sys.arrays import Ints
 from rec_sys.command import command, register_schema
-from rec_sys.dataset.dataset import Dataset, load_data_again, stored_review_vectors
-from rec_sys.dataset.settings import DataSettings
+from rec_sys.dataset.dataset import Dataset, load_data_again
+from rec_sys.dataset.remembered import recall
 from rec_sys.errors import CheckpointError, ConfigError, DataError
 from rec_sys.inference.data_form import DataForm
-from rec_sys.inference.local import graph_encoder_of, recommender_of
+from rec_sys.inference.local import graph_encoder_of, recommender_of, review_vectors
 from rec_sys.inference.output import check_output, describe, write_recommendations
 from rec_sys.inference.read_reviews import read_users
 from rec_sys.inference.recommend import Recommendations
@@ -41,7 +41,7 @@ from rec_sys.terminal import ProgressBars
 from rec_sys.text.text_encoder import NoTexts
 from rec_sys.vector_database.storage import load_vector_base, vector_base_folder
 
-FEW = 3  # known people shown when nobody is asked for
+FEW = 3  # known users shown when nobody is asked for
 
 Recommend = Callable[[Sequence[User], int], list[Recommendations]]
 
@@ -49,14 +49,14 @@ Recommend = Callable[[Sequence[User], int], list[Recommendations]]
 class InferSettings(Settings):
     """Whom to recommend to, and what to do with it."""
 
-    users: list[str] | Literal["all"] | None = Field(None, description="ids of known people, or all")
-    reviews: str | None = Field(None, description="JSON file with reviews of new people; - reads standard input")
-    k: int = Field(10, description="products per person")
+    users: list[str] | Literal["all"] | None = Field(None, description="ids of known users, or all")
+    reviews: str | None = Field(None, description="JSON file with reviews of new users; - reads standard input")
+    k: int = Field(10, description="products per user")
     output: Path | None = Field(None, description="file to write, .jsonl or .parquet; none: print")
     checkpoint: str = Field("", description="name or path; empty: the newest good one")
     triton: str = Field("", description="HOST:PORT of a Triton server that computes; empty: here")
     device: Literal["cpu", "auto"] = Field("auto", description="auto: torch on CUDA where there is one, else numpy")
-    batch_size: int = Field(256, ge=1, description="people computed at once")
+    batch_size: int = Field(256, ge=1, description="users computed at once")
     paths: Paths = Field(default_factory=Paths, description="where to read and write")
 
     @field_validator("users", mode="before")
@@ -89,7 +89,7 @@ def infer(settings: InferSettings, progress: ProgressCallback | None = None) -> 
         CheckpointError: there is no checkpoint.
         VectorBaseError: the vector base is missing, damaged or of another checkpoint.
         DataError: the reviews cannot be read, or the data of the training is not what it was.
-        UnknownIdError: a known person is asked for whom the data does not hold.
+        UnknownIdError: a known user is asked for whom the data does not hold.
         RecSysError: the server cannot be asked.
     """
     _check(settings)
@@ -111,7 +111,7 @@ def infer(settings: InferSettings, progress: ProgressCallback | None = None) -> 
             return
         data = data_of(checkpoint, paths)
         numbers = _numbers(settings, data)
-        review_text = _review_vectors(checkpoint, data, paths)
+        review_text = review_vectors(checkpoint, data, paths)
         read_texts = settings.output is None or bool(settings.triton)  # to show them, or to send them
         stage = Stage("recommend", len(numbers), "users", progress)
         for start in range(0, len(numbers), size):
@@ -153,7 +153,7 @@ def data_of(checkpoint: StoredGraph, paths: Paths) -> Dataset:
         CheckpointError: the checkpoint does not say what it was trained on.
     """
     trained = checkpoint.info.get("data", {})
-    settings = DataSettings.read(settings_of(checkpoint, "data"), "data")
+    settings = recall(settings_of(checkpoint, "data"), paths)
     data = load_data_again(settings, encoder_settings_of(checkpoint), paths, trained)
     if not data.is_what_was(trained):
         raise DataError(
@@ -164,18 +164,9 @@ def data_of(checkpoint: StoredGraph, paths: Paths) -> Dataset:
     return data
 
 
-def _review_vectors(checkpoint: StoredGraph, data: Dataset, paths: Paths) -> Vectors:
-    """(num_reviews, text_dim or 0) vectors of the texts, from disk where training left them there."""
-    if not checkpoint.review_texts:
-        return np.zeros((len(data.table), 0), dtype=np.float16)
-    fingerprint = str(checkpoint.info.get("encoder", {}).get("fingerprint", ""))
-    stored = stored_review_vectors(data.table, fingerprint, paths)
-    return data.review_text if stored is None else stored
-
-
 def _check(settings: InferSettings) -> None:
     if settings.users is not None and settings.reviews is not None:
-        raise ConfigError("both users and reviews are given; expected known people or new ones: leave one out")
+        raise ConfigError("both users and reviews are given; expected known users or new ones: leave one out")
     if settings.users == []:
         raise ConfigError("users=[] names nobody; give users=[ID,...], users=all, or leave it out")
     if settings.users == "all" and settings.output is None:
@@ -187,7 +178,7 @@ def _check(settings: InferSettings) -> None:
 
 
 def _numbers(settings: InferSettings, data: Dataset) -> Ints:
-    """User numbers of the known people asked for."""
+    """User numbers of the known users asked for."""
     if settings.users is None:
         return np.arange(min(FEW, data.table.num_users))
     if settings.users == "all":

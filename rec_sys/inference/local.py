@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from rec_sys.arrays import Floats
+from rec_sys.arrays import Floats, Vectors
+from rec_sys.dataset.dataset import Dataset, stored_review_vectors
 from rec_sys.inference.data_form import DataForm
 from rec_sys.inference.encoders import GraphEncoder
 from rec_sys.inference.recommend import ReviewRecommender
+from rec_sys.paths import Paths
 from rec_sys.recommenders.graph.numpy_encoder import NumpyGraphEncoder
 from rec_sys.recommenders.graph.stored import StoredGraph
 from rec_sys.text.text_encoder import TextEncoder
@@ -32,6 +34,24 @@ def recommender_of(
     graph = graph or NumpyGraphEncoder(stored)
     form = DataForm.of_model(stored.info)
     return ReviewRecommender(graph, base, all_history(stored.history, base, graph), encoder, form)
+
+
+def review_vectors(stored: StoredGraph, data: Dataset, paths: Paths) -> Vectors:
+    """(num_reviews, text_dim or 0) vectors of the texts, at hand or from disk where training left them there.
+
+    Args:
+        stored: the trained model, which decides whether texts are read.
+        data: the reviews; their texts are embedded where the vectors cannot be had otherwise.
+        paths: where the data was prepared.
+    """
+    if not stored.review_texts:
+        return np.zeros((len(data.table), 0), dtype=np.float16)
+    if not data.is_embedded:
+        fingerprint = str(stored.info.get("encoder", {}).get("fingerprint", ""))
+        kept = stored_review_vectors(data.table, fingerprint, paths)
+        if kept is not None:
+            return kept
+    return data.review_text
 
 
 def graph_encoder_of(stored: StoredGraph, device: str = "cpu") -> GraphEncoder:

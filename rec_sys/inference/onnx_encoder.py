@@ -22,7 +22,7 @@ class OnnxGraphEncoder:
     Args:
         graph_model: the exported user tower.
         new_products: the exported product tower of texts; None where the model reads no texts.
-        max_history: newest reviews of a person that are read.
+        max_history: newest reviews of a user that are read.
         threads: of ONNX Runtime, for each of both; 0: as many as there are cores.
 
     Raises:

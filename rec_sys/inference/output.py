@@ -47,11 +47,11 @@ def write_recommendations(path: Path, batches: Iterable[list[Recommendations]]) 
     """Write recommendations as they come; the file appears whole or not at all.
 
     Args:
-        path: JSON lines hold one person a line, with why and note; Parquet holds one product a row.
+        path: JSON lines hold one user a line, with why and note; Parquet holds one product a row.
         batches: read one at a time.
 
     Returns:
-        The number of people.
+        The number of users.
     """
     check_output(path)
     users = 0
@@ -77,7 +77,7 @@ def _rows(result: Recommendations) -> list[dict[str, Any]]:
 
 
 def describe(result: Recommendations) -> str:
-    """A table of one person's recommendations, and why."""
+    """A table of one user's recommendations, and why."""
     width = max([len(item.product_id) for item in result.items] + [len("product")])
     name_width = max([len(excerpt(item.name, NAME_WIDTH)) for item in result.items] + [len("name")])
     lines = [result.user_id]

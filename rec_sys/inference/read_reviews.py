@@ -1,8 +1,8 @@
-"""Reviews of new people from JSON, in the field names that training reads (`readers/column_aliases.py`).
+"""Reviews of new users from JSON, in the field names that training reads (`readers/column_aliases.py`).
 
 Three shapes are read, also as JSON lines: `[review, ...]`, `{"somebody": [review, ...], ...}` and
 `{"user_id": "somebody", "reviews": [review, ...]}`. In a list of reviews each may name its author. Fields that are not
-understood are named in the note of the person; reviews that may be of several people are refused.
+understood are named in the note of the user; reviews that may be of several users are refused.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from rec_sys.dataset.readers.rejects import Reason
 from rec_sys.dataset.readers.review_reader import first_id
 from rec_sys.dataset.readers.texts import on_one_line, read_text
 from rec_sys.errors import DataError
+from rec_sys.ids import NEW_USER
 from rec_sys.inference.data_form import DataForm
 from rec_sys.inference.users import Review, User
 
 STANDARD_INPUT = "-"
-NEW_USER = "new person"  # whose reviews name no author
 WRAPPERS = frozenset(("reviews", "data", "items", "results", "records", "rows", "documents", "response"))
 SHOWN = 10  # fields that a message lists
 EXPECTED = 'expected JSON: [review, ...], {"somebody": [review, ...]} or one review per line'
@@ -53,14 +53,14 @@ class _Row:
 
 @dataclass
 class _Author:
-    """What one person wrote, and what was not understood of it."""
+    """What one user wrote, and what was not understood of it."""
 
     reviews: list[Review] = field(default_factory=list)
     unread: dict[str, None] = field(default_factory=dict)  # fields, in the order in which they came
 
 
 def read_users(source: str, form: DataForm | None = None) -> list[User]:
-    """The people of a file, or of standard input.
+    """The users of a file, or of standard input.
 
     Args:
         source: a path, or "-" for standard input.
@@ -80,19 +80,20 @@ def read_users(source: str, form: DataForm | None = None) -> list[User]:
     return parse_users(raw, name, form)
 
 
-def parse_users(raw: bytes, name: str, form: DataForm | None = None) -> list[User]:
-    """The people of JSON or JSON lines.
+def parse_users(raw: bytes, name: str, form: DataForm | None = None, one_user: bool = False) -> list[User]:
+    """The users of JSON or JSON lines.
 
     Args:
         raw: UTF-8.
         name: where it came from, for messages.
         form: of the model's data: its names of fields go before the usual ones, and its rating scale is read.
+        one_user: reviews of which none names an author are known to be one user's, so that this is not noted.
 
     Returns:
-        Each person once, in the order in which they appear; `note` says what was not understood. Ratings are 1 to 5.
+        Each user once, in the order in which they appear; `note` says what was not understood. Ratings are 1 to 5.
 
     Raises:
-        DataError: see `read_people`.
+        DataError: see `read_users`.
     """
     raw = raw.removeprefix(b"\xef\xbb\xbf")
     if not raw.strip():
@@ -110,6 +111,8 @@ def parse_users(raw: bytes, name: str, form: DataForm | None = None) -> list[Use
         author.reviews.append(reader.review(row))
         author.unread |= dict.fromkeys(reader.unread(row.fields))
     nameless = sum(not reader.names_author(row) for row in rows)
+    if one_user and nameless == len(rows):
+        nameless = 0
     return [
         User(user_id, author.reviews, _note(author, nameless if user_id == NEW_USER else 0))
         for user_id, author in authors.items()
@@ -140,7 +143,7 @@ def _is_json(line: bytes) -> bool:
 
 
 def _rows(value: Any, place: str, authors: dict[str, _Author]) -> Iterator[_Row]:
-    """The reviews of one JSON value; people without reviews are entered into `authors`."""
+    """The reviews of one JSON value; users without reviews are entered into `authors`."""
     if isinstance(value, list):
         if not value:
             authors.setdefault(NEW_USER, _Author())
@@ -328,7 +331,7 @@ def _note(author: _Author, nameless: int) -> str:
         more = f" and {len(unread) - SHOWN:,} more" if len(unread) > SHOWN else ""
         notes.append(f"fields not understood: {', '.join(unread[:SHOWN])}{more}")
     if nameless > 1:
-        notes.append(f"{nameless:,} reviews name no author and count as one person's")
+        notes.append(f"{nameless:,} reviews name no author and count as one user's")
     return "; ".join(notes)
 
 

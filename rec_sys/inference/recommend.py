@@ -50,12 +50,12 @@ class Reason:
 
 @dataclass(frozen=True)
 class Recommendations:
-    """What one person is recommended, and why."""
+    """What one user is recommended, and why."""
 
     user_id: str
     items: list[Recommendation]  # best first
     why: list[Reason]  # most attention first, at most REASONS
-    note: str = ""  # what the person should know about the list
+    note: str = ""  # what the user should know about the list
 
 
 @dataclass(frozen=True)
@@ -65,24 +65,22 @@ class Answer:
     number: Ints  # (num_users, width) product numbers, best first; NONE where there is no product left
     score: Floats  # (num_users, width); nan where there is no product
     stars: Floats  # (num_users, width); nan where there is no product
-    attention: list[Floats]  # one per person, (len(person.reviews),) in the order given; 0 for a review not read
-    reviewed: list[
-        Ints
-    ]  # one per person, (len(person.reviews),) number of each review's product; NONE: not in the base
-    note: list[str]  # one per person
+    attention: list[Floats]  # one per user, (len(user.reviews),) in the order given; 0 for a review not read
+    reviewed: list[Ints]  # one per user, (len(user.reviews),) number of each review's product; NONE: not in the base
+    note: list[str]  # one per user
 
 
 @dataclass(frozen=True)
 class _Read:
-    """Reviews of a batch, person by person, each person's newest ones, oldest first."""
+    """Reviews of a batch, user by user, each user's newest ones, oldest first."""
 
-    places: list[list[int]]  # one per person: where these reviews stand among all reviews of the person
+    places: list[list[int]]  # one per user: where these reviews stand among all reviews of the user
     histories: HistoryArrays  # its products are rows of `products`
     products: Floats  # (num_reviews, history_dim) history state of each review's product
 
 
 class ReviewRecommender:
-    """Recommends from reviews alone, to known and unknown people alike; several threads may ask at once.
+    """Recommends from reviews alone, to known and unknown users alike; several threads may ask at once.
 
     Args:
         graph: the trained model.

@@ -24,7 +24,7 @@ GROUP = "rec_sys.servers"
 class Served:
     """An answer of a server."""
 
-    recommendations: list[Recommendations]  # one per person, in the order asked
+    recommendations: list[Recommendations]  # one per user, in the order asked
     model: str  # fingerprint of the checkpoint that gave them
 
 
@@ -39,7 +39,7 @@ class Server(Protocol):
         """
 
     def served(self, users: Sequence[User], k: int) -> Served:
-        """The k best products for each person.
+        """The k best products for each user.
 
         Raises:
             RecSysError: the server cannot be asked, or refuses the question.

@@ -39,7 +39,7 @@ class Served(Settings):
     encoder: str = Field("", description="fingerprint of the text encoder; empty where no texts are read")
     text_dim: int = Field(ge=0, description="of a text's vector; 0: the model reads no texts")
     review_texts: bool = Field(description="whether texts of reviews are read")
-    max_history: int = Field(ge=1, description="newest reviews of a person that are read")
+    max_history: int = Field(ge=1, description="newest reviews of a user that are read")
     data_form: DataForm = Field(default_factory=DataForm, description="of the data of the training")
     sha256: dict[str, str] = Field(default_factory=dict, description="of each file, by its path in the repository")
 

@@ -1,4 +1,4 @@
-"""People and the reviews they wrote: what recommendations are asked with."""
+"""Users and the reviews they wrote: what recommendations are asked with."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def order_in_time(reviews: Sequence[Review]) -> list[tuple[int, int]]:
 
 
 def known_users(table: ReviewTable, users: Ints, review_text: Vectors, with_texts: bool = True) -> list[User]:
-    """People of a review table with all reviews they have there.
+    """Users of a review table with all reviews they have there.
 
     Args:
         table: the reviews.

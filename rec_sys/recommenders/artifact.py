@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -65,8 +66,44 @@ def writing_artifact(folder: Path, manifest: Manifest) -> Iterator[Path]:
     with atomic_folder(folder) as temporary:
         yield temporary
         sums = {path.name: sha256_of(path) for path in sorted(temporary.iterdir()) if path.is_file()}
-        whole = manifest.model_copy(update={"files": sums, "fingerprint": fingerprint_of(sums)})
+        kept = {"files": sums, "fingerprint": fingerprint_of(sums), "info": _info_to_keep(manifest.info, folder)}
+        whole = manifest.model_copy(update=kept)
         write_json(temporary / MANIFEST_FILE, whole.model_dump(mode="json"))
+
+
+def write_info(folder: Path, info: dict[str, Any]) -> None:
+    """Write what a model says of itself anew; its files, and so its fingerprint, stay.
+
+    Raises:
+        CheckpointError: there is no model, or it is damaged.
+    """
+    manifest = read_artifact(folder, verify=False).manifest
+    whole = manifest.model_copy(update={"info": _info_to_keep(info, folder)})
+    write_json(folder / MANIFEST_FILE, whole.model_dump(mode="json"))
+
+
+def with_work_folder(info: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """What a model says of itself, with the work folder of its data.
+
+    Args:
+        info: as it was kept.
+        folder: in which the model lies: the work folder is kept relative to it, or it is one of its checkpoints.
+    """
+    settings = info.get("settings") or {}
+    work_dir = (settings.get("paths") or {}).get("work_dir")
+    if work_dir is None and folder.parent != Paths(work_dir=folder.parent.parent).checkpoints:
+        return info
+    found = folder.parent.parent if work_dir is None else Path(os.path.normpath(folder.absolute() / work_dir))
+    return info | {"settings": settings | {"paths": {"work_dir": str(found)}}}
+
+
+def _info_to_keep(info: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The same with the work folder relative to the model's, since both may be moved."""
+    settings = info.get("settings") or {}
+    if not (work_dir := (settings.get("paths") or {}).get("work_dir")):
+        return info
+    relative = Path(os.path.relpath(Path(work_dir).absolute(), folder.absolute())).as_posix()
+    return info | {"settings": settings | {"paths": {"work_dir": relative}}}
 
 
 def fingerprint_of(sums: dict[str, str]) -> str:

@@ -30,7 +30,7 @@ from rec_sys.metrics.protocol import RankingReport, evaluate
 from rec_sys.metrics.ranking import CUTOFFS
 from rec_sys.metrics.scorer import MostPopular, TwoWayScorer
 from rec_sys.progress import ProgressCallback
-from rec_sys.recommenders.artifact import Artifact, Manifest, read_artifact, writing_artifact
+from rec_sys.recommenders.artifact import Artifact, Manifest, read_artifact, with_work_folder, writing_artifact
 from rec_sys.recommenders.questions import (
     BareReviews,
     Question,
@@ -381,7 +381,7 @@ class Recommender(ABC):
             model._load_products(artifact.folder)
         except (SafetensorError, KeyError, ValueError, OSError, ConfigError) as error:
             raise CheckpointError(f"{artifact.folder} is damaged ({error}); train again or name another") from error
-        model.info = artifact.manifest.info
+        model.info = with_work_folder(artifact.manifest.info, artifact.folder)
         return model
 
     def _save_products(self, folder: Path) -> None:

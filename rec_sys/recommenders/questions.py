@@ -22,11 +22,9 @@ from rec_sys.dataset.readers.rejects import Reason
 from rec_sys.dataset.table import ReviewTable
 from rec_sys.errors import DataError, UnknownIdError
 from rec_sys.frames import is_pandas, records_of
-from rec_sys.ids import IdMap
+from rec_sys.ids import NEW_USER, IdMap
 
 logger = logging.getLogger(__name__)
-
-NEW_USER = "new user"  # whose reviews or history name nobody
 
 
 @dataclass(frozen=True)

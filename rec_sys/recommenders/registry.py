@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rec_sys.closest import did_you_mean
-from rec_sys.errors import CheckpointError, ConfigError
-from rec_sys.recommenders.artifact import OLD_SUFFIX, read_artifact
+from rec_sys.errors import CheckpointError, ConfigError, Remedy
+from rec_sys.recommenders.artifact import MANIFEST_FILE, OLD_SUFFIX, Manifest, read_artifact, train_first
 
 if TYPE_CHECKING:
     from rec_sys.dataset.dataset import Dataset
@@ -63,20 +63,63 @@ def create(name: str, **settings: Any) -> Recommender:
     return recommender_class(name)(**settings)
 
 
-def load(folder: Path | str, dataset: Dataset | None = None) -> Recommender:
+def load(folder: Path | str, dataset: Dataset | None = None, unfinished: bool = False) -> Recommender:
     """A saved recommender, of whatever kind.
 
     Args:
-        folder: that `Recommender.save` wrote, or a checkpoint file of the graph model.
+        folder: that `Recommender.save` or the training command wrote, or a checkpoint file of the graph model.
         dataset: where known users are looked up; None: it is read again when it is needed.
+        unfinished: take a model whose training did not end.
 
     Raises:
-        CheckpointError: it is missing, damaged, or of a kind that is not known here.
+        CheckpointError: it is missing, damaged, unfinished, or of a kind that is not known here.
     """
     path = Path(folder)
     if path.suffix == OLD_SUFFIX and path.is_file():
         return recommender_class(GRAPH).load(path, dataset)
-    kind = read_artifact(path, verify=False).manifest.kind
+    manifest = _manifest_of(path)
+    if not manifest.complete and not unfinished:
+        raise CheckpointError(
+            f"{path} is unfinished: its training did not end; train it to its end, or take it as it is: "
+            f"load(folder, unfinished=True)",
+            _train_to_the_end(path),
+        )
+    kind = manifest.kind
     if kind not in RECOMMENDERS:
         raise CheckpointError(f"{path} holds a model of the unknown kind {kind!r}; {did_you_mean(kind, RECOMMENDERS)}")
     return recommender_class(kind).load(path, dataset)
+
+
+def _manifest_of(folder: Path) -> Manifest:
+    """The manifest of a model; where there is none, the error says what there is instead.
+
+    Raises:
+        CheckpointError: it is missing or damaged.
+    """
+    if (folder / MANIFEST_FILE).is_file():
+        return read_artifact(folder, verify=False).manifest
+    if not folder.exists():
+        beside = _models_in(folder.parent)
+        known = f"; {did_you_mean(folder.name, beside)}" if beside else ""
+        raise CheckpointError(
+            f"no model at {folder}: there is no such folder{known}; give the folder that save() or the training wrote",
+            None if beside else train_first(folder.parent),
+        )
+    places = [place for place in (folder, folder / "checkpoints") if _models_in(place)]
+    if places:
+        advice = f"it holds models, give the folder of one: {places[0] / _models_in(places[0])[0]}"
+    else:
+        advice = "give the folder that save() or the training wrote, such as checkpoints/NAME"
+    raise CheckpointError(f"{folder} is no model: it has no {MANIFEST_FILE}; {advice}")
+
+
+def _models_in(folder: Path) -> list[str]:
+    return sorted(path.parent.name for path in folder.glob(f"*/{MANIFEST_FILE}"))
+
+
+def _train_to_the_end(folder: Path) -> Remedy:
+    """To go on where the state of the training is still there, else to train again."""
+    remedy = train_first(folder.parent)
+    if not (folder.parent / "resume" / f"{folder.name}{OLD_SUFFIX}").is_file():
+        return Remedy("train it again", remedy.module, {**remedy.settings, "train.name": folder.name})
+    return Remedy("go on with it", remedy.module, {**remedy.settings, "train.resume": folder.name})

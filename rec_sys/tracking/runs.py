@@ -6,6 +6,7 @@ import contextlib
 import gc
 import logging
 import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -77,12 +78,13 @@ def start_run(
     try:
         with exclusive(paths.mlflow.with_name(LOCK_FILE), wait=None, remove=True):  # one makes the tables
             _make_store(paths.mlflow)
+            _point_here(paths.mlflow, paths.work_dir / "mlruns")
             known = run_id if run_id and _knows(paths.mlflow, run_id) else None
             logger = RunLogger(
                 experiment_name=EXPERIMENT,
                 run_name=run_name,
                 tracking_uri=_address(paths.mlflow),
-                artifact_location=(paths.work_dir / "mlruns").resolve().as_uri(),
+                artifact_location=_location(paths.work_dir / "mlruns"),
                 run_id=known,
                 tags=tags,
             )
@@ -90,7 +92,7 @@ def start_run(
                 logger.experiment.update_run(known, "RUNNING")
             else:
                 logger.log_hyperparams(dict(parameters))
-    except (MlflowException, SQLAlchemyError, CommandError) as error:
+    except (MlflowException, SQLAlchemyError, CommandError, sqlite3.Error) as error:
         reason = str(error.__cause__ or error).strip().splitlines()[0]
         raise TrackingError(f"the MLflow store {paths.mlflow} cannot be used: {reason}; {_advice(reason)}") from error
     return logger
@@ -105,6 +107,28 @@ def _make_store(path: Path) -> None:
         MlflowClient(_address(temporary)).search_experiments()
         if not path.exists():  # a program that knows nothing of our lock may have made one
             os.replace(temporary, path)
+
+
+def _location(folder: Path) -> str:
+    return folder.resolve().as_uri()
+
+
+def _point_here(store: Path, folder: Path) -> None:
+    """Have a store whose work folder was moved find the files of its runs.
+
+    MLflow keeps whole addresses, and would write the next files where the folder was.
+    """
+    here = _location(folder)
+    with contextlib.closing(sqlite3.connect(store)) as connection, connection:
+        asked = "select artifact_location from experiments where name = ?"
+        for (before,) in connection.execute(asked, [EXPERIMENT]).fetchall():
+            if before == here or not before.startswith("file:"):
+                continue
+            connection.execute(
+                "update runs set artifact_uri = ? || substr(artifact_uri, ?) where substr(artifact_uri, 1, ?) = ?",
+                [here, len(before) + 1, len(before) + 1, f"{before}/"],
+            )
+            connection.execute("update experiments set artifact_location = ? where name = ?", [here, EXPERIMENT])
 
 
 def _knows(store: Path, run_id: str) -> bool:

@@ -1,10 +1,11 @@
-"""One training on the command line: resolve, load, fit, final test, save.
+"""One training on the command line: resolve, load, fit, save, final test, report.
 
 resolve   settings and, for a resumed run, its state         -> Plan
 load      raw reviews, table, split, vectors of texts         -> Dataset
 fit       network, item factors, cold-start calibration       -> GraphFit (`recommenders/graph/training.py`)
+save      the complete model as one folder                    -> TrainedGraph
 test      the test reviews, once, beside baselines            -> TestFigures (`final_test.py`)
-save      the model as one folder, report, tracked run        -> TrainResult
+report    tables and curves, tracked run                      -> TrainResult
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from rec_sys.dataset.dataset import Dataset, load_data
 from rec_sys.dataset.settings import DataSettings, SplitSettings
 from rec_sys.paths import Paths
 from rec_sys.progress import ProgressCallback
+from rec_sys.recommenders.artifact import write_info
 from rec_sys.recommenders.graph.checkpoint import TrainedGraph, save_checkpoint
 from rec_sys.recommenders.graph.resume import (
     FINGERPRINT,
@@ -75,6 +77,19 @@ class TrainResult:
     trained: TrainedGraph
 
 
+class KeepState(ModelCheckpoint):
+    """Lightning's file to resume from, one per run; where it lies is not in it, so that it may be moved."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        super().__init__(dirpath=folder, filename=name, enable_version_counter=False)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Nothing: a file of before names a folder that may be gone."""
+
+
 class TrainingStopped(KeyboardInterrupt):
     """Ctrl-C while training; the message says what is left and how to go on."""
 
@@ -88,7 +103,8 @@ def train(cfg: DictConfig, progress: ProgressCallback | None = None) -> TrainRes
 
     Raises:
         RecSysError: a setting, the data or a file to resume from is wrong.
-        TrainingStopped: stopped by hand; the best network so far stays, marked unfinished.
+        TrainingStopped: stopped by hand; the best network so far stays, marked unfinished, or the complete model
+            where only the final test was left.
     """
     started = time.perf_counter()
     plan = resolve(cfg)
@@ -96,17 +112,22 @@ def train(cfg: DictConfig, progress: ProgressCallback | None = None) -> TrainRes
     name = _name(plan, dataset)
     track = start_run(plan.paths, name, plan.whole, _tags(dataset), plan.state.mlflow_run if plan.state else None)
     folder = plan.paths.checkpoints / name
+    kept: TrainedGraph | None = None  # the complete model, once it is on disk
     try:
         fit = _fit(plan, dataset, folder, track, progress)
-        figures = _test(plan, dataset, fit)
-        return _save(plan, dataset, fit, figures, folder, track, started)
+        kept = _save(plan, dataset, fit, folder, started)
+        figures = _test(plan, dataset, kept, fit)
+        return _report(kept, fit, figures, plan.paths, track, started)
     except FitInterrupted as stop:
         failure: BaseException = _stopped(name, folder, stop)
     except (SystemExit, KeyboardInterrupt):
-        failure = TrainingStopped(
-            f"stopped after the network was trained; its best is kept, unfinished: {folder}\n{_go_on(name)}"
-        )
+        left, then = "its best is kept, unfinished", _go_on(name)
+        if kept is not None:
+            left, then = "the model is complete, its test figures are missing", _measure(name)
+        failure = TrainingStopped(f"stopped after the network was trained; {left}: {folder}\n{then}")
     except Exception as error:
+        if kept is not None:
+            logger.warning("the model is complete, its test figures are missing: %s\n%s", folder, _measure(name))
         failure = error
     fail_run(track)
     raise failure
@@ -157,9 +178,6 @@ def load(plan: Plan, progress: ProgressCallback | None = None) -> Dataset:
 def _fit(
     plan: Plan, dataset: Dataset, folder: Path, track: MLFlowLogger, progress: ProgressCallback | None
 ) -> GraphFit:
-    keep_state = ModelCheckpoint(
-        dirpath=plan.paths.checkpoints / "resume", filename=folder.name, enable_version_counter=False
-    )
     logger.info("\ntraining %s", folder.name)
     if plan.state is None and folder.exists():
         logger.info("this replaces the run of the same name: %s", folder)
@@ -168,40 +186,52 @@ def _fit(
         info=_info(plan, dataset),
         state_path=plan.state.path if plan.state else None,
         keep={FINGERPRINT: _fingerprint(plan, dataset), MLFLOW_RUN: track.run_id},
-        callbacks=[keep_state],
+        callbacks=[KeepState(plan.paths.checkpoints / "resume", folder.name)],
         track=track,
         root=plan.paths.work_dir,
     )
     return fit_graph(dataset, plan.model, plan.train, around, progress)
 
 
-def _test(plan: Plan, dataset: Dataset, fit: GraphFit) -> TestFigures:
+def _save(plan: Plan, dataset: Dataset, fit: GraphFit, folder: Path, started: float) -> TrainedGraph:
+    """Write the complete model, and a report that says that its test figures are missing: the final test may fail."""
+    best = next(each for each in fit.history if each["epoch"] == fit.best_epoch)
+    info = _info(plan, dataset) | fit.facts | {"metrics": best, "final_test": "missing"} | _spent(started)
+    trained = replace(fit.trained, info=info, path=folder)
+    save_checkpoint(folder, trained)
+    missing = TestFigures(notes=["the test figures are missing: the final test did not come to its end"])
+    _report_of(trained, fit, missing).save(plan.paths.reports / folder.name)
+    return trained
+
+
+def _test(plan: Plan, dataset: Dataset, trained: TrainedGraph, fit: GraphFit) -> TestFigures:
     if plan.train.final_test:
-        return final_test(fit.trained, dataset, plan.train.baselines, plan.train.seed)
+        return final_test(trained, dataset, plan.train.baselines, plan.train.seed)
     best = f"best valid/{plan.train.monitor[0]} {fit.best:.4f}, epoch {fit.best_epoch + 1}"
     return TestFigures(notes=[f"no test review was read (train.final_test=false); {best}"])
 
 
-def _save(
-    plan: Plan,
-    dataset: Dataset,
-    fit: GraphFit,
-    figures: TestFigures,
-    folder: Path,
-    track: MLFlowLogger,
-    started: float,
+def _report(
+    trained: TrainedGraph, fit: GraphFit, figures: TestFigures, paths: Paths, track: MLFlowLogger, started: float
 ) -> TrainResult:
-    """Write the complete model, then the report, then the tracked run."""
-    facts = _info(plan, dataset) | fit.facts | {"peak_mib": peak_mib(), "chance": figures.chance}
-    facts["total_seconds"] = round(time.perf_counter() - started, 1)
-    best = next(each for each in fit.history if each["epoch"] == fit.best_epoch)
-    info = facts | {"metrics": best}
-    trained = replace(fit.trained, info=info, path=folder)
-    report = TrainReport(folder.name, figures, fit.history, fit.best_epoch, facts)
-    save_checkpoint(folder, trained)
-    files = report.save(plan.paths.reports / folder.name)
+    """Write the report, then what the model says of its final test, then the tracked run."""
+    outcome = {"final_test": "done" if figures.ranking else "left out", "chance": figures.chance}
+    trained = replace(trained, info=trained.info | outcome | _spent(started))
+    folder = trained.path
+    report = _report_of(trained, fit, figures)
+    files = report.save(paths.reports / folder.name)
+    write_info(folder, trained.info)
     _track(track, figures, files, folder)
     return TrainResult(folder, report, files, trained)
+
+
+def _report_of(trained: TrainedGraph, fit: GraphFit, figures: TestFigures) -> TrainReport:
+    facts = {key: value for key, value in trained.info.items() if key != "metrics"}  # its epochs are all there
+    return TrainReport(trained.path.name, figures, fit.history, fit.best_epoch, facts)
+
+
+def _spent(started: float) -> dict[str, Any]:
+    return {"peak_mib": peak_mib(), "total_seconds": round(time.perf_counter() - started, 1)}
 
 
 def _name(plan: Plan, dataset: Dataset) -> str:
@@ -223,7 +253,8 @@ def _info(plan: Plan, dataset: Dataset) -> dict[str, Any]:
     """
     return {
         **dataset.facts(),
-        "settings": {group: values for group, values in plan.whole.items() if group != "paths"},
+        "settings": {group: values for group, values in plan.whole.items() if group != "paths"}
+        | {"data": dataset.origin["data"]},
         "encoder": dataset.vectors.encoder,
         "seed": plan.train.seed,
     }
@@ -247,6 +278,8 @@ def _track(track: MLFlowLogger, figures: TestFigures, files: Sequence[Path], fol
 
 
 def _stopped(name: str, folder: Path, stop: FitInterrupted) -> TrainingStopped:
+    if stop.best_epoch < 0 and stop.epochs_now:
+        return TrainingStopped(f"stopped after epoch {stop.epochs}; none was good enough to be kept\n{_go_on(name)}")
     if not stop.epochs_now:
         return TrainingStopped("stopped before an epoch was done: nothing new is kept; run the same command again")
     return TrainingStopped(
@@ -256,6 +289,17 @@ def _stopped(name: str, folder: Path, stop: FitInterrupted) -> TrainingStopped:
 
 
 def _go_on(name: str) -> str:
-    overrides = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
-    same = [word for word in overrides if not word.startswith(("train.resume=", "train.name="))]
+    same = [word for word in _typed() if not word.startswith(("train.resume=", "train.name="))]
     return f"go on with: {command_line('rec_sys.train.train')} {shlex.join([*same, f'train.resume={name}'])}"
+
+
+def _measure(name: str) -> str:
+    """How the test figures are had afterwards: with the same data and split."""
+    same = [word for word in _typed() if word.startswith(("data", "encoder", "split", "paths."))]
+    words = shlex.join([*same, f"checkpoint={name}"])
+    return f"for its test figures: {command_line('rec_sys.evaluation.evaluate')} {words}"
+
+
+def _typed() -> list[str]:
+    """What was typed after the command."""
+    return list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []

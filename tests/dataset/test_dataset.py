@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from rec_sys.dataset.dataset import Dataset, load_data
+from rec_sys.dataset.remembered import recall
 from rec_sys.dataset.settings import DataSettings, SplitSettings
 from rec_sys.dataset.splits import split_by_time
 from rec_sys.errors import DataError, EncoderError
@@ -131,7 +132,8 @@ def test_facts_say_how_to_load_it_again(settings: DataSettings, tmp_path: Path) 
     split = SplitSettings(held_out_users=0.5)
     data = load_data(settings, EncoderSettings(), Paths(work_dir=tmp_path), split=split)
     facts = data.origin
-    assert DataSettings.read(facts["data"]) == settings
+    assert facts["data"]["path"] == "reviews.jsonl"  # relative to the work folder
+    assert recall(facts["data"], Paths(work_dir=tmp_path)) == settings
     assert SplitSettings.read(facts["split"]) == split
     assert Paths.read(facts["paths"]).work_dir == tmp_path
 

@@ -20,6 +20,7 @@ import pytest
 from rec_sys.dataset.dataset import Dataset, load_data
 from rec_sys.dataset.settings import DataSettings
 from rec_sys.errors import CheckpointError, ConfigError, DataError, RecSysError, UnknownIdError, VectorBaseError
+from rec_sys.ids import NEW_USER
 from rec_sys.inference import infer as infer_command
 from rec_sys.inference.infer import InferSettings, infer
 from rec_sys.inference.output import describe, write_recommendations
@@ -282,7 +283,7 @@ def test_the_commands_as_they_are_typed(
     typed(monkeypatch, infer_command.main, work, "reviews=-", "k=2", send=reviews)
     text = capsys.readouterr().out
     lines = text.splitlines()
-    assert lines[0] == "new person"
+    assert lines[0] == NEW_USER == "new user"
     assert [line.split()[0] for line in lines[2:4]] == ["1", "2"]
     assert "B1" not in text.split("why")[0].split()
     assert '"A loud drum"' in text

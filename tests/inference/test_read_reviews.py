@@ -10,8 +10,9 @@ import pytest
 
 from rec_sys.dataset.readers.column_aliases import ALIASES
 from rec_sys.errors import DataError
+from rec_sys.ids import NEW_USER
 from rec_sys.inference.data_form import DataForm
-from rec_sys.inference.read_reviews import NEW_USER, parse_users, read_users
+from rec_sys.inference.read_reviews import parse_users, read_users
 from rec_sys.inference.users import Review, User, in_time_order
 
 
@@ -246,6 +247,13 @@ class TestNames:
         (user,) = parse([{"text": "a"}, {"text": "b"}])
         assert "2 reviews name no author" in user.note
         assert parse([{"text": "a"}])[0].note == ""
+
+    def test_reviews_that_are_known_to_be_of_one_user_need_no_note(self) -> None:
+        rows = [{"text": "a"}, {"text": "b"}]
+        (user,) = parse_users(orjson.dumps(rows), "reviews", one_user=True)
+        assert (user.user_id, user.note) == (NEW_USER, "")
+        named = parse_users(orjson.dumps([*rows, {"text": "c", "user": "ann"}]), "reviews", one_user=True)
+        assert [bool(each.note) for each in named] == [True, False]  # somebody is named, so the others are not clear
 
     @pytest.mark.parametrize("name", ["kdnr", "customerRef", "shopperToken", "user_hash", "whoKey"])
     def test_reviews_that_may_be_of_several_users_are_refused(self, name: str) -> None:

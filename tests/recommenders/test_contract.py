@@ -16,9 +16,9 @@ from rec_sys.dataset.dataset import Dataset
 from rec_sys.dataset.histories import Histories
 from rec_sys.dataset.query import Query
 from rec_sys.errors import CheckpointError, ConfigError, DataError, NotFittedError, UnknownIdError
+from rec_sys.ids import NEW_USER
 from rec_sys.recommenders import registry
 from rec_sys.recommenders.base import Recommender
-from rec_sys.recommenders.questions import NEW_USER
 from tests.support.recommender_contract import (
     CHOOSE_ON_VALIDATION,
     TOLERANCE,

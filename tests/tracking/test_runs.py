@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from rec_sys.errors import TrackingError
 from rec_sys.locks import exclusive
 from rec_sys.paths import Paths
-from rec_sys.tracking.runs import LOCK_FILE, start_run
+from rec_sys.tracking.runs import LOCK_FILE, log_file, start_run
 
 
 def test_a_new_store_is_made_by_one_process_at_a_time(tmp_path: Path) -> None:
@@ -37,6 +37,20 @@ def test_a_run_goes_on_or_begins_again_where_the_store_lost_it(tmp_path: Path) -
     first = start_run(paths, "run", {"seed": 0}, {}).run_id
     assert start_run(paths, "run", {"seed": 0}, {}, first).run_id == first
     assert start_run(paths, "run", {"seed": 0}, {}, "0" * 32).run_id not in ("0" * 32, first)
+
+
+def test_a_store_that_was_moved_keeps_its_files_with_it(tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("kept")
+    first = start_run(Paths(work_dir=tmp_path / "before"), "first", {"seed": 0}, {})
+    log_file(first, tmp_path / "note.txt")
+    (tmp_path / "before").rename(tmp_path / "after")
+    second = start_run(Paths(work_dir=tmp_path / "after"), "second", {"seed": 0}, {})
+    log_file(second, tmp_path / "note.txt")
+    assert not (tmp_path / "before").exists()
+    for run in (first, second):
+        found = second.experiment.get_run(run.run_id).info.artifact_uri
+        assert found.startswith((tmp_path / "after/mlruns").as_uri())
+        assert [each.path for each in second.experiment.list_artifacts(run.run_id)] == ["note.txt"]
 
 
 def test_a_store_that_could_not_be_made_whole_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

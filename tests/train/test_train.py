@@ -28,7 +28,7 @@ from rec_sys.recommenders import registry
 from rec_sys.recommenders.artifact import find_artifact
 from rec_sys.recommenders.graph.checkpoint import load_checkpoint
 from rec_sys.recommenders.graph.resume import State, check_same
-from rec_sys.train.run import TrainResult, train
+from rec_sys.train.run import TrainingStopped, TrainResult, train
 
 SMALL = [
     "data.sample_users=300",
@@ -73,6 +73,7 @@ def test_report_and_checkpoint_say_the_same(trained: TrainResult) -> None:
     assert kept.info["data"] == report["facts"]["data"]
     assert len(kept.info["data"]["fingerprint"]) == 64
     assert kept.complete
+    assert kept.info["final_test"] == report["facts"]["final_test"] == "done"
     assert kept.info["item_factors"] == report["facts"]["item_factors"]
     assert kept.info["cold_start"] == report["facts"]["cold_start"]
     assert all(path.stat().st_size > 100 for path in trained.files)
@@ -122,6 +123,46 @@ def test_mlflow_holds_one_run_with_its_figures(trained: TrainResult, work_dir: P
     assert {"valid/ndcg_at_10", "valid/rating_f1", "train/loss"} <= metrics
     assert "model/conv" in parameters
     assert {"git_commit", "data_fingerprint"} <= tags
+
+
+@pytest.mark.parametrize(
+    ("name", "what_fails", "error", "raised"),
+    [
+        ("ctrl-c", "final_test", KeyboardInterrupt(), TrainingStopped),
+        ("memory", "final_test", MemoryError("no room"), MemoryError),
+        ("baseline", "baseline", ValueError("a baseline failed"), ValueError),
+    ],
+)
+def test_a_final_test_that_fails_leaves_a_complete_model(
+    name: str,
+    what_fails: str,
+    error: BaseException,
+    raised: type[BaseException],
+    work_dir: Path,
+    trained: TrainResult,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*arguments: object, **named: object) -> None:
+        raise error
+
+    target = "rec_sys.train.run.final_test" if what_fails == "final_test" else "rec_sys.train.final_test.fit_baselines"
+    monkeypatch.setattr(target, fail)
+    with pytest.raises(raised) as stop:
+        train(configuration(work_dir, f"train.name={name}", "train.max_epochs=1"))
+    if raised is TrainingStopped:
+        assert f"rec_sys.evaluation.evaluate checkpoint={name}" in str(stop.value)
+    folder = work_dir / "checkpoints" / name
+    assert find_artifact("", work_dir / "checkpoints") == folder
+    kept = load_checkpoint(folder)
+    assert kept.complete
+    assert kept.blend is not None
+    assert kept.info["final_test"] == "missing"
+    report = json.loads((work_dir / f"reports/{name}/report.json").read_text())
+    assert (report["ranking"], len(report["notes"])) == ({}, 1)
+    assert report["facts"]["final_test"] == "missing"
+    with contextlib.closing(sqlite3.connect(work_dir / "mlflow.db")) as store:
+        assert store.execute("select status from runs where name = ?", [name]).fetchall() == [("FAILED",)]
+    assert len(registry.load(folder).recommend(history=[kept.products.ids[0]], k=3)) == 3
 
 
 def test_same_seed_same_figures_and_a_resumed_run_too(work_dir: Path, trained: TrainResult) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from rec_sys.errors import RepositoryError
+from rec_sys.errors import Remedy, RepositoryError
 from tests.support.deployed_states import NO_TEXTS, OTHER, SHAPE, state
-from triton_utils.repository.versions import Instances, Repository, Run
+from triton_utils.repository.versions import DEFAULT_FOLDER, Instances, Repository, Run
 
 
 def config(repository: Repository, name: str) -> str:
@@ -136,8 +136,12 @@ def test_what_an_older_program_deployed_is_still_read(repository: Repository) ->
 
 def test_nothing_deployed_says_what_to_run(repository: Repository) -> None:
     assert repository.state() is None
-    with pytest.raises(RepositoryError, match=r"nothing is deployed in .*; deploy first: uv run -m triton_utils"):
+    with pytest.raises(RepositoryError) as caught:
         repository.configure(Run())
+    assert caught.value.remedy == Remedy("deploy first", "triton_utils.deploy", {"repository": repository.folder})
+    with pytest.raises(RepositoryError) as caught:
+        Repository(DEFAULT_FOLDER).deployed()
+    assert caught.value.remedy == Remedy("deploy first", "triton_utils.deploy")
 
 
 @pytest.mark.parametrize(
@@ -146,8 +150,10 @@ def test_nothing_deployed_says_what_to_run(repository: Repository) -> None:
 def test_a_damaged_state_is_refused(repository: Repository, content: str) -> None:
     repository.folder.mkdir()
     (repository.folder / "deployed.json").write_text(content)
-    with pytest.raises(RepositoryError, match=r"deployed.json is damaged \(.*deploy again"):
+    with pytest.raises(RepositoryError, match=r"deployed.json is damaged \(") as caught:
         repository.state()
+    assert caught.value.remedy is not None
+    assert caught.value.remedy.module == "triton_utils.deploy"
 
 
 def test_a_second_deployment_is_refused(repository: Repository) -> None:

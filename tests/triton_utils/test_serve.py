@@ -251,7 +251,7 @@ def test_served_twice_ports_taken_and_nothing_there(served: Served, tmp_path: Pa
     result = subprocess.run(command, cwd=PROJECT, text=True, capture_output=True)
     assert result.returncode == 2
     assert result.stderr.startswith("error: nothing is deployed in ")
-    assert "deploy first: uv run -m triton_utils.deploy" in result.stderr
+    assert f"uv run -m triton_utils.deploy repository={PROJECT / 'nowhere'}\n" in result.stderr
     assert not (PROJECT / "nowhere").exists()
 
 

@@ -9,6 +9,7 @@ import time
 import grpc
 from pydantic import Field
 
+from rec_sys.command_names import command_line
 from rec_sys.errors import ConfigError
 from rec_sys.settings import Settings
 from triton_utils.errors import (
@@ -22,8 +23,7 @@ from triton_utils.errors import (
     Unreachable,
 )
 
-SERVE = "uv run -m triton_utils.serve"
-DEPLOY = "uv run -m triton_utils.deploy"
+SERVE, DEPLOY = "triton_utils.serve", "triton_utils.deploy"
 NO_LIMIT = 2**31 - 1  # bytes of a message, what Triton itself allows
 
 # What gRPC itself says when there is nobody to talk to; an UNAVAILABLE with other words was sent by the server.
@@ -93,8 +93,8 @@ class Attempts:
         tried = f" after {self.tries} tries" if self.tries > 1 else ""
         if code in (status.UNAVAILABLE, status.INTERNAL, status.UNKNOWN) and BROKEN_CONNECTION.search(words):
             return Unreachable(
-                f"{self.what}: no Triton server answers at {self.address}{tried} ({words}); start it with {SERVE}, or "
-                f"give the address of its gRPC port"
+                f"{self.what}: no Triton server answers at {self.address}{tried} ({words}); start it with "
+                f"{command_line(SERVE)}, or give the address of its gRPC port"
             )
         if code == status.DEADLINE_EXCEEDED:
             return DeadlineExceeded(
@@ -106,10 +106,12 @@ class Attempts:
         if code == status.UNAVAILABLE:
             return NotReady(
                 f"{self.what}: the server at {self.address} is not ready{tried} ({words}); wait until it has loaded "
-                f"its models, or deploy them: {DEPLOY}"
+                f"its models, or deploy them: {command_line(DEPLOY)}"
             )
         if code == status.NOT_FOUND or (code == status.INVALID_ARGUMENT and "unknown model" in words.lower()):
-            return UnknownModel(f"{self.what}: {self.address} has no such model ({words}); deploy it: {DEPLOY}")
+            return UnknownModel(
+                f"{self.what}: {self.address} has no such model ({words}); deploy it: {command_line(DEPLOY)}"
+            )
         if code == status.UNIMPLEMENTED:
             return ServerError(f"{self.what}: what answers at {self.address} is no Triton server ({words})")
         if code in (status.INVALID_ARGUMENT, status.OUT_OF_RANGE):

@@ -24,7 +24,7 @@ from pathlib import Path
 import orjson
 from pydantic import Field
 
-from rec_sys.errors import RepositoryError
+from rec_sys.errors import Remedy, RepositoryError
 from rec_sys.files import atomic_file, write_json
 from rec_sys.inference.data_form import DataForm
 from rec_sys.locks import exclusive
@@ -34,6 +34,7 @@ from rec_sys.modules.signature import DATA_FORM, MODELS, RECOMMEND, TEXT_ENCODER
 from rec_sys.settings import Settings
 from triton_utils.backend.settings import RecommendSettings
 
+DEFAULT_FOLDER = Path("triton_utils/model_repository")
 FORMAT = "rec_sys model repository 1"
 STATE_FILE = "deployed.json"
 DEPLOY_LOCK, STATE_LOCK = ".deploy.lock", ".state.lock"
@@ -152,8 +153,7 @@ class Repository:
                 raise ValueError(f"it serves version {state.current}, which is not the newest it lists")
         except (ValueError, AttributeError, TypeError) as error:
             raise RepositoryError(
-                f"{path} is damaged ({str(error).splitlines()[0]}); delete the folder and deploy again: "
-                f"uv run -m triton_utils.deploy"
+                f"{path} is damaged ({str(error).splitlines()[0]})", self._remedy("delete the folder and deploy again")
             ) from error
         return state
 
@@ -165,8 +165,13 @@ class Repository:
         """
         state = self.state()
         if state is None:
-            raise RepositoryError(f"nothing is deployed in {self.folder}; deploy first: uv run -m triton_utils.deploy")
+            raise RepositoryError(f"nothing is deployed in {self.folder}", self._remedy("deploy first"))
         return state
+
+    def _remedy(self, action: str) -> Remedy:
+        """A deployment into this folder, which is named where it is not the one that commands use by themselves."""
+        given = {} if self.folder == DEFAULT_FOLDER.resolve() else {"repository": self.folder}
+        return Remedy(action, "triton_utils.deploy", given)
 
     def next_version(self) -> int:
         """A number that no version has or had."""

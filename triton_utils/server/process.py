@@ -26,7 +26,7 @@ from rec_sys.errors import ServeError
 from rec_sys.files import write_json
 from rec_sys.locks import exclusive, is_held
 from rec_sys.settings import Settings
-from triton_utils.repository.versions import Instances, Repository, Run
+from triton_utils.repository.versions import DEFAULT_FOLDER, Instances, Repository, Run
 from triton_utils.server.http_api import failures, is_ready
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -41,7 +41,7 @@ SHOWN = 15  # last lines of the log shown with an error
 class ServerSettings(Settings):
     """One tritonserver."""
 
-    repository: Path = Field(Path("triton_utils/model_repository"), description="folder of models, made by deploy")
+    repository: Path = Field(DEFAULT_FOLDER, description="folder of models, made by deploy")
     host: str = Field("127.0.0.1", description="address to listen on")
     http_port: int = Field(8000, ge=0, le=65535, description="0: any free one")
     grpc_port: int = Field(8001, ge=0, le=65535, description="0: any free one")

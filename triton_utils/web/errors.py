@@ -12,6 +12,7 @@ import orjson
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from rec_sys.command_names import command_line
 from rec_sys.errors import (
     CheckpointError,
     DataError,
@@ -57,7 +58,8 @@ QUEUE_FULL = Cause("queue_full", 503, LATER, retry_after=1)
 UNREACHABLE = Cause("unreachable", 503, LATER, "the model server does not answer", 2)
 NOT_READY = Cause("not_ready", 503, LATER, "the model server is not ready", 2)
 OVERLOADED = Cause("overloaded", 503, LATER, "the model server has more to do than it can", 1)
-NO_MODEL = Cause("unknown_model", 503, "deploy a model: uv run -m triton_utils.deploy", "no model is deployed", 10)
+DEPLOY = f"deploy a model: {command_line('triton_utils.deploy')}"
+NO_MODEL = Cause("unknown_model", 503, DEPLOY, "no model is deployed", 10)
 NO_PRODUCTS = Cause("no_vector_base", 503, LATER, "the vectors of the products are not loaded", 10)
 TOO_LATE = Cause("deadline", 504, "send fewer reviews at once, or come again later", "no answer in time", 2)
 MODEL_FAILED = Cause("model_failed", 502, "tell whoever runs this server; its log says more", "the model failed")

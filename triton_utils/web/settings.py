@@ -14,6 +14,7 @@ from pydantic import Field
 
 from rec_sys.errors import ConfigError
 from rec_sys.settings import Settings
+from triton_utils.repository.versions import DEFAULT_FOLDER
 
 PREFIX = "REC_SYS_"
 
@@ -23,9 +24,7 @@ class WebSettings(Settings):
 
     triton: str = Field("127.0.0.1:8001", description="HOST:PORT of Triton's gRPC service")
     triton_metrics: str = Field("127.0.0.1:8002", description="HOST:PORT of its metrics, shown with ours; empty: none")
-    model_repository: Path = Field(
-        Path("triton_utils/model_repository"), description="where deploy puts the models; its vector base is read"
-    )
+    model_repository: Path = Field(DEFAULT_FOLDER, description="where deploy puts the models; its vector base is read")
     deadline: float = Field(10, gt=0, le=600, description="seconds that Triton has for one request")
     tries: int = Field(3, ge=1, le=10, description="times Triton is asked while it is unavailable")
     backoff: float = Field(0.05, ge=0, le=5, description="seconds before the second try; doubled for each further one")

@@ -34,15 +34,15 @@ class SourceSettings(Settings):
         "sample, fetched from metadata_url with url, none with path); 'none': products have no names",
     )
     user_ids: str | None = Field(
-        None, description="file of lines ID<TAB>NUMBER on this machine, where the reviews number their people"
+        None, description="file of lines ID<TAB>NUMBER on this machine, where the reviews number their users"
     )
     product_ids: str | None = Field(None, description="the same for the products; metadata goes by the ids")
     url: str | None = Field(None, description="address of the reviews; fetched once")
     metadata_url: str | None = Field(None, description="address of the file about the products; fetched once")
     sample_seed: int = Field(0, ge=0, description="of the generated sample")
-    sample_users: int = Field(800, ge=1, description="people of the generated sample")
+    sample_users: int = Field(800, ge=1, description="users of the generated sample")
     sample_products: int = Field(300, ge=10, description="products of the generated sample")
-    sample_reviews: int = Field(9_000, ge=5, description="reviews of the generated sample, at least 5 per person")
+    sample_reviews: int = Field(9_000, ge=5, description="reviews of the generated sample, at least 5 per user")
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """A generated data set in the schema of the Amazon review data of 2018, so that everything runs without a download.
 
-Nobody wrote these reviews. People have one to three interests that follow each other, grow in skill, work through the
+Nobody wrote these reviews. Users have one to three interests that follow each other, grow in skill, work through the
 things of an interest in order, and prefer certain materials and colours; products differ in quality. So there is
-something to find in the *texts* (who likes what, and often what comes next), in the *ratings* (after a poor one people
+something to find in the *texts* (who likes what, and often what comes next), in the *ratings* (after a poor one users
 try another product of the same kind) and in the *order*. What a model scores here says that it learns, not that it
 is good: for that take real reviews.
 """
@@ -25,7 +25,7 @@ from rec_sys.errors import ConfigError
 from rec_sys.files import atomic_file
 
 VERSION = 1  # raise it with every change of what is generated, so that files of an older version are not taken
-MIN_REVIEWS = 5  # of every person
+MIN_REVIEWS = 5  # of every user
 DAY = 86_400  # seconds
 FIRST_DAY = 15_706  # days since 1970: 2013-01-01
 MIN_WORDS, MAX_WORDS = 10, 60  # of a review
@@ -75,18 +75,18 @@ class _Review:
     product: int
     rating: int
     affinity: tuple[float, float]  # liking of the material and of the colour, about -2 to 2
-    skill: float  # of the person, at the time, on the scale of the levels
+    skill: float  # of the user, at the time, on the scale of the levels
 
 
 def write_sample(
-    folder: Path, seed: int = 0, people: int = 800, products: int = 300, reviews: int = 9_000
+    folder: Path, seed: int = 0, users: int = 800, products: int = 300, reviews: int = 9_000
 ) -> SampleFiles:
     """Write `reviews.json.gz` and `metadata.json.gz` into `folder`; the same numbers give the same bytes.
 
     Args:
         folder: made if missing.
         seed: of all that is random.
-        people: every one of them writes at least five reviews, never two of one product.
+        users: every one of them writes at least five reviews, never two of one product.
         products: all stand in the metadata; in a small sample some have no review.
         reviews: lines of the review file, oldest first.
 
@@ -94,15 +94,15 @@ def write_sample(
         ConfigError: the three sizes cannot go together.
     """
     most = products // 2  # so that nobody runs out of products
-    if people < 1 or not people * MIN_REVIEWS <= reviews <= people * most:
+    if users < 1 or not users * MIN_REVIEWS <= reviews <= users * most:
         raise ConfigError(
-            f"a sample of {people:,} people, {products:,} products and {reviews:,} reviews cannot be made; expected "
-            f"{MIN_REVIEWS} to products / 2 = {most:,} reviews per person: change data.sample_reviews or its neighbours"
+            f"a sample of {users:,} users, {products:,} products and {reviews:,} reviews cannot be made; expected "
+            f"{MIN_REVIEWS} to products / 2 = {most:,} reviews per user: change data.sample_reviews or its neighbours"
         )
     random = np.random.default_rng(seed)
     catalogue = _make_catalogue(random, products)
     rows: list[tuple[int, int, dict[str, Any]]] = []
-    for person, count in enumerate(_review_counts(random, people, reviews, most)):
+    for user, count in enumerate(_review_counts(random, users, reviews, most)):
         name = f"{_pick(random, words.FIRST_NAMES)} {chr(65 + int(random.integers(26)))}."
         day = FIRST_DAY + int(random.integers(4 * 365))
         written = _live(random, catalogue, int(count))
@@ -110,7 +110,7 @@ def write_sample(
             day += 1 + int(random.exponential(24.0))
             upcoming = written[step + 1].product if step + 1 < len(written) else None
             row = _review_row(random, catalogue, review, upcoming, day * DAY)
-            rows.append((day, person, {"reviewerID": f"A{person:05d}SAMPLE", "reviewerName": name} | row))
+            rows.append((day, user, {"reviewerID": f"A{user:05d}SAMPLE", "reviewerName": name} | row))
     rows.sort(key=lambda row: row[:2])
     files = SampleFiles.of(folder)
     _write_lines(files.metadata, _metadata_rows(random, catalogue))
@@ -135,10 +135,10 @@ def _make_catalogue(random: np.random.Generator, products: int) -> _Catalogue:
     )
 
 
-def _review_counts(random: np.random.Generator, people: int, reviews: int, most: int) -> Ints:
-    """(people,) reviews of each person: at least five, at most `most`, a few people with many; sums to `reviews`."""
-    eagerness = random.lognormal(0.0, 0.8, people)
-    counts = np.full(people, MIN_REVIEWS, dtype=np.int64)
+def _review_counts(random: np.random.Generator, users: int, reviews: int, most: int) -> Ints:
+    """(users,) reviews of each user: at least five, at most `most`, a few users with many; sums to `reviews`."""
+    eagerness = random.lognormal(0.0, 0.8, users)
+    counts = np.full(users, MIN_REVIEWS, dtype=np.int64)
     while (missing := reviews - int(counts.sum())) > 0:
         chance = eagerness * (counts < most)
         counts = np.minimum(counts + random.multinomial(missing, chance / chance.sum()), most)
@@ -146,7 +146,7 @@ def _review_counts(random: np.random.Generator, people: int, reviews: int, most:
 
 
 def _live(random: np.random.Generator, catalogue: _Catalogue, count: int) -> list[_Review]:
-    """The reviews of one person in time order."""
+    """The reviews of one user in time order."""
     kinds = len(words.INTERESTS)
     liked_styles = random.normal(0.0, 1.0, 4)
     liked_colours = random.normal(0.0, 1.0, len(words.COLOURS))
@@ -217,7 +217,7 @@ def _text(
     upcoming: int | None,
     names: dict[str, str],
 ) -> str:
-    """Up to six sentences of 10 to 60 words in all; what a person likes is said only where it is felt."""
+    """Up to six sentences of 10 to 60 words in all; what a user likes is said only where it is felt."""
     mood = "good" if review.rating > 3 else "mixed" if review.rating == 3 else "bad"
     style, colour = review.affinity
     middle = [_pick(random, words.ASPECTS[mood])]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +24,8 @@ Figures = dict[str, float]
 class KeepBest(Checkpoint):
     """Keeps weights and product states of the epoch with the best validation figure in memory.
 
-    A `Checkpoint` to Lightning, which calls those after the task has logged its validation figures.
+    A `Checkpoint` to Lightning, which calls those after the task has logged its validation figures. A figure that is
+    nan is worse than any other: such an epoch is never the best.
 
     Args:
         monitor: the figure.
@@ -59,7 +61,9 @@ class KeepBest(Checkpoint):
         self.history.append(figures)
         self.epochs_now += 1
         value = figures[self.monitor]
-        if self.best is None or (value > self.best if self.mode == "max" else value < self.best):
+        if math.isnan(value):
+            logger.warning("%s of epoch %d is not a number; that epoch is not kept", self.monitor, figures["epoch"] + 1)
+        elif self.best is None or (value > self.best if self.mode == "max" else value < self.best):
             self.best, self.best_epoch = value, trainer.current_epoch
             self.weights = {name: tensor.cpu().clone() for name, tensor in pl_module.model.state_dict().items()}
             states = pl_module.product_states()
@@ -83,8 +87,9 @@ class KeepBest(Checkpoint):
         return {"best": self.best, "best_epoch": self.best_epoch, "history": self.history}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        if self.has_best:
-            self.best, self.best_epoch = state_dict["best"], state_dict["best_epoch"]
+        best = state_dict["best"]
+        if self.has_best and best is not None and not math.isnan(best):
+            self.best, self.best_epoch = best, state_dict["best_epoch"]
         self.history = state_dict["history"]
 
 

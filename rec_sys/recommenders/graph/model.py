@@ -1,4 +1,7 @@
-"""The graph model as a recommender: fitted from Python as from the command line, by the same functions."""
+"""The graph model as a recommender: fitted from Python as from the command line, by the same functions.
+
+A loaded model answers from its arrays. The network, and torch with it, is made when somebody evaluates or saves.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +14,15 @@ import numpy as np
 from rec_sys.arrays import Floats
 from rec_sys.dataset.dataset import Dataset
 from rec_sys.dataset.query import Query
-from rec_sys.paths import Paths
 from rec_sys.progress import ProgressCallback
-from rec_sys.recommenders.artifact import Artifact
+from rec_sys.recommenders.artifact import Artifact, with_work_folder
 from rec_sys.recommenders.base import Recommender, Validate
-from rec_sys.recommenders.graph.checkpoint import TrainedGraph, from_stored, load_checkpoint, save_checkpoint
-from rec_sys.recommenders.graph.random_state import restored_random_state
-from rec_sys.recommenders.graph.scorer import GraphScorer
 from rec_sys.recommenders.graph.settings import GraphModelSettings, TrainSettings
-from rec_sys.recommenders.graph.stored import read_stored
+from rec_sys.recommenders.graph.stored import StoredGraph, read_stored
 
 if TYPE_CHECKING:
+    from rec_sys.recommenders.graph.checkpoint import TrainedGraph
+    from rec_sys.recommenders.graph.scorer import GraphScorer
     from rec_sys.recommenders.graph.training import GraphFit
 
 
@@ -51,7 +52,36 @@ class GraphRecommender(Recommender):
         super().__init__(settings, **values)
         self.train = train or TrainSettings.read(of_training, "train")
         self.fitted: GraphFit | None = None  # how training went; None of a loaded model
-        self.trained: TrainedGraph | None = None
+        self._trained: TrainedGraph | None = None
+        self._stored: StoredGraph | None = None
+
+    @property
+    def trained(self) -> TrainedGraph | None:
+        """The trained model with its network, of a loaded one made when it is first asked for; None: not fitted.
+
+        Raises:
+            CheckpointError: a weight of the loaded model does not fit.
+        """
+        if self._trained is None and self._stored is not None:
+            from rec_sys.recommenders.graph.checkpoint import from_stored
+            from rec_sys.recommenders.graph.random_state import restored_random_state
+
+            with restored_random_state():  # first weights are drawn, then replaced
+                self._trained = from_stored(self._stored)
+        return self._trained
+
+    @property
+    def stored(self) -> StoredGraph:
+        """The trained model as arrays, which is all that answers need.
+
+        Raises:
+            NotFittedError: it has not been fitted.
+        """
+        self._check_fitted()
+        if self._stored is None:
+            assert self._trained is not None  # noqa: S101
+            self._stored = self._trained.stored()
+        return self._stored
 
     @property
     def max_history(self) -> int:
@@ -62,12 +92,13 @@ class GraphRecommender(Recommender):
     @property
     def review_text_dim(self) -> int:
         """Length of the vectors of review texts; 0: the model reads none."""
-        network = self.scorer.network
-        return network.text_dim if network.review_texts else 0
+        return self.stored.text_dim if self.stored.review_texts else 0
 
     @property
     def scorer(self) -> GraphScorer:
         """The trained model as the ranking protocol asks it."""
+        from rec_sys.recommenders.graph.scorer import GraphScorer
+
         self._check_fitted()
         assert self.trained is not None  # noqa: S101
         return GraphScorer.of(self.trained)
@@ -75,9 +106,7 @@ class GraphRecommender(Recommender):
     @property
     def item_vectors(self) -> Floats:
         """(num_products, dim + rank) what the vectors say of what a product is like."""
-        trained = self.scorer
-        vectors: Floats = trained.states.target[:, trained.layout.similarity].cpu().numpy()
-        return vectors
+        return self.stored.target[:, self.stored.layout.similarity]
 
     def score_both_ways(self, query: Query) -> tuple[Floats, Floats]:
         """Scores for lists whose seen items are filtered, and those of `score`."""
@@ -91,12 +120,13 @@ class GraphRecommender(Recommender):
         return self
 
     def _fit(self, dataset: Dataset, validate: Validate | None, progress: ProgressCallback | None) -> None:
+        from rec_sys.recommenders.graph.random_state import restored_random_state
         from rec_sys.recommenders.graph.training import fit_graph  # Lightning: seconds that a loaded model does without
 
         with restored_random_state():
             self.fitted = fit_graph(dataset, self.settings, self.train, progress=progress)
         info = dataset.facts() | {"encoder": dataset.vectors.encoder, "seed": self.train.seed} | self.fitted.facts
-        self.trained = replace(self.fitted.trained, info=info)
+        self._trained, self._stored = replace(self.fitted.trained, info=info), None
 
     def _score(self, query: Query) -> Floats:
         return self.scorer.score(query)
@@ -107,6 +137,8 @@ class GraphRecommender(Recommender):
         Raises:
             NotFittedError: it has not been fitted.
         """
+        from rec_sys.recommenders.graph.checkpoint import save_checkpoint
+
         self._check_fitted()
         assert self.trained is not None  # noqa: S101
         save_checkpoint(Path(folder), replace(self.trained, info=self.info))
@@ -123,34 +155,23 @@ class GraphRecommender(Recommender):
         Raises:
             CheckpointError: it is missing, damaged or another kind of model.
         """
-        with restored_random_state():  # first weights are drawn, then replaced
-            model = cls._of(load_checkpoint(Path(folder)))
+        model = cls._of(read_stored(Path(folder)))
         model.dataset = dataset
         return model
 
     @classmethod
     def _from_artifact(cls, artifact: Artifact) -> Self:
-        with restored_random_state():
-            return cls._of(from_stored(read_stored(artifact.folder)))
+        return cls._of(read_stored(artifact.folder))
 
     @classmethod
-    def _of(cls, trained: TrainedGraph) -> Self:
-        model = cls(trained.network.settings)
-        model.trained, model.info = trained, _with_work_folder(trained)
-        model.products, model.product_names = trained.products, trained.names
+    def _of(cls, stored: StoredGraph) -> Self:
+        model = cls(stored.settings)
+        model._stored, model.info = stored, with_work_folder(stored.info, stored.path)
+        model.products, model.product_names = stored.products, stored.names
         return model
 
     def _arrays(self) -> dict[str, np.ndarray[Any, Any]]:
-        assert self.trained is not None  # noqa: S101
-        return self.trained.stored().arrays
+        return self.stored.arrays
 
     def _restore(self, arrays: dict[str, np.ndarray[Any, Any]]) -> None:
         raise TypeError("a graph model is restored from its folder: GraphModel.load(folder)")
-
-
-def _with_work_folder(trained: TrainedGraph) -> dict[str, Any]:
-    """What a model says of itself, with the work folder that it lies in where it was trained on the command line."""
-    settings, work_dir = trained.info.get("settings") or {}, trained.path.parent.parent
-    if "paths" in settings or trained.path.parent != Paths(work_dir=work_dir).checkpoints:
-        return trained.info
-    return trained.info | {"settings": settings | {"paths": {"work_dir": str(work_dir)}}}

@@ -22,7 +22,7 @@ from lightning.pytorch.loggers import Logger
 
 from rec_sys.allocator import give_back_memory
 from rec_sys.dataset.dataset import Dataset
-from rec_sys.errors import ConfigError, DataError
+from rec_sys.errors import ConfigError, DataError, RecSysError
 from rec_sys.progress import ProgressCallback
 from rec_sys.recommenders.artifact import MANIFEST_FILE
 from rec_sys.recommenders.graph.batches import UserDataset, batches, users_at_once
@@ -110,6 +110,7 @@ def fit_graph(
     Raises:
         DataError: there is nothing to learn from.
         ConfigError: the settings do not go with the data or the machine.
+        RecSysError: the training diverged.
         FitInterrupted: stopped by hand.
     """
     around = around or Surroundings()
@@ -169,7 +170,13 @@ def fit_network(
         precision=precision_of(train, accelerator),
         callbacks=[
             keep,
-            EarlyStopping(f"valid/{figure}", mode=mode, patience=train.patience, check_on_train_epoch_end=True),
+            EarlyStopping(
+                f"valid/{figure}",
+                mode=mode,
+                patience=train.patience,
+                check_finite=False,  # an epoch whose figure is nan is one without a better validation
+                check_on_train_epoch_end=True,
+            ),
             *([TellProgress(progress)] if progress else []),
             *around.callbacks,
         ],
@@ -195,11 +202,20 @@ def fit_network(
         raise FitInterrupted(keep) from stop
     trained = _best_of(keep, dataset, network, around)
     seconds = time.perf_counter() - started
-    return GraphFit(trained, keep.history, keep.best_epoch, float(keep.best or 0.0), seconds, seconds), task.valid
+    return GraphFit(trained, keep.history, keep.best_epoch, keep.best or 0.0, seconds, seconds), task.valid
 
 
 def _best_of(keep: KeepBest, dataset: Dataset, network: GraphNetwork, around: Surroundings) -> TrainedGraph:
-    """The network of the best epoch: of this process, or what was written before a resume."""
+    """The network of the best epoch: of this process, or what was written before a resume.
+
+    Raises:
+        RecSysError: there is no best epoch.
+    """
+    if keep.best is None:
+        raise RecSysError(
+            f"{keep.monitor} was not a number in any of {len(keep.history)} epochs, so none can be kept; give a lower "
+            f"train.learning_rate"
+        )
     if keep.states is None:
         assert around.folder is not None  # noqa: S101  without a folder nothing is resumed, so some epoch was the best
         written = load_checkpoint(around.folder).network_alone()

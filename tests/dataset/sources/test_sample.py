@@ -17,7 +17,7 @@ from rec_sys.dataset.sources import sample_words
 from rec_sys.dataset.sources.sample import SampleFiles, write_sample
 from rec_sys.errors import ConfigError
 
-SMALL = {"people": 40, "products": 60, "reviews": 300}
+SMALL = {"users": 40, "products": 60, "reviews": 300}
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -109,20 +109,20 @@ def test_equal_numbers_give_equal_bytes(tmp_path: Path) -> None:
     assert one == SampleFiles.of(tmp_path / "one")
 
 
-@pytest.mark.parametrize(("people", "products", "reviews"), [(1, 10, 5), (3, 11, 15), (7, 12, 42), (30, 1500, 200)])
-def test_the_smallest_and_the_fullest(tmp_path: Path, people: int, products: int, reviews: int) -> None:
-    files = write_sample(tmp_path, 1, people, products, reviews)
+@pytest.mark.parametrize(("users", "products", "reviews"), [(1, 10, 5), (3, 11, 15), (7, 12, 42), (30, 1500, 200)])
+def test_the_smallest_and_the_fullest(tmp_path: Path, users: int, products: int, reviews: int) -> None:
+    files = write_sample(tmp_path, 1, users, products, reviews)
     count = Counter(review["reviewerID"] for review in lines(files.reviews))
-    assert len(count) == people
+    assert len(count) == users
     assert min(count.values()) >= 5
     assert count.total() == reviews
     assert len({product["title"] for product in lines(files.metadata)}) == products
 
 
-@pytest.mark.parametrize(("people", "products", "reviews"), [(0, 300, 0), (10, 300, 49), (10, 9, 50), (10, 20, 101)])
-def test_impossible_sizes(tmp_path: Path, people: int, products: int, reviews: int) -> None:
-    with pytest.raises(ConfigError, match=f"{people} people, {products} products and {reviews} reviews cannot be made"):
-        write_sample(tmp_path, 0, people, products, reviews)
+@pytest.mark.parametrize(("users", "products", "reviews"), [(0, 300, 0), (10, 300, 49), (10, 9, 50), (10, 20, 101)])
+def test_impossible_sizes(tmp_path: Path, users: int, products: int, reviews: int) -> None:
+    with pytest.raises(ConfigError, match=f"{users} users, {products} products and {reviews} reviews cannot be made"):
+        write_sample(tmp_path, 0, users, products, reviews)
 
 
 def recall(scores: npt.NDArray[np.float64], had: npt.NDArray[np.bool_], wanted: npt.NDArray[np.int64]) -> float:

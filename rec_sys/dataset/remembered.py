@@ -1,0 +1,48 @@
+"""What is kept of where the raw files were: no absolute path, so that a work folder may be moved and models published.
+
+A file below the work folder is kept relative to it, any other absolute path as the file's name alone. The prepared
+reviews lie in the work folder and are known by their fingerprint, so nothing needs the raw files but making them anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rec_sys.dataset.settings import DataSettings
+from rec_sys.paths import Paths
+
+FILES = ("path", "metadata", "user_ids", "product_ids")  # settings that may name a file
+WORDS = ("auto", "none")  # that such a setting may hold instead
+
+
+def remember(settings: DataSettings, paths: Paths) -> dict[str, Any]:
+    """The settings as plain JSON to keep with a model."""
+    values = settings.model_dump(mode="json")
+    return values | {key: _kept(values[key], paths.work_dir) for key in FILES if _is_file(values[key])}
+
+
+def recall(values: Mapping[str, Any], paths: Paths) -> DataSettings:
+    """The settings that were kept, with the files that are in the work folder found there.
+
+    Args:
+        values: of `remember`, or of a model of before, which may hold absolute paths.
+        paths: where the work folder is now.
+
+    Raises:
+        ConfigError: a setting is wrong.
+    """
+    here = {key: str(paths.work_dir / values[key]) for key in FILES if _is_file(values.get(key))}
+    return DataSettings.read({**values, **{key: file for key, file in here.items() if Path(file).exists()}}, "data")
+
+
+def _is_file(value: object) -> bool:
+    return isinstance(value, str) and value not in WORDS
+
+
+def _kept(given: str, work_dir: Path) -> str:
+    path, folder = Path(given).expanduser(), work_dir.resolve()
+    if path.resolve().is_relative_to(folder):
+        return path.resolve().relative_to(folder).as_posix()
+    return path.name if path.is_absolute() else given
