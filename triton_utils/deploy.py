@@ -7,7 +7,9 @@ uv run -m triton_utils.deploy rollback=true                         # back to th
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,8 +30,10 @@ from rec_sys.settings import Settings, read_settings
 from rec_sys.vector_database.storage import load_vector_base, vector_base_folder
 from triton_utils.backend.settings import RecommendSettings
 from triton_utils.repository.versions import DEFAULT_FOLDER, Repository, Run, State, Version
-from triton_utils.server.http_api import call, is_ready
+from triton_utils.server.http_api import call, is_gone, is_ready
 from triton_utils.server.process import addresses_of
+
+POLL = 0.05  # seconds between two looks at the server
 
 
 class DeploySettings(Settings):
@@ -141,7 +145,9 @@ def add_version(repository: Repository, version: int, new: Version, settings: De
     try:
         server = activate(repository, old, state, settings)
     except BaseException:
-        repository.remove(version)
+        now = repository.state()
+        if now is None or now.current != version:  # else it is served, and what failed came afterwards
+            repository.remove(version)
         raise
     for number in versions.keys() - state.versions.keys():
         repository.remove(number)
@@ -204,14 +210,24 @@ def activate(repository: Repository, old: State | None, new: State, settings: De
 
 
 def _settle(repository: Repository, old: State, new: State, server: str, timeout: float) -> None:
-    """Let go of what was only needed while versions changed."""
+    """Let go of what was only needed while versions changed, once no call of the version before is on its way."""
     gone = [name for name in repository.models(old.current) if name not in repository.models(new.current)]
+    if gone or new.previous != old.current:
+        _wait_for_calls(old.current, server, timeout)
     for name in gone:
         call(server, "POST", f"/v2/repository/models/{name}/unload", timeout=timeout)
     if new.previous != old.current:
         for name in repository.models(new.current):
             if name != RECOMMEND:
                 _load(server, name, new.current, timeout)
+
+
+def _wait_for_calls(version: int, server: str, timeout: float) -> None:
+    """Until `recommend` of a version that is no longer served has answered everybody, or the time is over."""
+    end = time.monotonic() + timeout
+    with suppress(OSError, ServeError):  # the version has changed over already, whatever the server says now
+        while not is_gone(server, RECOMMEND, version) and time.monotonic() < end:
+            time.sleep(POLL)
 
 
 def _restore(
@@ -244,7 +260,7 @@ def _load(server: str, name: str, version: int, timeout: float) -> None:
         OSError: it does not answer.
     """
     call(server, "POST", f"/v2/repository/models/{name}/load", timeout=timeout)
-    if not is_ready(server, name, version):
+    if not is_ready(server, name, version, timeout):
         raise ServeError(f"version {version} of {name} is not ready")
 
 

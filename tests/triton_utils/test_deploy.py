@@ -125,7 +125,7 @@ def test_two_deployments_at_once_under_load(served: Served, version_one: tuple[s
             thread.join()
         deployed_at = time.monotonic()
         wait_for_answers(seen, deployed_at)
-        back_begins = time.monotonic()
+        with_new = list(seen)  # answered before the way back begins
         rolled_back = deploy(served.toy.deploy_settings.model_copy(update={"rollback": True}))
         back_at = time.monotonic()
         wait_for_answers(seen, back_at)
@@ -137,8 +137,36 @@ def test_two_deployments_at_once_under_load(served: Served, version_one: tuple[s
     assert [error for _, error in seen if isinstance(error, TritonError)] == []
     first_new = min(when for when, model in seen if model == newer.fingerprint)
     assert {model for when, model in seen if when < first_new} == {version_one[0]}
-    assert {model for when, model in seen if deployed_at < when < back_begins} == {newer.fingerprint}
+    assert {model for when, model in with_new if when > deployed_at} == {newer.fingerprint}
     assert {model for when, model in seen if when > back_at} == {version_one[0]}
+
+
+def test_a_call_on_its_way_is_answered_by_the_version_that_is_taken_back(
+    served: Served, version_one: tuple[str, list[Recommendations]]
+) -> None:
+    """Its models are there until it has its answer: it was sent before, and its client never tries twice."""
+    newer, _ = served.toy.checkpoint(seed=5)
+    deploy(served.toy.deploy_settings)
+    many = [
+        User(f"u{n}", [Review("", f"a long text of user {n} {place} " * 20) for place in range(5)]) for n in range(50)
+    ]
+    answers: list[str | TritonError] = []
+
+    def go() -> None:
+        try:
+            answers.append(client.served(many, 1).model)
+        except TritonError as error:
+            answers.append(error)
+
+    once = served.client.settings.model_copy(update={"tries": 1, "deadline": 240.0})
+    with TritonClient(served.server.addresses.grpc, once) as client:
+        call = threading.Thread(target=go)
+        call.start()
+        time.sleep(0.5)
+        assert call.is_alive(), "the call must outlast the beginning of what comes now"
+        deploy(served.toy.deploy_settings.model_copy(update={"rollback": True}))
+        call.join()
+    assert answers == [newer.fingerprint]
 
 
 def test_a_version_of_other_lengths(served: Served, version_one: tuple[str, list[Recommendations]]) -> None:

@@ -42,13 +42,25 @@ def call(address: str, method: str, path: str, body: dict[str, Any] | None = Non
     return orjson.loads(content) if content else None
 
 
-def is_ready(address: str, model: str, version: int | None = None) -> bool:
-    """Whether a model, in one version or any, answers."""
+def is_ready(address: str, model: str, version: int | None = None, timeout: float = 5.0) -> bool:
+    """Whether a model, in one version or any, answers; `timeout`: seconds that the server may take to say so."""
     try:
-        call(address, "GET", f"/v2/models/{model}{f'/versions/{version}' if version else ''}/ready")
+        call(address, "GET", f"/v2/models/{model}{f'/versions/{version}' if version else ''}/ready", timeout=timeout)
     except (OSError, ServeError):
         return False
     return True
+
+
+def is_gone(address: str, model: str, version: int) -> bool:
+    """Whether no call is left in a version of a model that was let go of: Triton unloads it after the last one.
+
+    Raises:
+        OSError: no server answers.
+        ServeError: the server refuses.
+    """
+    index = call(address, "POST", "/v2/repository/index")
+    states = [entry.get("state") for entry in index if (entry["name"], entry.get("version")) == (model, str(version))]
+    return not {"READY", "LOADING", "UNLOADING"} & set(states)
 
 
 def failures(address: str) -> dict[str, str]:
