@@ -1,4 +1,4 @@
-"""What computes vectors, seen from those who ask: numpy, torch, ONNX Runtime or a server; no torch in here."""
+"""The protocol of what computes a graph model's vectors: numpy, torch, ONNX Runtime or a server; no torch in here."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from rec_sys.inference.users import Review, User, known_users
 from rec_sys.paths import Paths
 from rec_sys.recommenders.graph.model import GraphRecommender
 from rec_sys.recommenders.graph.stored import StoredGraph
-from rec_sys.recommenders.graph.trained_encoder import SparingEncoder
+from rec_sys.recommenders.graph.trained_encoder import LazyTextEncoder
 from rec_sys.recommenders.questions import user_numbers, warn_of_unknown
 from rec_sys.text.text_encoder import NoTexts
 from rec_sys.vector_database.index import VectorBase
@@ -103,7 +103,7 @@ class GraphModel(GraphRecommender):
         """What answers reviews; made once for a trained model."""
         stored = self.stored
         if self._answering is None or self._answering[0] is not stored:
-            encoder = SparingEncoder(stored, Paths()) if stored.text_dim else NoTexts()
+            encoder = LazyTextEncoder(stored, Paths()) if stored.text_dim else NoTexts()
             self._answering = stored, recommender_of(stored, VectorBase.of_model(stored), encoder)
         return self._answering[1]
 

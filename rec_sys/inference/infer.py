@@ -35,7 +35,7 @@ from rec_sys.paths import Paths
 from rec_sys.progress import ProgressCallback, Stage
 from rec_sys.recommenders.artifact import find_artifact
 from rec_sys.recommenders.graph.stored import KIND, StoredGraph, read_stored
-from rec_sys.recommenders.graph.trained_encoder import SparingEncoder, encoder_settings_of, settings_of
+from rec_sys.recommenders.graph.trained_encoder import LazyTextEncoder, encoder_settings_of, settings_of
 from rec_sys.settings import Settings, read_settings
 from rec_sys.terminal import ProgressBars
 from rec_sys.text.text_encoder import NoTexts
@@ -124,7 +124,7 @@ def infer(settings: InferSettings, progress: ProgressCallback | None = None) -> 
 def _here(settings: InferSettings, checkpoint: StoredGraph) -> Iterator[Recommend]:
     """Compute in this process."""
     base = load_vector_base(vector_base_folder(checkpoint.path, settings.paths), checkpoint)
-    encoder = SparingEncoder(checkpoint, settings.paths) if checkpoint.text_dim else NoTexts()
+    encoder = LazyTextEncoder(checkpoint, settings.paths) if checkpoint.text_dim else NoTexts()
     yield recommender_of(checkpoint, base, encoder, graph_encoder_of(checkpoint, settings.device)).recommend
 
 

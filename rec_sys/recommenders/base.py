@@ -1,7 +1,8 @@
 """The interface of every recommender: fit, score, recommend, similar, evaluate, save, load.
 
-A new recommender is one file with a subclass (`_fit`, `_score`, `_arrays`, `_restore` and a class of settings), one
-line in `registry.py`, and small settings for the contract that the tests hold every registered model to.
+A new recommender is one file with a subclass: a class of settings, the attributes `key`, `name`, `paper` and
+`settings_class`, and the methods `_fit`, `_score`, `_arrays` and `_restore`. `registry.py` says what else it takes, and
+docs/development.md has an example. The tests hold every registered model to one contract.
 """
 
 from __future__ import annotations

@@ -100,10 +100,10 @@ class EASE(Recommender):
         self.weights = arrays["weights"]
 
 
-class NeighbourEASE(EASE):
+class PairsEASE(EASE):
     """EASE with `pairs`, under a name of its own: not the textbook's."""
 
-    key, name = "ease_pairs", "EASE with neighbours"
+    key, name = "ease_pairs", "EASE with consecutive pairs"
 
     @classmethod
     def grid(cls, num_products: int) -> Grid:

@@ -1,6 +1,6 @@
 """Every recommender by its name; a model's file is imported when the model is asked for.
 
-To add a model: one line here, whose name is the class's `key`.
+To add a model: its file (see `base.py`), one line here and a row in docs/models.md; docs/development.md has an example.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RECOMMENDERS = {
     "popularity": "rec_sys.recommenders.popularity:Popularity",
     "item_knn": "rec_sys.recommenders.item_knn:ItemKNN",
     "ease": "rec_sys.recommenders.ease:EASE",
-    "ease_pairs": "rec_sys.recommenders.ease:NeighbourEASE",
+    "ease_pairs": "rec_sys.recommenders.ease:PairsEASE",
     "text_ease": "rec_sys.recommenders.text_ease:TextEASE",
     "als": "rec_sys.recommenders.als:ALS",
     "bpr": "rec_sys.recommenders.bpr:BPR",

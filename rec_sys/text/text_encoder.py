@@ -1,4 +1,4 @@
-"""What turns texts into vectors, seen from those who ask; no torch in here."""
+"""The protocol of a text encoder, and `embed`, which asks one; no torch in here."""
 
 from __future__ import annotations
 

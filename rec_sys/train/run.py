@@ -41,7 +41,7 @@ from rec_sys.recommenders.graph.resume import (
 )
 from rec_sys.recommenders.graph.scorer import GRAPH_MODEL
 from rec_sys.recommenders.graph.settings import GraphModelSettings, TrainSettings
-from rec_sys.recommenders.graph.training import FitInterrupted, GraphFit, Surroundings, accelerator_of, fit_graph
+from rec_sys.recommenders.graph.training import FitInterrupted, GraphFit, RunContext, accelerator_of, fit_graph
 from rec_sys.settings import read_settings
 from rec_sys.text.settings import EncoderSettings
 from rec_sys.tracking.resources import peak_mib
@@ -181,7 +181,7 @@ def _fit(
     logger.info("\ntraining %s", folder.name)
     if plan.state is None and folder.exists():
         logger.info("this replaces the run of the same name: %s", folder)
-    around = Surroundings(
+    context = RunContext(
         folder=folder,
         info=_info(plan, dataset),
         state_path=plan.state.path if plan.state else None,
@@ -190,7 +190,7 @@ def _fit(
         track=track,
         root=plan.paths.work_dir,
     )
-    return fit_graph(dataset, plan.model, plan.train, around, progress)
+    return fit_graph(dataset, plan.model, plan.train, context, progress)
 
 
 def _save(plan: Plan, dataset: Dataset, fit: GraphFit, folder: Path, started: float) -> TrainedGraph:

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from rec_sys.dataset.dataset import Dataset
 from rec_sys.errors import ConfigError
 from rec_sys.progress import ProgressCallback
-from rec_sys.recommenders.graph.training import Surroundings, fit_graph
+from rec_sys.recommenders.graph.training import RunContext, fit_graph
 from rec_sys.tracking.runs import fail_run, start_run
 from rec_sys.train.run import resolve
 from rec_sys.train.study import MLFLOW_RUN
@@ -61,9 +61,9 @@ def train_trial(
     track = start_run(plan.paths, plan.train.name, plan.whole, tags)
     trial.set_user_attr(MLFLOW_RUN, track.run_id)
     epochs = ReportEpochs(trial, figure)
-    around = Surroundings(callbacks=[epochs], track=track, root=plan.paths.work_dir, network_alone=True)
+    context = RunContext(callbacks=[epochs], track=track, root=plan.paths.work_dir, network_alone=True)
     try:
-        fit_graph(dataset, plan.model, plan.train, around, progress)
+        fit_graph(dataset, plan.model, plan.train, context, progress)
         if epochs.pruned:
             track.experiment.set_tag(track.run_id, "stopped", "early")
         track.finalize("success")

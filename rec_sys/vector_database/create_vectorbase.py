@@ -25,7 +25,7 @@ from rec_sys.progress import ProgressCallback, Stage
 from rec_sys.recommenders.artifact import find_artifact
 from rec_sys.recommenders.graph.numpy_encoder import NumpyGraphEncoder
 from rec_sys.recommenders.graph.stored import KIND, read_stored
-from rec_sys.recommenders.graph.trained_encoder import SparingEncoder
+from rec_sys.recommenders.graph.trained_encoder import LazyTextEncoder
 from rec_sys.settings import Settings, read_settings
 from rec_sys.terminal import ProgressBars
 from rec_sys.text.text_encoder import TextEncoder, embed
@@ -108,7 +108,7 @@ def create_vectorbase(
         there = folder.exists()
         base = load_vector_base(folder, stored) if there else VectorBase.of_model(stored, settings.vector_db)
         rows = read_products(settings.add_products, counts)
-        encoder = encoder or SparingEncoder(stored, settings.paths)
+        encoder = encoder or LazyTextEncoder(stored, settings.paths)
         base = add_products(base, rows, NumpyGraphEncoder(stored), encoder, counts, settings.batch_size, progress)
     save_vector_base(base, folder)
     return Created(folder, base, counts, dropped)

@@ -36,7 +36,7 @@ def encoder_of(checkpoint: StoredGraph, paths: Paths) -> Encoder | NoTexts:
     return encoder
 
 
-class SparingEncoder:
+class LazyTextEncoder:
     """The encoder of a checkpoint for one command: numpy for a few texts, torch from there on.
 
     Both give the same vectors up to the number format: the cosine of float32 to bfloat16 is above .9999.

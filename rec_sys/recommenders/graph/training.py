@@ -40,8 +40,8 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What a training on the command line has around it; from Python there is nothing."""
+class RunContext:
+    """Folder, tracker, callbacks and resume state of a run of the training command; all empty from Python."""
 
     folder: Path | None = None  # of the model: each better network is written there, marked unfinished
     info: Mapping[str, Any] = field(default_factory=dict)  # goes into the manifest
@@ -93,7 +93,7 @@ def fit_graph(
     dataset: Dataset,
     settings: GraphModelSettings,
     train: TrainSettings,
-    around: Surroundings | None = None,
+    context: RunContext | None = None,
     progress: ProgressCallback | None = None,
 ) -> GraphFit:
     """Train the network, fit item factors and exclusion codes, calibrate cold items.
@@ -104,7 +104,7 @@ def fit_graph(
         dataset: only training and validation reviews are looked at.
         settings: of the model.
         train: how to train.
-        around: tracking, resuming, unfinished models on disk.
+        context: tracking, resuming, unfinished models on disk.
         progress: told how far it is.
 
     Raises:
@@ -113,10 +113,10 @@ def fit_graph(
         RecSysError: the training diverged.
         FitInterrupted: stopped by hand.
     """
-    around = around or Surroundings()
+    context = context or RunContext()
     started = time.perf_counter()
-    fit, valid = fit_network(dataset, settings, train, around, progress)
-    if around.network_alone or not train.ranking_weight:
+    fit, valid = fit_network(dataset, settings, train, context, progress)
+    if context.network_alone or not train.ranking_weight:
         return replace(fit, trained=replace(fit.trained, complete=True), seconds=time.perf_counter() - started)
     give_back_memory()
     trained, factors, calibration = fit.trained, None, None
@@ -138,7 +138,7 @@ def fit_network(
     dataset: Dataset,
     settings: GraphModelSettings,
     train: TrainSettings,
-    around: Surroundings,
+    context: RunContext,
     progress: ProgressCallback | None = None,
 ) -> tuple[GraphFit, np.ndarray[Any, np.dtype[np.int64]]]:
     """Train the network alone; arguments as those of `fit_graph`.
@@ -153,14 +153,14 @@ def fit_network(
     _check_learnable(train, dataset, users)
     text_dim = dataset.text_dim if settings.texts else 0
     network = GraphNetwork(settings, dataset.table.num_products, text_dim, bool(dataset.review_text.shape[1]))
-    task = GraphTask(network, dataset, train, around.keep, users_at_once(users, train))
+    task = GraphTask(network, dataset, train, context.keep, users_at_once(users, train))
     figure, mode = train.monitor
-    has_best = around.folder is not None and (around.folder / MANIFEST_FILE).is_file()
+    has_best = context.folder is not None and (context.folder / MANIFEST_FILE).is_file()
 
     def write_unfinished(states: ProductStates) -> None:
         """A stopped run leaves its best network; it says that item factors and calibration are missing."""
-        if around.folder is not None and not around.network_alone:
-            save_checkpoint(around.folder, _network_alone(states, dataset, network, around))
+        if context.folder is not None and not context.network_alone:
+            save_checkpoint(context.folder, _network_alone(states, dataset, network, context))
 
     keep = KeepBest(f"valid/{figure}", mode, write_unfinished, has_best)
     trainer = lightning.Trainer(
@@ -178,10 +178,10 @@ def fit_network(
                 check_on_train_epoch_end=True,
             ),
             *([TellProgress(progress)] if progress else []),
-            *around.callbacks,
+            *context.callbacks,
         ],
-        logger=around.track or False,
-        default_root_dir=around.root,
+        logger=context.track or False,
+        default_root_dir=context.root,
         enable_progress_bar=False,
         enable_model_summary=False,
         log_every_n_steps=1,
@@ -197,15 +197,15 @@ def fit_network(
     started = time.perf_counter()
     try:
         loader = batches(users, train, lambda: trainer.current_epoch)
-        trainer.fit(task, loader, ckpt_path=around.state_path, weights_only=True)
+        trainer.fit(task, loader, ckpt_path=context.state_path, weights_only=True)
     except (SystemExit, KeyboardInterrupt) as stop:  # SystemExit is Lightning's answer to Ctrl-C
         raise FitInterrupted(keep) from stop
-    trained = _best_of(keep, dataset, network, around)
+    trained = _best_of(keep, dataset, network, context)
     seconds = time.perf_counter() - started
     return GraphFit(trained, keep.history, keep.best_epoch, keep.best or 0.0, seconds, seconds), task.valid
 
 
-def _best_of(keep: KeepBest, dataset: Dataset, network: GraphNetwork, around: Surroundings) -> TrainedGraph:
+def _best_of(keep: KeepBest, dataset: Dataset, network: GraphNetwork, context: RunContext) -> TrainedGraph:
     """The network of the best epoch: of this process, or what was written before a resume.
 
     Raises:
@@ -217,24 +217,22 @@ def _best_of(keep: KeepBest, dataset: Dataset, network: GraphNetwork, around: Su
             f"train.learning_rate"
         )
     if keep.states is None:
-        assert around.folder is not None  # noqa: S101  without a folder nothing is resumed, so some epoch was the best
-        written = load_checkpoint(around.folder).network_alone()
-        return replace(written, bank=None, info=dict(around.info), complete=False)
+        assert context.folder is not None  # noqa: S101  without a folder nothing is resumed, so some epoch was the best
+        written = load_checkpoint(context.folder).network_alone()
+        return replace(written, bank=None, info=dict(context.info), complete=False)
     network.load_state_dict(keep.weights)
-    return _network_alone(keep.states, dataset, network.cpu().eval(), around)
+    return _network_alone(keep.states, dataset, network.cpu().eval(), context)
 
 
-def _network_alone(
-    states: ProductStates, dataset: Dataset, network: GraphNetwork, around: Surroundings
-) -> TrainedGraph:
+def _network_alone(states: ProductStates, dataset: Dataset, network: GraphNetwork, context: RunContext) -> TrainedGraph:
     """A network without what is fitted after it."""
     return TrainedGraph(
         network=network,
         states=states,
         products=dataset.table.products,
         names=dataset.names,
-        info=dict(around.info),
-        path=around.folder or Path("model"),
+        info=dict(context.info),
+        path=context.folder or Path("model"),
         complete=False,
     )
 

@@ -12,7 +12,7 @@ from rec_sys.errors import RecSysError
 from rec_sys.recommenders.graph.callbacks import KeepBest
 from rec_sys.recommenders.graph.settings import GraphModelSettings, TrainSettings
 from rec_sys.recommenders.graph.task import GraphTask
-from rec_sys.recommenders.graph.training import GraphFit, Surroundings, fit_graph
+from rec_sys.recommenders.graph.training import GraphFit, RunContext, fit_graph
 from tests.support.embedded_toy import toy
 
 NAN = math.nan
@@ -23,8 +23,8 @@ def fit(monkeypatch: pytest.MonkeyPatch, values: Sequence[float], patience: int 
     left = iter(values)
     monkeypatch.setattr(GraphTask, "validate", lambda task: {"ndcg@10": next(left)})
     train = TrainSettings(max_epochs=len(values), patience=patience, accelerator="cpu")
-    around = Surroundings(network_alone=True)
-    return fit_graph(toy().dataset, GraphModelSettings(dim=16, heads=2), train, around)
+    context = RunContext(network_alone=True)
+    return fit_graph(toy().dataset, GraphModelSettings(dim=16, heads=2), train, context)
 
 
 @pytest.mark.parametrize(
