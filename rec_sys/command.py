@@ -38,6 +38,10 @@ HYDRA_VERSION = "1.3"  # the Hydra version whose rules hold
 OURS = ("rec_sys", "triton_utils", "rec_chat", "rec_service")  # loggers whose messages a command shows
 
 
+OF_IDS = ("users", "data.nothing")  # settings that hold ids
+NO_IDS = ("", "null", "all")  # what such a setting may hold instead
+
+
 def register_schema(name: str, settings: type[Settings]) -> None:
     """Make the defaults of `settings` the Hydra choice `schema/<name>`.
 
@@ -90,6 +94,7 @@ def command(
         def main() -> None:
             nonlocal inside_task
             inside_task = False
+            sys.argv[1:] = map(with_kept_spelling, sys.argv[1:])
             os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise Hydra prints the error itself and exits with 1
             try:
                 hydra_main()
@@ -110,6 +115,22 @@ def command(
         return main
 
     return decorate
+
+
+def with_kept_spelling(word: str) -> str:
+    """A word of the command line whose ids stay as they are typed; Hydra would read NULL, 5e3 and true as values.
+
+    Words with quotes or brackets of their own are left to Hydra's rules.
+    """
+    setting, _, value = word.partition("=")
+    if setting not in OF_IDS or value.lower() in NO_IDS:
+        return word
+    listed = value.startswith("[") and value.endswith("]")
+    ids = value[1:-1].split(",") if listed else [value]
+    if any(not name.strip() or re.search(r"[\[\]{}'\"\\\\,]", name) for name in ids):
+        return word
+    as_texts = ",".join(f"'{name.strip()}'" for name in ids)
+    return f"{setting}=[{as_texts}]" if listed else f"{setting}={as_texts}"
 
 
 class _Shown(logging.Handler):

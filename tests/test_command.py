@@ -13,6 +13,8 @@ from textwrap import dedent
 
 import pytest
 
+from rec_sys.command import with_kept_spelling
+
 PROJECT = Path(__file__).resolve().parents[1]
 
 APP = """
@@ -187,3 +189,24 @@ def test_help_shows_choices_and_settings(app: Path) -> None:
     assert result.code == 0
     assert "model: deep, wide" in result.out
     assert "dim: 64" in result.out
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("users=[NULL]", "users=['NULL']"),
+        ("users=[5e3, true,007]", "users=['5e3','true','007']"),
+        ("users=5e3", "users='5e3'"),
+        ("data.nothing=[nan,-]", "data.nothing=['nan','-']"),
+        ("users=all", "users=all"),
+        ("users=null", "users=null"),
+        ("users=", "users="),
+        ("users=['a b',\"c\"]", "users=['a b',\"c\"]"),
+        ("users=[a,[b]]", "users=[a,[b]]"),
+        ("users=[]", "users=[]"),
+        ("k=5", "k=5"),
+        ("--help", "--help"),
+    ],
+)
+def test_ids_keep_their_spelling(typed: str, kept: str) -> None:
+    assert with_kept_spelling(typed) == kept

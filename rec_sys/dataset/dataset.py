@@ -281,7 +281,7 @@ def _dataset_of(
     """The data set of a prepared folder."""
     import polars as pl  # a quarter of a second, and a command that only prints its help needs none
 
-    table = load_table(prepared.folder, prepared.fingerprint, settings.k_core)
+    table = load_table(prepared.folder, prepared.fingerprint, settings.k_core, prepared.newest_first)
     products = pl.read_parquet(prepared.folder / columns.PRODUCTS_FILE)
     of_product = pl.DataFrame({columns.PRODUCT_ID: table.products.ids}).join(
         products, on=columns.PRODUCT_ID, how="left", maintain_order="left"

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from rec_sys import columns
 from rec_sys.dataset.readers.formats import Review
 from rec_sys.dataset.readers.metadata import Product
+from rec_sys.dataset.readers.metadata_join import LOOKED_AT
 from rec_sys.dataset.readers.rejects import Reason
 
 BATCH = 50_000  # rows of a row group
@@ -137,7 +138,13 @@ def _write(writer: pq.ParquetWriter, values: Iterable[list[Any]], schema: pa.Sch
     return len(arrays[0])
 
 
-def write_products(path: Path, names: Mapping[str, str], products: Iterable[Product], counts: Counter[str]) -> int:
+def write_products(
+    path: Path,
+    names: Mapping[str, str],
+    products: Iterable[Product],
+    counts: Counter[str],
+    unmatched: list[str] | None = None,
+) -> int:
     """Write what is known about the reviewed products; the metadata's name goes before the one in the reviews.
 
     Args:
@@ -145,6 +152,7 @@ def write_products(path: Path, names: Mapping[str, str], products: Iterable[Prod
         names: of the reviewed products, as the reviews call them; may be empty.
         products: of the metadata.
         counts: where products of the metadata are counted as "reviewed".
+        unmatched: gets the first ids of the metadata that nobody reviewed.
 
     Returns:
         How many products were written.
@@ -156,6 +164,8 @@ def write_products(path: Path, names: Mapping[str, str], products: Iterable[Prod
         for product_id, name, text in products:
             own = left.pop(product_id, None)
             if own is None:  # nobody has reviewed it
+                if unmatched is not None and len(unmatched) < LOOKED_AT:
+                    unmatched.append(product_id)
                 continue
             counts["reviewed"] += 1
             rows.append((product_id, name or own, text if name or not own else f"{own}. {text}"))

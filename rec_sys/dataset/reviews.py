@@ -25,6 +25,7 @@ from rec_sys.dataset.readers.accounting import LineAccount, check_again, check_d
 from rec_sys.dataset.readers.format_choice import given_columns
 from rec_sys.dataset.readers.formats import LISTS, Review, ReviewFormat
 from rec_sys.dataset.readers.metadata import read_products
+from rec_sys.dataset.readers.metadata_join import check_join
 from rec_sys.dataset.readers.profile import Profile, find_profile
 from rec_sys.dataset.readers.reading_settings import ReadingSettings
 from rec_sys.dataset.readers.real_ids import read_real_ids
@@ -124,9 +125,13 @@ def prepare_reviews(
             raise
         counts: Counter[str] = Counter()
         products = read_products(metadata, counts) if metadata is not None else ()
-        named = write_products(temporary / columns.PRODUCTS_FILE, writer.names, products, counts)
+        unmatched: list[str] = []
+        named = write_products(temporary / columns.PRODUCTS_FILE, writer.names, products, counts, unmatched)
+        if metadata is not None:
+            warnings = [*warnings, *check_join(metadata, writer.names, counts["reviewed"], unmatched)]
         prepared = _summary(source, folder, fingerprint, read, account, writer, rejects, named, counts, warnings)
-        prepared = replace(prepared, earlier=earlier)
+        # Programs before this one broke ties of a file that runs back in time the other way.
+        prepared = replace(prepared, earlier=[] if prepared.newest_first else earlier)
         summary = {name: value for name, value in asdict(prepared).items() if name != "folder"}
         write_json(temporary / columns.SUMMARY_FILE, summary)
     refused.unlink(missing_ok=True)

@@ -127,7 +127,7 @@ def _earlier(shown: Flags, indptr: Ints) -> Ints:
 
 def first_reviews(table: ReviewTable, reviews: Ints) -> Ints:
     """The first three in time of each product among some reviews, ties in the order of the file."""
-    order = reviews[np.lexsort((table.row[reviews], table.timestamp[reviews], table.product[reviews]))]
+    order = reviews[np.lexsort((table.place[reviews], table.timestamp[reviews], table.product[reviews]))]
     product = table.product[order]
     place = np.arange(len(order)) - np.searchsorted(product, product)
     return np.sort(order[place < SUPPORT_REVIEWS])

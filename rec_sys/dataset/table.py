@@ -30,6 +30,7 @@ class ReviewTable:
     row: Ints  # (num_reviews,) row of reviews.parquet
     folder: Path | None = None  # holds reviews.parquet and products.parquet
     fingerprint: str = ""  # of the raw data and of what was left out
+    newest_first: bool = False  # the file runs back in time, so of two reviews of one time the lower is the earlier
     text_vectors: Vectors | None = field(default=None, compare=False, repr=False)  # see `text`
 
     def __len__(self) -> int:
@@ -51,6 +52,11 @@ class ReviewTable:
     def with_text(self, vectors: Vectors) -> ReviewTable:
         """The same table with the vectors of its texts, (num_reviews, text_dim)."""
         return replace(self, text_vectors=vectors)
+
+    @property
+    def place(self) -> Ints:
+        """(num_reviews,) grows with time where the file runs in time, also among reviews of one time."""
+        return -self.row if self.newest_first else self.row
 
     def indptr(self) -> Ints:
         """(num_users + 1,): the reviews of user u are the rows indptr[u] to indptr[u + 1]."""
@@ -99,13 +105,14 @@ class ReviewTable:
         return found
 
 
-def load_table(folder: Path, fingerprint: str, min_reviews: int = 1) -> ReviewTable:
+def load_table(folder: Path, fingerprint: str, min_reviews: int = 1, newest_first: bool = False) -> ReviewTable:
     """Build the table from a prepared folder.
 
     Args:
         folder: holds reviews.parquet.
         fingerprint: of the prepared data.
-        min_reviews: keep only people and products with at least this many reviews (k-core; 1 keeps all).
+        min_reviews: keep only users and products with at least this many reviews (k-core; 1 keeps all).
+        newest_first: the file runs back in time; ties follow.
 
     Raises:
         DataError: the k-core filter leaves nothing.
@@ -134,7 +141,7 @@ def load_table(folder: Path, fingerprint: str, min_reviews: int = 1) -> ReviewTa
         pl.col(columns.PRODUCT_ID)
         .replace_strict(products, np.arange(len(products)), return_dtype=pl.Int64)
         .alias("product"),
-    ).sort("user", columns.TIMESTAMP, "row")
+    ).sort("user", columns.TIMESTAMP, "row", descending=[False, False, newest_first])
     return ReviewTable(
         users=IdMap(users.to_list(), "user"),
         products=IdMap(products.to_list(), "product"),
@@ -145,6 +152,7 @@ def load_table(folder: Path, fingerprint: str, min_reviews: int = 1) -> ReviewTa
         row=frame["row"].cast(pl.Int64).to_numpy(),
         folder=folder,
         fingerprint=with_core(fingerprint, min_reviews),
+        newest_first=newest_first,
     )
 
 

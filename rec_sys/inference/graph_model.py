@@ -95,6 +95,10 @@ class GraphModel(GraphRecommender):
     def _known_users(self, ids: list[str]) -> list[User]:
         """Users of the data set with all their reviews."""
         data = self.data
+        if not data.is_what_was({"fingerprint": "", **self.info.get("data", {})}):
+            logger.warning(
+                "%s is not the data that was fitted on: its users are answered by their reviews there", data.name
+            )
         paths = Paths.read(self.info.get("settings", {}).get("paths") or {}, "paths")
         vectors = review_vectors(self.stored, data, paths)
         return known_users(data.table, user_numbers(data, ids), vectors, with_texts=False)

@@ -253,12 +253,31 @@ class ReviewRecommender:
             notes.append(NOTHING_KNOWN)
         if any(review.text and review.vector is None and not self._reads(review) for review in user.reviews):
             notes.append(UNREAD_REVIEWS if self.graph.text_dim else UNREAD)
+        notes += self._unknown_products(user)
         if not found:
             notes.append(HAS_ALL)
         elif found < k:
             what = "products besides those reviewed already" if found < len(self.base) else "products in the catalogue"
             notes.append(f"{k:,} were asked for, but there are only {found:,} {what}")
         return "; ".join(notes)
+
+    def _unknown_products(self, user: User) -> list[str]:
+        """What to say of products that the catalogue lacks."""
+        unknown = [review for review in user.reviews if review.product_id and self._number(review) is None]
+        said = []
+        for how, told in (
+            ("count through their texts", True),
+            ("tell nothing, for want of a text or name", False),
+        ):
+            ids = dict.fromkeys(
+                review.product_id
+                for review in unknown
+                if (bool(review.text or review.product_text) and self.graph.text_dim > 0) == told
+            )
+            if ids:
+                shown = ", ".join(list(ids)[:3]) + (f" and {len(ids) - 3:,} more" if len(ids) > 3 else "")
+                said.append(f"products that the catalogue lacks ({shown}) {how}")
+        return said
 
 
 def predicted_ratings(inner: Floats, item_bias: Floats) -> Floats:

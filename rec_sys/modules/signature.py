@@ -149,7 +149,7 @@ def recommend() -> Signature:
         (
             Tensor("product_id", "BYTES", ("N", "k")),  # k: the smaller of k and the catalogue; "" where none is left
             Tensor("name", "BYTES", ("N", "k")),
-            Tensor("score", "FP32", ("N", "k")),  # nan where none is left
+            Tensor("score", "FP32", ("N", "k")),  # 0 where none is left, which its empty id says
             Tensor("stars", "FP32", ("N", "k")),
             Tensor("attention", "FP32", ("R",)),  # 0 for reviews that were not read
             Tensor("reviewed_id", "BYTES", ("R",)),  # of the review's product in the catalogue; "" where it has none

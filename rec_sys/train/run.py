@@ -164,12 +164,13 @@ def resolve(cfg: DictConfig) -> Plan:
 
 
 def load(plan: Plan, progress: ProgressCallback | None = None) -> Dataset:
-    """The data set, its texts embedded; a resumed run must find the data it began with.
+    """The data set, checked; its texts are embedded later. A resumed run must find the data it began with.
 
     Raises:
-        RecSysError: the data cannot be read, or is not what the run began with.
+        RecSysError: the data cannot be read or is too little to train and test on, or is not what the run began with.
     """
     dataset = load_data(plan.data, plan.encoder, plan.paths, progress, plan.split)
+    _ = dataset.split  # data too short to be split is said before its texts are embedded
     if plan.state is not None:
         check_same(plan.state, _fingerprint(plan, dataset))
     return dataset

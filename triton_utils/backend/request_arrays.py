@@ -86,8 +86,8 @@ def arrays_of(
     return {
         "product_id": _looked_up(ids, answer.number),
         "name": _looked_up(names, answer.number),
-        "score": answer.score.astype(np.float32),
-        "stars": answer.stars.astype(np.float32),
+        "score": np.nan_to_num(answer.score).astype(np.float32),  # nan is no JSON, which Triton's HTTP answers in
+        "stars": np.nan_to_num(answer.stars).astype(np.float32),
         "attention": attention,
         "reviewed_id": _looked_up(ids, reviewed),
         "reviewed_name": _looked_up(names, reviewed),

@@ -75,7 +75,7 @@ def served(people: Sequence[User], outputs: Mapping[str, Array]) -> Served:
         )
     answers, start = [], 0
     for row, person in enumerate(people):
-        num_items = int(np.count_nonzero(~np.isnan(scores[row])))
+        num_items = int(np.count_nonzero(ids[row] != ""))
         columns = (column[row, :num_items].tolist() for column in (ids, names, scores, stars))
         items = [Recommendation(*values) for values in zip(*columns, strict=True)]
         rows = slice(start, start + len(person.reviews))
