@@ -41,7 +41,7 @@ LAYERS = (
             "paths",
             "allocator",
         ),
-        *("progress", "terminal", "allocator", "command", "command_names", "__main__"),
+        *("progress", "terminal", "tables", "allocator", "command", "command_names", "__main__"),
     ),
     ("text",),
     ("dataset",),
