@@ -50,13 +50,13 @@ class PreparedReviews:
 
     def describe(self) -> str:
         """A block for a person: what was found, taken, left out, and last what is suspicious."""
-        return "\n".join([self.account(), *(f"warning: {warning}" for warning in self.warnings)])
+        return "\n".join([aligned(self.account()), *(f"warning: {warning}" for warning in self.warnings)])
 
-    def account(self) -> str:
-        """The block without the warnings."""
+    def account(self, with_columns: bool = True) -> list[Line]:
+        """What was found, taken and left out, line by line; details begin with blanks."""
         left_out = sum(self.rejected.values())
         lines: list[Line] = [
-            *self._found(),
+            *self._found(with_columns),
             ("kept", self.kept, self._order()),
             ("  with a rating", self.rated, self._scale()),
             ("  with a text", self.kept - self.without_text, ""),
@@ -71,15 +71,17 @@ class PreparedReviews:
         lines += [("products", self.products, ""), ("  with a name or text", self.products_named, "")]
         if self.metadata.get("broken"):
             lines.append(("  broken metadata rows", self.metadata["broken"], ""))
-        return aligned(lines)
+        return lines
 
-    def _found(self) -> list[Line]:
+    def _found(self, with_columns: bool) -> list[Line]:
         """The file, its lines and its columns."""
         lines: list[Line] = [("read", self.read, f"{self.source} ({self.format})")]
         if self.kind:
             lines.append(("  file", None, self.kind))
         if self.lines:
             lines.append(("  lines", self.lines["total"], self._lines()))
+        if not with_columns:
+            return lines
         width = max(map(len, self.columns), default=0)
         for place, (name, taken) in enumerate(self.columns.items()):
             first = place == 0
