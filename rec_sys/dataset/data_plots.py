@@ -12,9 +12,11 @@ from rec_sys.dataset.description import Description, percent
 
 SIZE = (5.2, 2.7)  # inches
 COLOR = "#3b6ea5"
-TICKS = 8  # labels of an axis
+TICKS = 8  # labels of an axis of months
+SCRIPTS = 8  # scripts that are shown
+LETTERS = 56  # letters for which there is room along an axis
 MANY_RATINGS = 21  # different ratings beyond which they are counted in groups
-LOG_FROM = 12  # reviews of one user or product from which the axes are logarithmic
+LOG_FROM = 40  # reviews of one user or product from which the axes are logarithmic
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def _svg(draw: Callable[[Any], None]) -> str:
     """A picture as a data URI; drawn without pyplot, whose figures belong to the whole process."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
-    from matplotlib.ticker import FuncFormatter
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     figure = Figure(figsize=SIZE, layout="constrained")
     axis = figure.subplots()
@@ -60,7 +62,7 @@ def _svg(draw: Callable[[Any], None]) -> str:
     axis.spines[["top", "right"]].set_visible(False)
     if axis.get_yscale() == "linear" and not axis.yaxis_inverted():
         axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-        axis.yaxis.get_major_locator().set_params(integer=True)
+        axis.yaxis.set_major_locator(MaxNLocator(5, integer=True))
         axis.grid(axis="y", alpha=0.3)
         axis.set_axisbelow(True)
     held = io.StringIO()
@@ -73,9 +75,9 @@ def _svg(draw: Callable[[Any], None]) -> str:
 def _bars(axis: Any, counts: Mapping[str, int], width: float = 0.8) -> None:
     """A bar for each name, with as many names below as there is room for."""
     axis.bar(range(len(counts)), list(counts.values()), width, color=COLOR)
-    step = -(-len(counts) // TICKS)
-    places = list(range(0, len(counts), step))
     names = list(counts)
+    step = -(-sum(len(name) + 2 for name in names) // LETTERS)
+    places = list(range(0, len(counts), step))
     axis.set_xticks(places, [names[place] for place in places])
 
 
@@ -102,7 +104,7 @@ def _months(axis: Any, months: Mapping[str, int]) -> None:
 
 def _spread(axis: Any, by_reviews: Mapping[int, int], what: str) -> None:
     """How many users or products have how many reviews; both axes logarithmic where they reach far."""
-    from matplotlib.ticker import FuncFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator
 
     if max(by_reviews, default=0) < LOG_FROM:
         most = max(by_reviews, default=1)
@@ -111,8 +113,9 @@ def _spread(axis: Any, by_reviews: Mapping[int, int], what: str) -> None:
         axis.scatter(list(by_reviews), list(by_reviews.values()), s=12, color=COLOR)
         axis.set(xscale="log", yscale="log")
         plain = FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else "")
-        axis.xaxis.set_major_formatter(plain)
-        axis.yaxis.set_major_formatter(plain)
+        for each in (axis.xaxis, axis.yaxis):
+            each.set_major_locator(LogLocator(subs=(1, 3)))
+            each.set_major_formatter(plain)
         axis.minorticks_off()
         axis.grid(alpha=0.3)
     axis.set(xlabel="reviews", ylabel=what)
@@ -126,9 +129,9 @@ def _lengths(axis: Any, by_length: Mapping[int, int]) -> None:
 
 
 def _scripts(axis: Any, scripts: Mapping[str, int]) -> None:
-    names = list(scripts)[:TICKS]
+    names = list(scripts)[:SCRIPTS]
     bars = axis.barh(names, [scripts[name] for name in names], color=COLOR)
     axis.bar_label(bars, [f" {percent(scripts[name], sum(scripts.values()))}" for name in names])
     axis.margins(x=0.15)
-    axis.invert_yaxis()
+    axis.set_ylim(max(len(names), 4) - 0.5, -0.5)  # the first on top
     axis.set(xlabel="texts")

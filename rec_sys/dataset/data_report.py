@@ -15,7 +15,8 @@ from rec_sys.dataset.description import Description, percent, sample_cells, spre
 from rec_sys.files import atomic_file
 from rec_sys.tables import cut
 
-MAX_CELL = 300  # characters of a cell
+MAX_CELL = 60  # columns of a cell
+MAX_LAST = 300  # of the last one of a row, where the longest texts stand
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _STYLE = """
@@ -26,9 +27,10 @@ p.about { color: #5b6575; margin-top: 0; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; } th, td { padding: .25em .9em .25em 0; text-align: left; vertical-align: top; }
 th { color: #5b6575; font-weight: 600; border-bottom: 1px solid #c9d0da; white-space: nowrap; }
-td { border-bottom: 1px solid #edf0f4; overflow-wrap: anywhere; min-width: 3.5em; }
-td.number, th.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
-td.detail { padding-left: 1.2em; color: #414b5a; } td.name { white-space: nowrap; }
+td { border-bottom: 1px solid #edf0f4; white-space: nowrap; }
+td:last-child { white-space: normal; overflow-wrap: anywhere; min-width: 8em; }
+td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
+td.detail { padding-left: 1.2em; color: #414b5a; }
 .warnings { background: #fff4d6; border-left: 5px solid #d99a00; padding: .6em 1em; margin: 1.2em 0; }
 .warnings h2 { margin: 0 0 .3em; } .warnings ul { margin: 0; padding-left: 1.2em; }
 .warnings li { overflow-wrap: anywhere; }
@@ -71,22 +73,22 @@ def data_page(description: Description) -> str:
     )
 
 
-def _text(text: str) -> str:
+def _text(text: str, width: int = MAX_LAST) -> str:
     """A text of the file as HTML: escaped, on one line, without control characters, shortened."""
-    return escape(cut(text, MAX_CELL))
+    return escape(cut(text, width))
 
 
 def _table(lines: Iterable[Sequence[str]], head: Sequence[str] = (), numbers: Sequence[int] = ()) -> str:
     """A table of texts; columns at the places `numbers` are set to the right."""
 
     def row(cells: Sequence[str], tag: str) -> str:
-        inner = "".join(
-            f'<{tag} class="number">{_text(cell)}</{tag}>'
-            if place in numbers
-            else f'<{tag} dir="auto">{_text(cell)}</{tag}>'
-            for place, cell in enumerate(cells)
+        widths = [MAX_CELL] * (len(cells) - 1) + [MAX_LAST]
+        kinds = ['class="number"' if place in numbers else 'dir="auto"' for place in range(len(cells))]
+        inner = (
+            f"<{tag} {kind}>{_text(cell, width)}</{tag}>"
+            for cell, kind, width in zip(cells, kinds, widths, strict=True)
         )
-        return f"<tr>{inner}</tr>"
+        return f"<tr>{''.join(inner)}</tr>"
 
     top = f"<thead>{row(head, 'th')}</thead>" if head else ""
     body = "\n".join(row(line, "td") for line in lines)
@@ -109,11 +111,10 @@ def _account(description: Description) -> str:
     """What was found, taken and left out."""
     rows = []
     for name, count, words in description.prepared.account(with_columns=False):
-        kind = "name detail" if name.startswith(" ") else "name"
+        kind = ' class="detail"' if name.startswith(" ") else ""
         number = "" if count is None else f"{count:,}"
         rows.append(
-            f'<tr><td class="{kind}">{_text(name)}</td><td class="number">{number}</td>'
-            f'<td dir="auto">{_text(words)}</td></tr>'
+            f'<tr><td{kind}>{_text(name)}</td><td class="number">{number}</td><td dir="auto">{_text(words)}</td></tr>'
         )
     table = "\n".join(rows)
     return f"<h2>Found, kept, left out</h2>\n<table><tbody>\n{table}\n</tbody></table>"
