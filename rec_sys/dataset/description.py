@@ -6,11 +6,13 @@ print(description.text())
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import orjson
 import polars as pl
+import pyarrow.parquet as pq
 
 from rec_sys import columns
 from rec_sys.columns import MAX_RATING, MIN_RATING
@@ -27,6 +29,7 @@ SAMPLE_TEXTS = 2_000  # texts of which the scripts are told
 EXAMPLES = 3  # of the rows of each reason that were left out
 FEW_TESTED = 100  # users below which figures of a test vary much by chance
 FOREIGN = 0.1  # share of texts in other than Latin letters from which it is said
+BATCH = 8_192  # texts that are in memory
 MAX_SHOWN = 2_000  # characters of a sample's text
 
 
@@ -192,7 +195,7 @@ def describe_reviews(prepared: PreparedReviews, k_core: int = 1) -> Description:
         except DataError as error:
             warnings.append(str(error))
     ratings = _ratings(frame, prepared)
-    texts = _texts(frame, prepared) if prepared.without_text < prepared.kept else None
+    texts = _texts(prepared) if prepared.without_text < prepared.kept else None
     authors = prepared.users + sum(prepared.collective.values())
     return Description(
         prepared=prepared,
@@ -324,22 +327,29 @@ def _months_between(first: str, last: str) -> list[str]:
     return [f"{number // 12:04d}-{number % 12 + 1:02d}" for number in range(start, stop + 1)]
 
 
-def _texts(frame: pl.LazyFrame, prepared: PreparedReviews) -> Texts:
-    """Lengths of all texts, and scripts of a sample that is spread over the file."""
-    text = pl.col(columns.TEXT)
-    lengths = text.str.len_chars().alias("length")
-    found = frame.select(lengths).filter(pl.col("length") > 0).group_by("length").agg(pl.len()).sort("length")
-    counts: dict[int, int] = dict(found.collect(engine="streaming").iter_rows())
+def _texts(prepared: PreparedReviews) -> Texts:
+    """Lengths of all texts, and scripts of a sample that is spread over the file; one batch is in memory."""
+    step = -(-prepared.kept // SAMPLE_TEXTS)
+    lengths: Counter[int] = Counter()
+    sampled: list[str] = []
+    start = 0  # rows before the batch
+    with pq.ParquetFile(prepared.folder / columns.REVIEWS_FILE, buffer_size=1 << 20) as file:
+        for batch in file.iter_batches(BATCH, columns=[columns.TEXT]):
+            texts = pl.Series(columns.TEXT, pl.from_arrow(batch.column(0)))
+            for length, count in texts.str.len_chars().value_counts().iter_rows():
+                lengths[length] += count
+            sampled += texts.gather_every(step, -start % step).to_list()  # a series would keep the whole batch
+            start += len(texts)
+    del lengths[0]
     by_length: dict[int, int] = {}
-    for length, count in counts.items():
+    for length, count in sorted(lengths.items()):
         least = 1 << (length.bit_length() - 1)
         by_length[least] = by_length.get(least, 0) + count
-    step = -(-prepared.kept // SAMPLE_TEXTS)
-    sample = frame.select(text).gather_every(step).filter(text != "").collect(engine="streaming")[columns.TEXT]
+    sample = pl.Series(columns.TEXT, list(filter(None, sampled)), dtype=pl.String)
     return Texts(
-        total=sum(counts.values()),
-        median=_median(counts),
-        longest=max(counts),
+        total=lengths.total(),
+        median=_median(dict(sorted(lengths.items()))),
+        longest=max(lengths),
         by_length=by_length,
         sample=len(sample),
         scripts=scripts_of(sample),
