@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rec_sys import columns
 from rec_sys.dataset.data_plots import plots_of
-from rec_sys.dataset.description import Description, percent, sample_cells, spread_cells
+from rec_sys.dataset.description import NUMBERS, Description, percent, sample_cells, spread_cells
 from rec_sys.files import atomic_file
 from rec_sys.tables import cut
 
@@ -123,7 +123,7 @@ def _account(description: Description) -> str:
 def _samples(description: Description) -> str:
     """The sample rows."""
     head, *lines = sample_cells(description.samples, description.prepared)
-    numbers = [place for place, name in enumerate(head) if name in ("line", "rating", "as 1 to 5", "place")]
+    numbers = [place for place, name in enumerate(head) if name in NUMBERS]
     return "<h2>The first rows as they were understood</h2>\n" + _table(lines, head, numbers)
 
 

@@ -30,6 +30,8 @@ EXAMPLES = 3  # of the rows of each reason that were left out
 FEW_TESTED = 100  # users below which figures of a test vary much by chance
 FOREIGN = 0.1  # share of texts in other than Latin letters from which it is said
 BATCH = 8_192  # texts that are in memory
+NUMBERS = ("line", "rating", "as 1 to 5", "place")  # columns of the sample rows that are set to the right
+MIN_CELL, MIN_TEXT = 8, 24  # columns of a terminal that an id and a text get at least
 MAX_SHOWN = 2_000  # characters of a sample's text
 
 
@@ -399,16 +401,21 @@ def sample_cells(samples: list[SampleRow], prepared: PreparedReviews) -> list[li
 
 
 def _sample_table(samples: list[SampleRow], prepared: PreparedReviews, width: int) -> str:
-    """The sample rows; ids and names get a part of the width, the text what is left."""
-    lines = sample_cells(samples, prepared)
-    head = lines[0]
-    limits = {"user": max(width // 6, 10), "product": max(width // 6, 10), "product name": max(width // 5, 12)}
-    lines = [[cut(cell, limits.get(name, width)) for name, cell in zip(head, line, strict=True)] for line in lines]
+    """The sample rows; ids and names get a part of the width, less where it leaves the text no room."""
+    cells = sample_cells(samples, prepared)
+    head = cells[0]
+    left, lines = 0, cells
+    for part in range(6, 11):
+        limit = max(width // part, MIN_CELL)
+        limits = dict.fromkeys(("user", "product", "product name"), limit)
+        lines = [[cut(cell, limits.get(name, width)) for name, cell in zip(head, line, strict=True)] for line in cells]
+        others = [line[:-1] if head[-1] == "text" else line for line in lines]
+        left = width - len(text_table(others).splitlines()[1]) - 2
+        if left >= MIN_TEXT:
+            break
     if head[-1] == "text":
-        others = text_table([line[:-1] for line in lines]).partition("\n")[2].partition("\n")[0]
-        left = max(width - len(others) - 2, 20)
-        lines = [[*line[:-1], cut(line[-1], left)] for line in lines]
-    words = {place for place, name in enumerate(head) if name not in ("line", "rating", "as 1 to 5", "place")}
+        lines = [[*line[:-1], cut(line[-1], max(left, MIN_CELL))] for line in lines]
+    words = {place for place, name in enumerate(head) if name not in NUMBERS}
     return text_table(lines, left=words)
 
 
