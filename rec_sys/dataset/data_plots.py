@@ -11,7 +11,7 @@ from typing import Any
 from rec_sys.dataset.description import Description, percent
 
 SIZE = (5.2, 2.7)  # inches
-PLACE = (0.15, 0.18, 0.83, 0.78)  # of the axes in the figure: left, bottom, width, height
+PLACE = (0.19, 0.18, 0.79, 0.78)  # of the axes in the figure: left, bottom, width, height
 COLOR = "#3b6ea5"
 TICKS = 8  # labels of an axis of months
 SCRIPTS = 8  # scripts that are shown

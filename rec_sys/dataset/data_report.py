@@ -11,11 +11,13 @@ from pathlib import Path
 
 from rec_sys import columns
 from rec_sys.dataset.data_plots import plots_of
-from rec_sys.dataset.description import NUMBERS, Description, percent, sample_cells, spread_cells
+from rec_sys.dataset.description import Description, percent
+from rec_sys.dataset.description_text import NUMBERS, sample_cells, spread_cells
 from rec_sys.files import atomic_file
 from rec_sys.tables import cut
 
 MAX_CELL = 60  # columns of a cell
+WIDE = 30  # columns beyond which a cell may be broken into lines
 MAX_LAST = 300  # of the last one of a row, where the longest texts stand
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -28,6 +30,7 @@ p.about { color: #5b6575; margin-top: 0; }
 table { border-collapse: collapse; } th, td { padding: .25em .9em .25em 0; text-align: left; vertical-align: top; }
 th { color: #5b6575; font-weight: 600; border-bottom: 1px solid #c9d0da; white-space: nowrap; }
 td { border-bottom: 1px solid #edf0f4; white-space: nowrap; }
+td.wide { white-space: normal; overflow-wrap: anywhere; min-width: 12em; }
 td:last-child { white-space: normal; overflow-wrap: anywhere; min-width: 8em; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 td.detail { padding-left: 1.2em; color: #414b5a; }
@@ -83,7 +86,10 @@ def _table(lines: Iterable[Sequence[str]], head: Sequence[str] = (), numbers: Se
 
     def row(cells: Sequence[str], tag: str) -> str:
         widths = [MAX_CELL] * (len(cells) - 1) + [MAX_LAST]
-        kinds = ['class="number"' if place in numbers else 'dir="auto"' for place in range(len(cells))]
+        kinds = [
+            'class="number"' if place in numbers else 'class="wide" dir="auto"' if len(cell) > WIDE else 'dir="auto"'
+            for place, cell in enumerate(cells)
+        ]
         inner = (
             f"<{tag} {kind}>{_text(cell, width)}</{tag}>"
             for cell, kind, width in zip(cells, kinds, widths, strict=True)

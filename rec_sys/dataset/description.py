@@ -1,7 +1,7 @@
 """What a prepared file holds, in figures that a recommender cares about, computed from its Parquet files.
 
 description = describe_reviews(prepared)
-print(description.text())
+print(page_text(description))
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ import pyarrow.parquet as pq
 
 from rec_sys import columns
 from rec_sys.columns import MAX_RATING, MIN_RATING
-from rec_sys.dataset.prepared import PreparedReviews, aligned
+from rec_sys.dataset.prepared import PreparedReviews
 from rec_sys.dataset.readers.ratings import from_stars
 from rec_sys.dataset.scripts import LATIN, scripts_of
 from rec_sys.dataset.splits import NEEDED_REVIEWS
 from rec_sys.dataset.table import load_table
 from rec_sys.errors import DataError
-from rec_sys.tables import cut, text_table
 
 SAMPLE_ROWS = 5
 SAMPLE_TEXTS = 2_000  # texts of which the scripts are told
@@ -30,8 +29,6 @@ EXAMPLES = 3  # of the rows of each reason that were left out
 FEW_TESTED = 100  # users below which figures of a test vary much by chance
 FOREIGN = 0.1  # share of texts in other than Latin letters from which it is said
 BATCH = 8_192  # texts that are in memory
-NUMBERS = ("line", "rating", "as 1 to 5", "place")  # columns of the sample rows that are set to the right
-MIN_CELL, MIN_TEXT = 8, 24  # columns of a terminal that an id and a text get at least
 MAX_SHOWN = 2_000  # characters of a sample's text
 
 
@@ -131,23 +128,6 @@ class Description:
         if not testable or testable >= FEW_TESTED:
             return said
         return f"{said}; figures of a test on fewer than {FEW_TESTED} users vary much by chance"
-
-    def text(self, width: int = 120) -> str:
-        """The page for a terminal; the warnings are its last lines.
-
-        Args:
-            width: columns of the terminal; the sample rows are cut to fit.
-        """
-        samples = f"first {len(self.samples)} rows as they were understood" if len(self.samples) > 1 else "first row"
-        parts = [
-            aligned(self.prepared.account()),
-            f"{samples}\n\n{_sample_table(self.samples, self.prepared, width)}",
-            f"reviews of each user and product\n\n{spread_table(self)}",
-            aligned([(name, None, words) for name, words in self.facts()]),
-        ]
-        if self.warnings:
-            parts.append("\n".join(f"warning: {warning}" for warning in self.warnings))
-        return "\n\n".join(parts)
 
     def facts(self) -> list[tuple[str, str]]:
         """What else there is to say, as names and words."""
@@ -386,54 +366,6 @@ def _rejects(prepared: PreparedReviews) -> list[RejectedRow]:
     return found
 
 
-def sample_cells(samples: list[SampleRow], prepared: PreparedReviews) -> list[list[str]]:
-    """A head and the sample rows as cells; columns in which nothing stands are left out."""
-    rescaled = prepared.rating_scale is not None and prepared.rating_scale != [MIN_RATING, MAX_RATING]
-    head = ["line", "user", "product", "rating", "as 1 to 5", "date" if prepared.order == "time" else "place"]
-    lines = [[*head, "product name", "text"]]
-    for row in samples:
-        ratings = ["" if value is None else f"{round(value, 2):g}" for value in (row.rating, row.stars)]
-        lines.append([f"{row.line:,}", row.user, row.product, *ratings, row.when, row.product_name, row.text])
-    columns_ = [column for column in zip(*lines, strict=True) if any(column[1:])]
-    if not rescaled:
-        columns_ = [column for column in columns_ if column[0] != "as 1 to 5"]
-    return [list(line) for line in zip(*columns_, strict=True)]
-
-
-def _sample_table(samples: list[SampleRow], prepared: PreparedReviews, width: int) -> str:
-    """The sample rows; ids and names get a part of the width, less where it leaves the text no room."""
-    cells = sample_cells(samples, prepared)
-    head = cells[0]
-    left, lines = 0, cells
-    for part in range(6, 11):
-        limit = max(width // part, MIN_CELL)
-        limits = dict.fromkeys(("user", "product", "product name"), limit)
-        lines = [[cut(cell, limits.get(name, width)) for name, cell in zip(head, line, strict=True)] for line in cells]
-        others = [line[:-1] if head[-1] == "text" else line for line in lines]
-        left = width - len(text_table(others).splitlines()[1]) - 2
-        if left >= MIN_TEXT:
-            break
-    if head[-1] == "text":
-        lines = [[*line[:-1], cut(line[-1], max(left, MIN_CELL))] for line in lines]
-    words = {place for place, name in enumerate(head) if name not in NUMBERS}
-    return text_table(lines, left=words)
-
-
-def spread_cells(description: Description) -> list[list[str]]:
-    """A head, and a line each for users and products."""
-    head = ["", "number", "median", "most", "with 1", "with 2", "with 3 or more"]
-    lines = [
-        [name, f"{its.total:,}", f"{its.median:g}", *(f"{n:,}" for n in (its.most, its.one, its.two, its.more))]
-        for name, its in (("users", description.users), ("products", description.products))
-    ]
-    return [head, *lines]
-
-
 def percent(part: int, whole: int) -> str:
     """A share with one digit behind the point where it says something."""
     return f"{part / max(whole, 1):.1%}".replace(".0%", "%")
-
-
-def spread_table(description: Description) -> str:
-    """Reviews of each user and each product."""
-    return text_table(spread_cells(description))

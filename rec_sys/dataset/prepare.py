@@ -13,6 +13,7 @@ from rec_sys.command_names import command_line
 from rec_sys.dataset.data_report import write_data_report
 from rec_sys.dataset.dataset import prepare_data
 from rec_sys.dataset.description import describe_reviews
+from rec_sys.dataset.description_text import page_text
 from rec_sys.dataset.settings import DataSettings
 from rec_sys.paths import Paths
 from rec_sys.settings import read_settings
@@ -36,7 +37,7 @@ def main(cfg: DictConfig) -> None:
         report = f"not written: {error.strerror}"
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a file may hold letters that the terminal has not
-    print(description.text(shutil.get_terminal_size((120, 24)).columns))
+    print(page_text(description, shutil.get_terminal_size((120, 24)).columns))
     print(
         f"\nprepared  {prepared.folder}\nreport    {report}\n"
         f"next:     {command_line('rec_sys.dataset.embed')}{same_settings()}"

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from rec_sys.dataset.description import Description, describe_reviews
+from rec_sys.dataset.description_text import page_text
 from rec_sys.dataset.reviews import ReadSettings, prepare_reviews
 from rec_sys.dataset.scripts import scripts_of
 
@@ -72,13 +73,13 @@ def test_ratings_are_shown_on_the_scale_of_the_file_and_as_stars(tmp_path: Path)
     assert found.ratings == {float(rating): 12 for rating in range(1, 11)}
     assert found.samples[3].rating == 4
     assert found.samples[3].stars == pytest.approx(1 + 3 * 4 / 9)
-    head = next(line for line in found.text().splitlines() if line.startswith("line "))
+    head = next(line for line in page_text(found).splitlines() if line.startswith("line "))
     assert head.split() == ["line", "user", "product", "rating", "as", "1", "to", "5", "date"]
 
 
 def test_the_warnings_are_the_last_lines(tmp_path: Path) -> None:
     found = described(tmp_path, ["ann,tea,5,2020-01-05,,,", "bob,tea,5,2020-01-06,,,"])
-    said = found.text().splitlines()[-len(found.warnings) :]
+    said = page_text(found).splitlines()[-len(found.warnings) :]
     assert said == [f"warning: {warning}" for warning in found.warnings]
     assert any("none of 2 users has the 3 reviews" in warning for warning in found.warnings)
     assert any("all 2 ratings are 5" in warning for warning in found.warnings)
@@ -87,7 +88,7 @@ def test_the_warnings_are_the_last_lines(tmp_path: Path) -> None:
 @pytest.mark.parametrize("width", [80, 100, 200])
 def test_lines_fit_the_terminal(tmp_path: Path, width: int) -> None:
     row = f"{'u' * 99},{'p' * 99},5,2020-01-05,,{'word ' * 300},{'n' * 99}"
-    lines = described(tmp_path, [row]).text(width).splitlines()
+    lines = page_text(described(tmp_path, [row]), width).splitlines()
     start = lines.index(next(line for line in lines if line.startswith("line ")))
     assert max(map(len, lines[start : start + 3])) <= width
 
@@ -106,7 +107,7 @@ def test_without_dates_ratings_and_texts(tmp_path: Path) -> None:
     assert (found.months, found.ratings, found.texts, found.same_moment) == ({}, {}, None, 0)
     assert [row.when for row in found.samples] == ["1", "2", "3"]
     assert all(row.rating is None for row in found.samples)
-    assert "place" in found.text()
+    assert "place" in page_text(found)
 
 
 def test_what_a_k_core_leaves_decides_whether_it_is_enough(tmp_path: Path) -> None:
