@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rec_sys.files import write_json
-from rec_sys.metrics.tables import rows_table
+from rec_sys.tables import rows_table
 
 RESULTS = Path(__file__).parent / "results"
 _PACKAGES = (

@@ -13,6 +13,7 @@ REVIEWS_FILE = "reviews.parquet"  # USER_ID, PRODUCT_ID, RATING, TIMESTAMP, TEXT
 PRODUCTS_FILE = "products.parquet"  # PRODUCT_ID, PRODUCT_NAME, PRODUCT_TEXT; only products that have a name or a text
 REJECTS_FILE = "rejects.jsonl"  # {"line", "reason", "row"} of every raw row that was left out
 SUMMARY_FILE = "summary.json"  # counts, format and fingerprint; written last, so its presence says "complete"
+REPORT_FILE = "report.html"  # the same for a person, with plots; written by the command that prepares
 
 USER, PRODUCT = "user", "product"  # node types
 REVIEWS = (USER, "reviews", PRODUCT)  # edge type

@@ -21,7 +21,7 @@ CODE = ("rec_sys", "triton_utils", "rec_chat", "rec_service", "benchmarks", "tes
 LAYERS = (
     (
         *("arrays", "columns", "errors", "closest", "ids", "files", "frames", "locks", "settings", "paths"),
-        *("progress", "terminal", "allocator", "command", "command_names", "__main__"),
+        *("progress", "terminal", "tables", "allocator", "command", "command_names", "__main__"),
     ),
     ("text",),
     ("dataset",),

@@ -12,6 +12,8 @@ from rec_sys import columns
 from rec_sys.columns import MAX_RATING, MIN_RATING
 from rec_sys.dataset.readers.formats import Order
 
+Line = tuple[str, int | None, str]  # what it is about, how many, and words
+
 
 @dataclass(frozen=True)
 class PreparedReviews:
@@ -37,6 +39,7 @@ class PreparedReviews:
     metadata: dict[str, int]  # rows of the metadata file by what became of them; empty without one
     kind: str = ""  # of the file, with its encoding, in words
     columns: dict[str, list[str]] = field(default_factory=dict)  # taken for each field; empty for lists
+    examples: dict[str, str] = field(default_factory=dict)  # the first value of each column, taken or not
     lines: dict[str, int] = field(default_factory=dict)  # physical lines of a text by what became of them
     newest_first: bool = False  # the file runs back in time
     rating_scale: list[float] | None = None  # lowest and best rating of the file; kept ratings are 1 to 5
@@ -46,52 +49,66 @@ class PreparedReviews:
     earlier: list[str] = field(default_factory=list)  # fingerprints that earlier versions give the same files
 
     def describe(self) -> str:
-        """A block for a person: what was found, taken, left out, and what is suspicious."""
+        """A block for a person: what was found, taken, left out, and last what is suspicious."""
+        return "\n".join([aligned(self.account()), *(f"warning: {warning}" for warning in self.warnings)])
+
+    def account(self, with_columns: bool = True) -> list[Line]:
+        """What was found, taken and left out, line by line; details begin with blanks."""
         left_out = sum(self.rejected.values())
-        lines: list[tuple[str, str]] = [("read", f"{self.read:>12,}  {self.source} ({self.format})")]
-        if self.kind:
-            lines.append(("  file", f"{'':>12}  {self.kind}"))
-        if self.lines:
-            lines.append(("  lines", f"{self.lines['total']:>12,}  {self._lines()}"))
-        lines += [(f"  {name}", f"{'':>12}  {', '.join(taken)}") for name, taken in self.columns.items()]
-        if self.unread:
-            lines.append(("  columns not read", f"{len(self.unread):>12,}  {_shortened(self.unread)}"))
-        lines += [
-            ("kept", f"{self.kept:>12,}  {self._order()}"),
-            ("  with a rating", f"{self.rated:>12,}" + self._scale()),
-            ("  with a text", f"{self.kept - self.without_text:>12,}"),
-            ("left out", f"{left_out:>12,}" + (f"  {self.folder / columns.REJECTS_FILE}" if left_out else "")),
+        lines: list[Line] = [
+            *self._found(with_columns),
+            ("kept", self.kept, self._order()),
+            ("  with a rating", self.rated, self._scale()),
+            ("  with a text", self.kept - self.without_text, ""),
+            ("left out", left_out, str(self.folder / columns.REJECTS_FILE) if left_out else ""),
+            *((f"  {reason}", count, "") for reason, count in self.rejected.items()),
+            ("users", self.users, ""),
         ]
-        lines += [(f"  {reason}", f"{count:>12,}") for reason, count in self.rejected.items()]
-        lines.append(("users", f"{self.users:>12,}"))
         if self.collective:
             names = _shortened([f"{name!r} ({count:,})" for name, count in self.collective.items()])
             reviews = sum(self.collective.values())
-            lines.append(("  names of many", f"{reviews:>12,}  reviews, each of a user of its own: {names}"))
-        lines += [
-            ("products", f"{self.products:>12,}"),
-            ("  with a name or text", f"{self.products_named:>12,}"),
-        ]
+            lines.append(("  names of many", reviews, f"reviews, each of a user of its own: {names}"))
+        lines += [("products", self.products, ""), ("  with a name or text", self.products_named, "")]
         if self.metadata.get("broken"):
-            lines.append(("  broken metadata rows", f"{self.metadata['broken']:>12,}"))
-        width = max(len(name) for name, _ in lines)
-        block = [f"{name:<{width}} {value}".rstrip() for name, value in lines]
-        return "\n".join([*block, *(f"warning: {warning}" for warning in self.warnings)])
+            lines.append(("  broken metadata rows", self.metadata["broken"], ""))
+        return lines
+
+    def _found(self, with_columns: bool) -> list[Line]:
+        """The file, its lines and its columns."""
+        lines: list[Line] = [("read", self.read, f"{self.source} ({self.format})")]
+        if self.kind:
+            lines.append(("  file", None, self.kind))
+        if self.lines:
+            lines.append(("  lines", self.lines["total"], self._lines()))
+        if not with_columns:
+            return lines
+        width = max(map(len, self.columns), default=0)
+        for place, (name, taken) in enumerate(self.columns.items()):
+            first = place == 0
+            head = "  columns taken" if first else ""
+            count = sum(map(len, self.columns.values())) if first else None
+            lines.append((head, count, f"{name:<{width}}  {', '.join(taken)}"))
+        if self.unread:
+            lines.append(("  columns not read", len(self.unread), _shortened(self.unread)))
+        return lines
 
     def _lines(self) -> str:
+        """Where the lines of the file went."""
         parts = ((name.replace("_", " "), count) for name, count in self.lines.items() if name != "total")
         return "= " + " + ".join(f"{count:,} {name}" for name, count in parts if count or name == "kept")
 
     def _scale(self) -> str:
+        """The scale of the file, where it is not 1 to 5."""
         said = []
         if self.rating_scale and self.rating_scale != [MIN_RATING, MAX_RATING]:
             low, high = self.rating_scale
             said.append(f"{low:g} to {high:g}, read as {MIN_RATING:g} to {MAX_RATING:g}")
         if self.zero_is_none:
             said.append("0 means not rated")
-        return "  " + "; ".join(said) if said else ""
+        return "; ".join(said)
 
     def _order(self) -> str:
+        """Where the order of the reviews comes from."""
         if self.order == "time":
             days = " to ".join(f"{datetime.fromtimestamp(when, UTC):%Y-%m-%d}" for when in (self.first, self.last))
             return days + (", the newest first" if self.newest_first else "")
@@ -100,6 +117,15 @@ class PreparedReviews:
             "list": "in the order of the lists, without dates",
             "file": "in the order of the file: it has no column for the time",
         }[self.order]
+
+
+def aligned(lines: list[Line]) -> str:
+    """Lines with their counts below each other."""
+    width = max(len(name) for name, _, _ in lines)
+    counts = ["" if count is None else f"{count:,}" for _, count, _ in lines]
+    return "\n".join(
+        f"{name:<{width}}  {count:>11}  {words}".rstrip() for (name, _, words), count in zip(lines, counts, strict=True)
+    )
 
 
 def prepared_folder(out: Path, fingerprint: str) -> Path:

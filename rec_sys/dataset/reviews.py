@@ -14,6 +14,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import orjson
@@ -26,7 +27,7 @@ from rec_sys.dataset.readers.format_choice import given_columns
 from rec_sys.dataset.readers.formats import LISTS, Review, ReviewFormat
 from rec_sys.dataset.readers.metadata import read_products
 from rec_sys.dataset.readers.metadata_join import check_join
-from rec_sys.dataset.readers.profile import Profile, find_profile
+from rec_sys.dataset.readers.profile import Profile, find_profile, first_values
 from rec_sys.dataset.readers.reading_settings import ReadingSettings
 from rec_sys.dataset.readers.real_ids import read_real_ids
 from rec_sys.dataset.readers.rejects import Reason, Rejects
@@ -40,6 +41,7 @@ from rec_sys.files import atomic_folder, sha256_of, write_json
 from rec_sys.progress import ProgressCallback, Stage
 
 VERSION = 2  # to be raised when the same raw file would give another folder
+HEAD = 100  # rows of a file of lists in which an example of each column is looked for
 STEP = 2_000  # rows between two updates of the progress bar
 
 
@@ -59,6 +61,7 @@ class _Source:
     format: ReviewFormat
     reader: ReviewReader
     unread: list[str]
+    examples: dict[str, str]  # the first value of each column
     profile: Profile | None = None
     lists: Sequences | None = None
 
@@ -120,9 +123,12 @@ def prepare_reviews(
             read, account = _read(source, writer, rejects, user_ids, product_ids, progress)
         try:
             warnings = _check(source, read, account, writer, rejects, settings, refused)
-        except DataError:
+        except DataError as error:
+            if not rejects.counts:
+                raise
             shutil.copyfile(rejects.path, refused)
-            raise
+            listed = "" if str(refused) in str(error) else f"; the rows left out are listed in {refused}"
+            raise DataError(f"{error}{listed}", error.remedy) from None
         counts: Counter[str] = Counter()
         products = read_products(metadata, counts) if metadata is not None else ()
         unmatched: list[str] = []
@@ -140,15 +146,17 @@ def prepare_reviews(
 
 def _open(file: RawFile, settings: ReadSettings) -> _Source:
     """What a file holds and how it is read."""
-    header, _ = peek(file)
+    header, rows = peek(file)
     lists = find_sequences(file.kind, header, settings.columns.user, settings.columns.product)
     if lists is None:
         profile = find_profile(file, settings)
-        return _Source(file, profile.format, ReviewReader(profile.format, profile.reading), profile.unread, profile)
+        reader = ReviewReader(profile.format, profile.reading)
+        return _Source(file, profile.format, reader, profile.unread, profile.examples, profile)
     given_columns(header, settings.columns, file.path)
     unread = [name for name in header if name not in (lists.user, lists.products, lists.last)]
     format_ = replace(LISTS, name="JSON lists" if file.kind == "JSON object" else "RecBole lists")
-    return _Source(file, format_, ReviewReader(format_), unread, lists=lists)
+    examples = first_values(header, (row.fields for row in islice(rows, HEAD) if isinstance(row.fields, dict)))
+    return _Source(file, format_, ReviewReader(format_), unread, examples, lists=lists)
 
 
 def _read(
@@ -262,6 +270,7 @@ def _summary(
         kind=source.file.described,
         format=format_.name,
         columns=profile.taken if profile else {},
+        examples=source.examples,
         read=read,
         lines=lines,
         unread=source.unread,

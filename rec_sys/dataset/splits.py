@@ -21,6 +21,7 @@ from rec_sys.errors import DataError
 
 Part = Literal["valid", "test", "held_out_users", "held_out_products"]
 Flags = npt.NDArray[np.bool_]
+NEEDED_REVIEWS = 3  # of a user who is trained on, validated and tested: one each
 SUPPORT_REVIEWS = 3  # first reviews of a new product that may stand for the description it lacks
 
 
@@ -85,11 +86,11 @@ def split_by_time(table: ReviewTable, settings: SplitSettings | None = None) -> 
     shown = ~is_held_out_product[table.product]  # reviews that training and histories may hold
     shown_before = _earlier(shown, indptr)  # how many of them by the same user before each review
 
-    known = np.flatnonzero((counts >= 3) & ~is_held_out)
+    known = np.flatnonzero((counts >= NEEDED_REVIEWS) & ~is_held_out)
     if not len(known):
         raise DataError(
-            f"none of {table.num_users:,} users has the 3 reviews that training, validation and test need "
-            f"(most: {counts.max(initial=0)}); use data with longer histories or lower split.held_out_users"
+            f"none of {table.num_users:,} users has the {NEEDED_REVIEWS} reviews that training, validation and test "
+            f"need (most: {counts.max(initial=0)}); use data with longer histories or lower split.held_out_users"
         )
     test, valid = indptr[known + 1] - 1, indptr[known + 1] - 2
     kept = shown & ~is_held_out[table.user]

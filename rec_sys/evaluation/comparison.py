@@ -10,7 +10,7 @@ from rec_sys.dataset.splits import Part
 from rec_sys.metrics.bootstrap import DRAWS, LEVEL, METRICS, Difference, differences
 from rec_sys.metrics.groups import BY_HISTORY, BY_TRAINING, CUTOFFS
 from rec_sys.metrics.protocol import RankingReport, format_table
-from rec_sys.metrics.tables import short, text_table
+from rec_sys.tables import short, text_table
 
 BOUNDS = {"users": BY_HISTORY, "products": BY_TRAINING}
 HELD_OUT_REVIEWS: dict[Part, str] = {

@@ -28,9 +28,9 @@ from rec_sys.metrics.ranking import (
     values_of_ranks,
 )
 from rec_sys.metrics.scorer import Scorer, TwoWayScorer
-from rec_sys.metrics.tables import short, text_table
 from rec_sys.metrics.validation import users_at_once
 from rec_sys.progress import ProgressCallback, tracked
+from rec_sys.tables import short, text_table
 
 COVERAGE_AT = 10
 

@@ -14,8 +14,8 @@ from matplotlib import pyplot as plt
 from rec_sys.files import atomic_file, write_json
 from rec_sys.metrics.protocol import RankingReport, format_table
 from rec_sys.metrics.rating import RatingReport
-from rec_sys.metrics.tables import text_table
 from rec_sys.recommenders.graph.callbacks import Figures
+from rec_sys.tables import text_table
 from rec_sys.train.final_test import TestFigures
 
 METRICS = ("recall@10", "ndcg@10")  # shown; report.json holds all

@@ -6,7 +6,7 @@ tell what the values mean, so that the reading itself knows one meaning of each 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
@@ -27,6 +27,7 @@ from rec_sys.dataset.readers.unread_columns import suspicious_columns
 from rec_sys.errors import DataError
 
 HEAD = 1_000  # rows by which the columns are chosen
+MAX_EXAMPLE = 120  # characters of an example of a column's values
 READABLE = 0.5  # share of its values that must be what the name of a column says
 
 Progress = Callable[[], None]
@@ -43,6 +44,7 @@ class Profile:
     list_name: str | None = None  # each row holds several reviews, in a list of this name
     collective: Mapping[str, int] = field(default_factory=dict)  # reviews of names that stand for many people
     warnings: list[str] = field(default_factory=list)
+    examples: dict[str, str] = field(default_factory=dict)  # the first value of each column
 
     @property
     def taken(self) -> dict[str, list[str]]:
@@ -99,7 +101,28 @@ def find_profile(file: RawFile, settings: ReadingSettings, progress: Progress = 
     except DataError as error:
         raise DataError(f"{file.path}: {error}") from None
     warnings += suspicious_columns(values, profile.unread, profile.taken)
-    return replace(profile, nested=nested, list_name=list_name, warnings=[*warnings, *profile.warnings])
+    return replace(
+        profile,
+        nested=nested,
+        list_name=list_name,
+        warnings=[*warnings, *profile.warnings],
+        examples=first_values(header, values),
+    )
+
+
+def first_values(header: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """The first value of each column that is there, shortened; columns that are empty in all rows are left out."""
+    found: dict[str, str] = {}
+    missing = list(header)
+    for row in rows:
+        for name in missing:
+            if (value := first(row, (name,))) is not None:
+                shown = str(value)
+                found[name] = shown if len(shown) <= MAX_EXAMPLE else shown[: MAX_EXAMPLE - 1] + "…"
+        missing = [name for name in missing if name not in found]
+        if not missing:
+            break
+    return found
 
 
 class _Columns:
@@ -343,4 +366,4 @@ def _beside(
     return clock if column.time_of_day() else None
 
 
-__all__ = ["NONE", "Profile", "find_profile"]
+__all__ = ["NONE", "Profile", "find_profile", "first_values"]

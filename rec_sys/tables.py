@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
@@ -16,10 +17,10 @@ def text_table(lines: Sequence[Sequence[str]], markdown: bool = False, left: Con
         markdown: with bars instead of plain columns.
         left: places of the columns that hold words; the others hold figures and are set to the right.
     """
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    widths = [max(map(text_width, column)) for column in zip(*lines, strict=True)]
     aligned = [
         [
-            cell.ljust(width) if place in left else cell.rjust(width)
+            _padded(cell, width, to_left=place in left)
             for place, (cell, width) in enumerate(zip(line, widths, strict=True))
         ]
         for line in lines
@@ -47,6 +48,38 @@ def cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.5g}"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def text_width(text: str) -> int:
+    """Columns of a terminal that a text takes: Chinese letters take two, accents set onto a letter none."""
+    if text.isascii():
+        return len(text)
+    return sum(map(_letter_width, text))
+
+
+def cut(text: str, width: int) -> str:
+    """A text on one line of at most `width` columns, without what would steer a terminal; "…" where it was cut."""
+    text = " ".join("".join(letter if letter.isprintable() else " " for letter in text[: 4 * width + 100]).split())
+    if text_width(text) <= width:
+        return text
+    taken, left = "", width - 1
+    for letter in text:
+        left -= _letter_width(letter)
+        if left < 0:
+            break
+        taken += letter
+    return taken.rstrip() + "…"
+
+
+def _letter_width(letter: str) -> int:
+    if unicodedata.category(letter) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in ("W", "F") else 1
+
+
+def _padded(cell: str, width: int, to_left: bool) -> str:
+    blanks = " " * (width - text_width(cell))
+    return cell + blanks if to_left else blanks + cell
 
 
 def short(metric: str) -> str:
