@@ -127,7 +127,7 @@ def with_titles(file: MutatedFile, generator: random.Random) -> None:
     """A title above each text."""
     from dataclasses import replace
 
-    file.names["title"] = "title" if file.names["text"] == "text" else "review_title"
+    file.names["title"] = "title" if file.names["text"] == "text" and "text" in file.fields else "review_title"
     file.fields.insert(generator.randrange(len(file.fields) + 1), "title")
     for place, row in enumerate(file.rows):
         title = generator.choice(("Great", "So so", '"Wow"', "Never again!", ""))

@@ -162,4 +162,4 @@ def total_line(file: MutatedFile, generator: random.Random) -> None:
 def cut_archive(file: MutatedFile, generator: random.Random) -> None:
     """Bytes are missing at the end of a packed or binary file, or of a JSON document."""
     file.cut = generator.choice((1, 10, 200, 2000))
-    file.refusals.append("cut off|damaged|cannot be read|no JSON|does not end|ends early")
+    file.refusals.append("cut off|damaged|cannot be read|no JSON|does not end|ends early|unexpected end")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from benchmarks.mutants.file import MutatedFile
-from benchmarks.mutants.table import some
+from benchmarks.mutants.file import DoesNotFitError, MutatedFile
+from benchmarks.mutants.table import DAY, some
 
 LOST = "digits|zeros|lost"
 
@@ -105,6 +105,10 @@ def names_of_many(file: MutatedFile, generator: random.Random) -> None:
     for place in some(generator, file.rows, generator.choice((0.02, 0.2, 0.6))):
         name = generator.choice(names)
         file.rows[place] = replace(file.rows[place].with_written(user=name), user=name, is_many=True)
+    if len({(row.user, row.product, row.seconds // DAY) for row in file.rows if not row.text}) < sum(
+        not row.text for row in file.rows
+    ):
+        raise DoesNotFitError  # two reviews of one day without a text are one
     counts = {name: sum(row.user == name for row in file.rows) for name in names}
     file.rows = [replace(row, is_many=row.is_many and counts[row.user] > 1) for row in file.rows]
 

@@ -34,7 +34,7 @@ class Mutation:
         return f"{self.kind}: {self.name}"
 
 
-KINDS = ("encoding", "date", "rating", "columns", "beside", "column order", "people", "repeated", "rows", "text",
+KINDS = ("encoding", "date", "rating", "columns", "text", "beside", "column order", "people", "repeated", "rows",
          "line end", "packed", "damage")  # fmt: skip
 
 

@@ -59,7 +59,7 @@ def _thumb(up: object, down: object) -> Way:
 
 def _percent(pattern: str | None) -> Way:
     def way(stars: float, generator: random.Random) -> Rating:
-        value = 100 if stars == 5 else 0 if stars == 1 else generator.randrange(int(stars) * 20 - 15, int(stars) * 20)
+        value = min(100, generator.randrange(int(stars) * 20 - 20, int(stars) * 20 + 5))
         return (value if pattern is None else pattern.format(value)), 1 + value * 4 / 100
 
     return way

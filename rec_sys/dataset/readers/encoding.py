@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import math
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -51,6 +52,7 @@ _LANGUAGES = {  # by encoding; the first of equals is taken
     "cp852": _CENTRAL,
 }
 _SYMBOLS = "’“”„‘–—…€°«»™®©½²³×·"  # noqa: RUF001  of all languages, and rarer than letters
+_FIRST_END = re.compile(rb"\r+\n|\r|\n")  # of lines, which tells it of all: the others may stand inside quotes
 _ABSENT = -8.0  # log probability of a letter that a language does not have
 # Encodings of other scripts, in which charset_normalizer does not err.
 _OTHER_SCRIPTS = """
@@ -93,7 +95,7 @@ def scan(chunks: Iterable[bytes], again: Iterable[bytes], given: str = AUTO) -> 
         break
     codec = codec_of(start, given)
     decoder = codecs.getincrementaldecoder(codec or "utf-8")()
-    valid, newlines, returns, last = True, 0, 0, b""
+    valid, newlines, returns, last, end = True, 0, 0, b"", ""
     wide = codec is not None and codec.startswith("utf_16")
     for chunk in _chain(start, source):
         if valid:
@@ -104,15 +106,17 @@ def scan(chunks: Iterable[bytes], again: Iterable[bytes], given: str = AUTO) -> 
             else:
                 if wide:
                     chunk = text.encode("utf-8", "replace")
+        if not end and (first := _FIRST_END.search(chunk)):
+            end = "\r" if first[0] == b"\r" else "\n"
         newlines += chunk.count(b"\n")
-        returns += chunk.count(b"\r") if not newlines else 0
+        returns += chunk.count(b"\r") if end == "\r" else 0
         last = chunk[-1:] or last
     try:
         if valid:
             decoder.decode(b"", final=True)
     except UnicodeError:
         valid = False
-    end = "\r" if returns and not newlines else "\n"
+    end = end or "\n"
     lines = (returns if end == "\r" else newlines) + (last not in (b"", end.encode()))
     if valid:
         return Scan(codec or "utf_8", _name(codec or "utf_8"), lines, end, 0)

@@ -111,22 +111,30 @@ def _quoting(lines: Sequence[str], separator: str) -> Quoting:
     """What quotes mean: in files with tabs nothing, unless they are balanced and needed."""
     if len(separator) > 1 or not any('"' in line for line in lines):
         return "none" if len(separator) > 1 or separator == "\t" else "doubled"
-    doubled, backslash = _errors(lines, separator, "doubled"), _errors(lines, separator, "backslash")
-    quoting: Quoting = "backslash" if backslash < doubled and any('\\"' in line for line in lines) else "doubled"
+    doubled, faults = _fitting(lines, separator, "doubled")
+    backslash, others = _fitting(lines, separator, "backslash")
+    quoting: Quoting = "doubled"
+    if backslash > doubled and any('\\"' in line for line in lines):
+        quoting, faults = "backslash", others
     if separator != "\t":
         return quoting
-    if min(doubled, backslash):
-        return "none"
-    enclosed = re.compile(rf'(?:^|{re.escape(separator)})"(?:[^"]|"")*"(?=$|{re.escape(separator)})')
+    inside = r'(?:[^"]|"")*' if quoting == "doubled" else r'(?:[^"\\]|\\.)*'
+    enclosed = re.compile(rf'(?:^|{re.escape(separator)})"{inside}"(?=$|{re.escape(separator)})')
     whole = [line.rstrip("\r\n") for line in lines]
-    with_quotes = [line for line in whole if '"' in line]
-    needed = any('""' in line for line in with_quotes) or _spans(lines, separator)
-    usual = 2 * sum(bool(enclosed.search(line)) for line in whole) >= len(whole)
-    return quoting if needed or usual else "none"
+    with_quotes = [line for line in whole if enclosed.search(line)]
+    if 2 * len(with_quotes) >= len(whole):
+        return quoting
+    width = len(fields_of(lines[0], separator, quoting))
+    needed = sum(
+        len(fields_of(line, separator, quoting)) == width
+        and ('""' in line or '\\"' in line or len(line.split(separator)) != width)
+        for line in with_quotes
+    )
+    return quoting if needed + _spans(lines, separator) > faults else "none"
 
 
-def _errors(lines: Sequence[str], separator: str, quoting: Quoting) -> int:
-    """Faults in the quotes, where they are read strictly."""
+def _fitting(lines: Sequence[str], separator: str, quoting: Quoting) -> tuple[int, int]:
+    """Lines in records of the usual width, and faults in the quotes, where they are read strictly."""
     read = 0
 
     def counted() -> Iterator[str]:
@@ -136,22 +144,24 @@ def _errors(lines: Sequence[str], separator: str, quoting: Quoting) -> int:
             yield line
 
     reader = read_csv(counted(), separator, quoting)
-    errors = 0
+    faults, widths = 0, Counter[int]()
     while True:
         before = read
         try:
-            next(reader)
+            fields = next(reader)
         except StopIteration:
-            return errors
+            return max(widths.values(), default=0), faults
         except csv.Error:
             if read < len(lines):
-                errors += 1
+                faults += 1
             else:  # the last record may go on below the lines at hand
-                return errors + (read - before > MAX_CUT)
+                return max(widths.values(), default=0), faults + (read - before > MAX_CUT)
+        else:
+            widths[len(fields)] += read - before
 
 
 def _spans(lines: Sequence[str], separator: str) -> bool:
-    """Whether a quoted field holds the separator or a line end."""
+    """Whether a quoted field holds the separator or a line end, while no quote is wrong."""
     try:
         rows = list(read_csv(iter(lines), separator, "doubled"))
     except csv.Error:
