@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Callable
+from dataclasses import replace
 
-from benchmarks.mutants.file import MutatedFile
+from benchmarks.mutants.file import DoesNotFitError, MutatedFile
 from benchmarks.mutants.table import moment
 
 OTHER_NAMES: dict[str, dict[str, str]] = {
@@ -123,10 +125,53 @@ def beside(file: MutatedFile, generator: random.Random) -> None:
             file.write(place, **{f"extra {name}": value})
 
 
+PEOPLE = {"user_name": "Ann", "email": "", "author_name": "Ann", "nickname": "anni", "reviewer_name": "A. B."}
+OTHERS: dict[str, object] = {
+    "average_rating": 4.3, "rating_count": 17, "service_rating": 4, "quality": 3, "product_title": "A pan", "year": 2017,
+    "order_date": "2016-12-01", "product_url": "http://shop.example/1", "step": 1, "position": 3, "page_id": 7,
+    "review_url": "http://shop.example/r", "store": "north", "score_max": 5, "reply_date": "2019-02-03",
+}  # fmt: skip
+
+
+def beside_people(file: MutatedFile, generator: random.Random) -> None:
+    """Beside the id of the user stand names that several share."""
+    if file.names["user"] != "user_id":
+        raise DoesNotFitError
+    for name in generator.sample(sorted(PEOPLE), 2):
+        _insert(file, generator, name, lambda _, name=name: PEOPLE[name] or f"{generator.randrange(99)}@example.com")  # type: ignore[misc]
+
+
+def beside_others(file: MutatedFile, generator: random.Random) -> None:
+    """Columns that look like ratings, dates or ids stand beside."""
+    for name in generator.sample(sorted(OTHERS), 3):
+        _insert(file, generator, name, lambda _, name=name: OTHERS[name])  # type: ignore[misc]
+
+
+def _insert(file: MutatedFile, generator: random.Random, name: str, value: Callable[[int], object]) -> None:
+    file.names[f"extra {name}"] = name
+    file.fields.insert(generator.randrange(len(file.fields) + 1), f"extra {name}")
+    for place in range(len(file.rows)):
+        file.write(place, **{f"extra {name}": value(place)})
+
+
+def nested(file: MutatedFile, _: random.Random) -> None:
+    """Fields inside fields."""
+    file.names.update(user="user.id", product="product.id")
+    file.nested = True
+
+
+def of_mongo(file: MutatedFile, generator: random.Random) -> None:
+    """Values with their types, as MongoDB writes them."""
+    as_number = generator.random() < 0.5
+    for place, row in enumerate(file.rows):
+        if row.precision != "second":
+            raise DoesNotFitError
+        when: object = {"$numberLong": str(row.seconds * 1000)} if as_number else moment(row.seconds).isoformat()
+        file.write(place, date={"$date": when}, rating={"$numberInt": str(row.written["rating"])})
+
+
 def with_titles(file: MutatedFile, generator: random.Random) -> None:
     """A title above each text."""
-    from dataclasses import replace
-
     file.names["title"] = "title" if file.names["text"] == "text" and "text" in file.fields else "review_title"
     file.fields.insert(generator.randrange(len(file.fields) + 1), "title")
     for place, row in enumerate(file.rows):

@@ -29,9 +29,12 @@ def content(file: MutatedFile, generator: random.Random) -> bytes:
         raw = _workbook(file)
     else:
         text = _document(file, generator) if not file.in_lines else _lines(file, generator)
-        raw = _MARKS.get(file.encoding, b"") + text.encode(file.encoding)
+        middle = text.index(file.line_end, len(text) // 2) if file.half else len(text)
+        raw = _MARKS.get(file.encoding, b"") + text[:middle].encode(file.encoding)
+        raw += text[middle:].encode(file.half or "ascii")
     if file.packed:
-        raw = gzip.compress(raw, 1, mtime=0)
+        size = -(-len(raw) // file.members)
+        raw = b"".join(gzip.compress(raw[at : at + size], 1, mtime=0) for at in range(0, len(raw), size))
     return raw[: -file.cut] if file.cut > 0 else raw
 
 
@@ -40,7 +43,11 @@ def quoted(value: object, file: MutatedFile) -> str:
     text = _as_text(value)
     if file.quoting == "none":
         return text
-    needed = any(sign in text for sign in (SEPARATORS[file.container], '"', "\n", "\r"))
+    if file.quoting == "single":
+        return "'" + text.replace("'", "''") + "'"
+    needed = any(sign in text for sign in (SEPARATORS[file.container], '"', "\n", "\r", "\\"))
+    if file.quoting == "escaped":
+        return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' if needed else text
     if file.quoting == "all" or needed:
         return '"' + text.replace('"', '""') + '"'
     return text
@@ -58,13 +65,26 @@ def _as_text(value: object) -> str:
 
 def _values(file: MutatedFile) -> list[dict[str, Any]]:
     """The rows by the names of their columns, ready for JSON."""
-    return [
+    rows = [
         {
             file.names[field]: _as_text(value) if isinstance(value := row.written[field], datetime) else value
             for field in file.fields
         }
         for row in file.rows
     ]
+    return list(map(_nested, rows)) if file.nested else rows
+
+
+def _nested(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with `user.id` as a field inside another."""
+    found: dict[str, Any] = {}
+    for name, value in row.items():
+        outer, dot, inner = name.partition(".")
+        if dot:
+            found.setdefault(outer, {})[inner] = value
+        else:
+            found[name] = value
+    return found
 
 
 def _lines(file: MutatedFile, generator: random.Random) -> str:
@@ -74,7 +94,8 @@ def _lines(file: MutatedFile, generator: random.Random) -> str:
     else:
         separator = SEPARATORS[file.container]
         lines = [separator.join(quoted(row.written[field], file) for field in file.fields) for row in file.rows]
-        above = [*([file.preamble] if file.preamble else []), header_line(file)]
+        lines = [line + file.ends for line in lines]
+        above = [*([file.preamble] if file.preamble else []), *([header_line(file)] if file.has_header else [])]
     if file.damage is not None:
         file.damage(lines, file, generator)
     if file.blank_lines:

@@ -28,10 +28,6 @@ def _a_row(file: MutatedFile, generator: random.Random) -> int:
     return generator.choice(fits)
 
 
-def _mark(file: MutatedFile, place: int, **more: object) -> None:
-    file.rows[place] = replace(file.rows[place], may_be_left_out=True, **more)  # type: ignore[arg-type]
-
-
 def stray_quote(file: MutatedFile, generator: random.Random) -> None:
     """A quote in a text that is not written as one."""
     place = _a_row(file, generator)
@@ -84,7 +80,6 @@ def two_lines(file: MutatedFile, generator: random.Random) -> None:
     place = _a_row(file, generator)
     text = "fine and cheap"
     file.rows[place] = replace(file.rows[place].with_written(text=text), text=text, may_be_left_out=True, any_text=True)
-    file.extra_left_out = 1
 
     def damage(lines: list[str], file: MutatedFile, _: random.Random) -> None:
         written = lines[place].replace(f'"{text}"', text) if file.separated else lines[place]
@@ -129,14 +124,13 @@ def lost_letter(file: MutatedFile, generator: random.Random) -> None:
     if generator.random() < 0.5:
         file.rows[place] = replace(row.with_written(user=f"Jos{LOST}"), left_out=True)
     else:
-        file.rows[place] = row.with_written(text=f"caf{LOST} {row.number}")
-        _mark(file, place, text=f"caf{LOST} {row.number}")
+        text = f"caf{LOST} {row.number}"
+        file.rows[place] = replace(row.with_written(text=text), text=text, may_be_left_out=True, any_text=True)
 
 
 def header_again(file: MutatedFile, generator: random.Random) -> None:
     """The header stands once more in the middle, as where files were joined."""
     place = generator.randrange(1, len(file.rows))
-    file.extra_left_out = 1
 
     def damage(lines: list[str], file: MutatedFile, _: random.Random) -> None:
         from benchmarks.mutants.containers import header_line
@@ -148,7 +142,6 @@ def header_again(file: MutatedFile, generator: random.Random) -> None:
 
 def total_line(file: MutatedFile, generator: random.Random) -> None:
     """A line of totals below the last row."""
-    file.extra_left_out = 1
     place = len(file.rows) - 1
     empty = SEPARATORS.get(file.container, ",") * (len(file.fields) - 1)
     words = generator.choice((f"Total{empty}", f"{len(file.rows)} rows", f"{empty}{len(file.rows)}"))

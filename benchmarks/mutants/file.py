@@ -36,10 +36,11 @@ class MutatedFile:
     container: Container
     rows: list[Review]
     script: str
-    quoting: Literal["all", "minimal", "none"] = "minimal"
+    quoting: Literal["all", "minimal", "none", "escaped", "single"] = "minimal"
     encoding: str = "utf-8"
     line_end: str = "\n"
     packed: bool = False
+    members: int = 1  # of the archive
     fields: list[str] = field(default_factory=lambda: ["user", "product", "rating", "date", "text"])
     names: dict[str, str] = field(
         default_factory=lambda: {
@@ -56,8 +57,10 @@ class MutatedFile:
     preamble: str = ""  # lines above the header
     refusals: list[str] = field(default_factory=list)  # patterns, one of which a refusal has to hold
     warning: str = ""  # pattern that a warning has to hold
-    extra_left_out: int = 0  # lines that are left out and are no review
-    scale_is_lost: bool = False  # no rating can be read
+    nested: bool = False  # a dot in the name of a column of JSON is a field inside another
+    has_header: bool = True
+    ends: str = ""  # behind the last field of each row
+    half: str = ""  # the encoding of the second half
 
     @property
     def in_lines(self) -> bool:
@@ -81,10 +84,14 @@ def good_file(container: Container, script: str, generator: random.Random) -> Mu
     file = MutatedFile(container, reviews(generator, script), script)
     if container in SEPARATORS:
         file.quoting = generator.choice(("all", "minimal", "minimal"))
+        if generator.random() < 0.08:
+            file.quoting = generator.choice(("escaped", "single"))
         if container == "csv tab" and generator.random() < 0.6:
             file.quoting = "none"
         if container == "csv ::":
             file.quoting = "none"
+        if file.quoting == "single":
+            file.refusals.append("quot")
         if file.quoting == "none":
             _on_one_line(file)
     return file

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from benchmarks.mutants import columns, damage, dates, people, ratings
 from benchmarks.mutants.containers import content
-from benchmarks.mutants.file import CONTAINERS, WEIGHTS, DoesNotFitError, MutatedFile, good_file
+from benchmarks.mutants.file import CONTAINERS, SEPARATORS, WEIGHTS, DoesNotFitError, MutatedFile, good_file
 
 Change = Callable[[MutatedFile, random.Random], None]
 Fits = Callable[[MutatedFile], bool]
 
-SCRIPTS = ("latin", "western", "cyrillic", "chinese", "japanese")
-SCRIPT_OF = {"cp1252": "western", "cp1251": "cyrillic", "gb18030": "chinese", "shift_jis": "japanese"}
+SCRIPTS = ("latin", "western", "cyrillic", "chinese", "japanese", "korean", "polish", "turkish")
+SCRIPT_OF = {
+    "cp1252": "western", "cp1251": "cyrillic", "gb18030": "chinese", "shift_jis": "japanese", "euc_kr": "korean",
+    "cp1250": "polish", "cp1254": "turkish", "koi8_r": "cyrillic", "iso8859_15": "western", "mac_roman": "western",
+    "cp850": "western", "cp866": "cyrillic", "gbk": "chinese", "euc_jp": "japanese",
+}  # fmt: skip
 MOST = 3  # mutations of one file, beside its container
 
 
@@ -52,6 +56,10 @@ def _in_lines(file: MutatedFile) -> bool:
 
 def _separated(file: MutatedFile) -> bool:
     return file.separated
+
+
+def _is_objects(file: MutatedFile) -> bool:
+    return file.container in ("JSON lines", "JSON array", "JSON document")
 
 
 def _has_type(file: MutatedFile) -> bool:
@@ -96,6 +104,33 @@ def _by_user(file: MutatedFile, _: random.Random) -> None:
     file.rows.sort(key=lambda row: row.user)
 
 
+def _without_header(file: MutatedFile, _: random.Random) -> None:
+    file.has_header = False
+    file.refusals.append("no header|header missing|no known format")
+
+
+def _separators_at_the_end(file: MutatedFile, generator: random.Random) -> None:
+    file.ends = SEPARATORS[file.container]
+    if generator.random() < 0.5:  # in the header too
+        file.names["end"] = ""
+        file.fields.append("end")
+        for place in range(len(file.rows)):
+            file.write(place, end="")
+        file.ends = ""
+
+
+def _two_encodings(file: MutatedFile, _: random.Random) -> None:
+    file.half = {"cyrillic": "cp1251", "western": "cp1252"}.get(file.script, "cp1252")
+    file.refusals.append("letters|encoding")
+    for place, row in enumerate(file.rows):
+        words = f"{row.written['user']}{row.written['product']}"
+        file.rows[place] = replace(row, may_be_left_out=not words.isascii(), any_text=not row.text.isascii())
+
+
+def _two_archives(file: MutatedFile, _: random.Random) -> None:
+    file.packed, file.members = True, 2
+
+
 def _blank_lines(file: MutatedFile, _: random.Random) -> None:
     file.blank_lines = True
 
@@ -111,8 +146,6 @@ def _report_title(file: MutatedFile, _: random.Random) -> None:
 
 
 def _backslashes(file: MutatedFile, _: random.Random) -> None:
-    from dataclasses import replace
-
     for place in range(0, len(file.rows), 17):
         row = file.rows[place]
         if not row.left_out:
@@ -121,15 +154,11 @@ def _backslashes(file: MutatedFile, _: random.Random) -> None:
 
 
 def _interactions(file: MutatedFile, _: random.Random) -> None:
-    from dataclasses import replace
-
     file.fields.remove("text")
     file.rows = [replace(row, text="") for row in file.rows]
 
 
 def _without_ratings(file: MutatedFile, _: random.Random) -> None:
-    from dataclasses import replace
-
     file.fields.remove("rating")
     file.rows = [replace(row, stars=None) for row in file.rows]
 
@@ -137,7 +166,7 @@ def _without_ratings(file: MutatedFile, _: random.Random) -> None:
 def _mutations() -> list[Mutation]:
     found = [
         Mutation("encoding", name, _encoded(name), _is_text, 3)
-        for name in ("utf-8-sig", "utf-16-le", "utf-16-be", "cp1252", "cp1251", "gb18030", "shift_jis")
+        for name in ("utf-8-sig", "utf-16-le", "utf-16-be", *SCRIPT_OF)
     ]
     for name in (*dates.DAY_FORMS, *dates.SECOND_FORMS, *dates.MAY_BE_REFUSED):
         found.append(Mutation("date", name, lambda file, _, name=name: dates.form_of(name, file)))  # type: ignore[misc]
@@ -158,6 +187,7 @@ def _mutations() -> list[Mutation]:
         Mutation("rating", "few missing", ratings.few_missing, weight=2),
         Mutation("rating", "few beyond", ratings.few_beyond, weight=2),
         Mutation("rating", "a third beyond", ratings.many_beyond),
+        Mutation("rating", "few of another scale", ratings.few_of_another_scale, weight=3),
         Mutation("rating", "letters", ratings.letters),
         Mutation("rating", "no column", _without_ratings),
     ]
@@ -166,6 +196,11 @@ def _mutations() -> list[Mutation]:
     found += [
         Mutation("columns", "own language", columns.in_own_language, lambda file: file.script in columns.BY_SCRIPT, 6),
         Mutation("beside", "unread columns", columns.beside, weight=3),
+        Mutation("beside", "names of people", columns.beside_people, weight=2),
+        Mutation("beside", "columns that mislead", columns.beside_others, weight=3),
+        Mutation("columns", "nested", columns.nested, _is_objects, 6),
+        Mutation("columns", "of MongoDB", columns.of_mongo, _is_objects, 6),
+        Mutation("packed", "two archives", _two_archives, _is_text),
         Mutation("beside", "titles", columns.with_titles, weight=2),
         Mutation("column order", "shuffled", columns.in_other_order),
         Mutation("people", "numbers", people.numbers),
@@ -190,6 +225,11 @@ def _mutations() -> list[Mutation]:
         Mutation("line end", "CR", _line_end("\r"), _separated),
         Mutation("line end", "CR, others in texts", _mac_with_others, _separated, 0.5),
         Mutation("line end", "blank lines", _blank_lines, _in_lines),
+        Mutation("line end", "CRCRLF", _line_end("\r\r\n"), _separated),
+        Mutation("line end", "separators at the end", _separators_at_the_end, _separated),
+        Mutation("line end", "no header", _without_header, _separated),
+        Mutation("line end", "two encodings", _two_encodings,
+                 lambda file: _in_lines(file) and file.encoding == "utf-8" and file.script in ("western", "cyrillic"), 4),
         Mutation("line end", "sep=", _mark_of_excel, lambda file: file.separated and "::" not in file.container),
         Mutation("line end", "title above", _report_title, _separated),
         Mutation("packed", "gzip", _packed, _is_text, 2),

@@ -147,6 +147,15 @@ def many_beyond(file: MutatedFile, generator: random.Random) -> None:
     file.refusals.append("scale|rating out of range")
 
 
+def few_of_another_scale(file: MutatedFile, generator: random.Random) -> None:
+    """A few ratings of ten or of a hundred among stars."""
+    factor = generator.choice((2, 20))
+    for place in generator.sample(range(len(file.rows)), generator.choice((5, 9, 20))):
+        row = file.rows[place]
+        file.rows[place] = replace(row.with_written(rating=5 * factor), left_out=True)
+    file.refusals.append("scale|rating out of range")
+
+
 def letters(file: MutatedFile, _: random.Random) -> None:
     """Grades in letters, which are no ratings."""
     for place, row in enumerate(file.rows):

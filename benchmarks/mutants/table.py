@@ -21,6 +21,9 @@ _NAMES = {
     "western": ("José", "Josè", "Josë", "Müller Anna", "Zoë", "Françoise", "Núñez", "Søren", "Jürgen", "Inês"),
     "cyrillic": ("Анна", "Иван", "Иванна", "Пётр", "Петр", "Ольга К.", "Сергей", "Юлия", "Дмитрий", "Алёна"),
     "chinese": ("李小龙", "王芳", "王方", "张伟", "刘洋", "陈静", "杨光", "赵敏", "黄河", "周杰"),
+    "korean": ("김철수", "이영희", "박지성", "최민수", "정우성", "강감찬", "조용필", "윤동주", "장보고", "임꺽정"),
+    "polish": ("Łukasz", "Józef", "Żaneta", "Małgorzata", "Święty", "Paweł", "Grażyna", "Stanisław", "Michał", "Bożena"),
+    "turkish": ("Ayşe", "Çağrı", "Gülşen", "Işık", "İsmail", "Ömer", "Şükrü", "Uğur", "Yağmur", "Özgür"),
     "japanese": ("田中", "佐藤花子", "鈴木", "高橋", "伊藤", "渡辺", "山本", "中村", "小林", "加藤さん"),
 }
 _TEXTS = {  # as written, and what it means where that differs
@@ -55,6 +58,21 @@ _TEXTS = {  # as written, and what it means where that differs
         ("质量很好，物流也很快", None),
         ("不太满意，颜色和图片不一样", None),
         ("性价比高，推荐购买", None),
+    ),
+    "korean": (
+        ("정말 좋은 상품입니다. 추천합니다", None),
+        ("배송이 늦어서 아쉬웠어요", None),
+        ("색상이 사진과 다릅니다", None),
+    ),
+    "polish": (
+        ("Bardzo dobra jakość, polecam każdemu", None),
+        ("Nie działa, zepsuł się po tygodniu używania", None),
+        ("Świetny produkt za niską cenę", None),
+    ),
+    "turkish": (
+        ("Çok güzel bir ürün, herkese öneririm", None),
+        ("Kargo geç geldi, kutu ezilmişti", None),
+        ("Işığı çok güçlü değil ama iş görüyor", None),
     ),
     "japanese": (
         ("とても良い商品でした。また買います。", None),

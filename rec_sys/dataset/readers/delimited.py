@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from rec_sys.dataset.readers.row import MAX_ROW, Row, start_of
-from rec_sys.dataset.readers.separators import Layout, fields_of, read_csv
+from rec_sys.dataset.readers.separators import Layout, fields_of, quote_of, read_csv
 
 MAX_LINES = 500  # physical lines of one row; a review with more is a quote that was not closed
 LIKE_ROWS = 3  # lines inside quotes that look like rows, after which the quote counts as never closed
@@ -176,7 +176,8 @@ class Delimited:
     def _as_it_stands(self, first: int, line: str, fault: str) -> Row:
         """A line whose quotes are wrong: its fields where their number is right all the same."""
         separator = self.layout.separator
-        as_written = [_unquoted(field) for field in line.rstrip("\r\n").split(separator)]
+        quote = quote_of(self.layout.quoting)
+        as_written = [_unquoted(field, quote) for field in line.rstrip("\r\n").split(separator)]
         for fields in (as_written, fields_of(line, separator, self.layout.quoting)):
             if len(fields) == len(self.header) and not any("\n" in field for field in fields):
                 self.stray_quotes += 1
@@ -184,8 +185,8 @@ class Delimited:
         return Row(first, f"{fault}: {start_of(line)}")
 
 
-def _unquoted(field: str) -> str:
-    return field[1:-1].replace('""', '"') if len(field) > 1 and field[0] == field[-1] == '"' else field
+def _unquoted(field: str, quote: str) -> str:
+    return field[1:-1].replace(quote + quote, quote) if len(field) > 1 and field[0] == field[-1] == quote else field
 
 
 def unique(header: Sequence[str]) -> Iterator[str]:

@@ -53,6 +53,8 @@ _LANGUAGES = {  # by encoding; the first of equals is taken
 }
 _SYMBOLS = "’“”„‘–—…€°«»™®©½²³×·"  # noqa: RUF001  of all languages, and rarer than letters
 _FIRST_END = re.compile(rb"\r+\n|\r|\n")  # of lines, which tells it of all: the others may stand inside quotes
+_ASCII_BYTES = bytes(range(128))
+BY_CHANCE = 0.03  # share of lines of another encoding that may be UTF-8 by chance
 _ABSENT = -8.0  # log probability of a letter that a language does not have
 # Encodings of other scripts, in which charset_normalizer does not err.
 _OTHER_SCRIPTS = """
@@ -62,6 +64,17 @@ _OTHER_SCRIPTS = """
     iso8859_11
 """
 _SURE = frozenset(_OTHER_SCRIPTS.split())
+# Encodings of the east, each with the national set in whose rows the frequent signs come first.
+_EASTERN = {"cp932": "euc_jp", "euc_jp": "euc_jp", "gb18030": "gb2312", "cp949": "euc_kr", "big5": "big5"}
+_EASTERN_ALL = frozenset((*_EASTERN, "johab", "big5hkscs", "cp950", "euc_jis_2004", "euc_jisx0213", "shift_jis_2004",
+                          "shift_jisx0213"))  # fmt: skip
+_FREQUENT = {
+    "euc_jp": frozenset((*range(0xA1, 0xA6), *range(0xB0, 0xD0))),
+    "gb2312": frozenset((*range(0xA1, 0xA4), *range(0xB0, 0xD8))),
+    "euc_kr": frozenset((*range(0xA1, 0xA4), *range(0xB0, 0xC9))),
+    "big5": frozenset(range(0xA1, 0xC7)),
+}
+MUCH_MORE = 0.2  # usual signs by which another encoding is likelier than the one found
 _ALIKE = {"gbk": "gb18030", "gb2312": "gb18030", "shift_jis": "cp932", "euc_kr": "cp949", "cp1125": "cp866"}
 
 
@@ -144,13 +157,35 @@ def detect(sample: bytes) -> str:
     """
     best = from_bytes(sample).best()
     if best is not None and best.encoding in _SURE:
-        return str(_ALIKE.get(best.encoding, best.encoding))
+        chosen = str(_ALIKE.get(best.encoding, best.encoding))
+        usual = {codec: _usual(sample, codec) for codec in dict.fromkeys((chosen, *_EASTERN))}
+        likeliest = max(_EASTERN, key=lambda codec: usual[codec])
+        return likeliest if chosen in _EASTERN_ALL and usual[likeliest] > usual[chosen] + MUCH_MORE else chosen
     scores = {codec: score for codec in _LANGUAGES if (score := _score(sample, codec)) is not None}
     if not scores:
         raise DataError(
             "the text is in no encoding that is known; save it as UTF-8, or say which it is with data.encoding=cp1252"
         )
     return max(scores, key=lambda codec: scores[codec])
+
+
+def _usual(sample: bytes, codec: str) -> float:
+    """Share of the signs beyond ASCII that are usual in the language of an encoding of the east."""
+    text = _decoded(sample, codec)
+    signs = [sign for sign in text or "" if sign > "\x7f"]
+    if not signs:
+        return 0.0
+    return sum(_is_usual(sign, _EASTERN.get(codec, "euc_kr")) for sign in signs) / len(signs)
+
+
+@lru_cache(maxsize=65_536)
+def _is_usual(sign: str, national: str) -> bool:
+    """Whether a sign is in the frequent part of a national set: punctuation, syllables, the first level of its signs."""
+    try:
+        row = sign.encode(national)[0]
+    except UnicodeError:
+        return False
+    return row in _FREQUENT[national]
 
 
 def _score(sample: bytes, codec: str) -> float | None:
@@ -224,8 +259,14 @@ def _beyond_ascii(chunks: Iterable[bytes], line_end: bytes) -> list[bytes]:
 
 
 def _mostly_utf_8(lines: list[bytes]) -> bool:
-    """Whether half of the lines beyond ASCII are UTF-8, which bytes of another encoding hardly ever are by chance."""
-    return 2 * sum(_decoded(line, "utf_8") is not None for line in lines) >= len(lines)
+    """Whether half of the lines beyond ASCII are UTF-8, or some of those that are so by no chance: two encodings."""
+    valid = [line for line in lines if _decoded(line, "utf_8") is not None]
+    telling, others = (sum(map(_is_telling, those)) for those in (valid, lines))
+    return 2 * len(valid) >= len(lines) or telling > BY_CHANCE * others
+
+
+def _is_telling(line: bytes) -> bool:
+    return len(line.translate(None, _ASCII_BYTES)) >= 6
 
 
 def _name(codec: str) -> str:

@@ -11,7 +11,8 @@ from typing import Literal
 
 from rec_sys.dataset.readers.column_aliases import find_columns
 
-Quoting = Literal["doubled", "backslash", "none"]  # how a quote inside quotes is written; none: quotes mean nothing
+# How a quote inside quotes is written; single: doubled, and quotes are single ones; none: quotes mean nothing.
+Quoting = Literal["doubled", "backslash", "single", "none"]
 
 SEPARATORS = (",", "\t", ";", "|", "::", "\x01", "^", "~")
 SHOWN = {"\t": "tab", ",": "comma", ";": "semicolon", "\x01": "Ctrl-A", " ": "blank"}
@@ -69,7 +70,7 @@ def find_layout(lines: Sequence[str]) -> Layout:
 def fields_of(line: str, separator: str, quoting: Quoting) -> list[str]:
     """The fields of one line, whatever its quotes are like."""
     line = line.rstrip("\r\n")
-    if quoting == "none" or '"' not in line:
+    if quoting == "none" or quote_of(quoting) not in line:
         return line.split(separator)
     try:
         return next(read_csv(iter([line]), separator, quoting, strict=False), [])
@@ -81,7 +82,12 @@ def read_csv(lines: Iterator[str], separator: str, quoting: Quoting, strict: boo
     """The csv module's reader; strict: it raises `csv.Error` where a quote is not closed before a separator."""
     if quoting == "backslash":
         return csv.reader(lines, delimiter=separator, doublequote=False, escapechar="\\", strict=strict)
-    return csv.reader(lines, delimiter=separator, strict=strict)
+    return csv.reader(lines, delimiter=separator, quotechar=quote_of(quoting), strict=strict)
+
+
+def quote_of(quoting: Quoting) -> str:
+    """The sign that stands around fields."""
+    return "'" if quoting == "single" else '"'
 
 
 def _separator(lines: Sequence[str]) -> str:
@@ -109,6 +115,9 @@ def _separator(lines: Sequence[str]) -> str:
 
 def _quoting(lines: Sequence[str], separator: str) -> Quoting:
     """What quotes mean: in files with tabs nothing, unless they are balanced and needed."""
+    header = [field.strip() for field in lines[0].strip("\r\n").split(separator)]
+    if len(separator) == 1 and len(header) > 1 and all(len(name) > 2 and name[0] == name[-1] == "'" for name in header):
+        return "single"
     if len(separator) > 1 or not any('"' in line for line in lines):
         return "none" if len(separator) > 1 or separator == "\t" else "doubled"
     doubled, faults = _fitting(lines, separator, "doubled")
