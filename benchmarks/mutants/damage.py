@@ -23,7 +23,7 @@ def _a_row(file: MutatedFile, generator: random.Random) -> int:
         and not row.may_be_left_out
         and not any(sign in str(value) for name, value in row.written.items() if name != "text" for sign in ',;|"\'')
     ]
-    if not fits:
+    if not fits or "text" not in file.fields:
         raise DoesNotFitError
     return generator.choice(fits)
 
@@ -108,6 +108,8 @@ def cut_off(file: MutatedFile, generator: random.Random) -> None:
 def null_character(file: MutatedFile, generator: random.Random) -> None:
     """A zero byte in a text."""
     place = _a_row(file, generator)
+    if "title" in file.fields:
+        raise DoesNotFitError
     text = f"{file.rows[place].number} fine, isn't it"
     file.rows[place] = replace(file.rows[place].with_written(text=text), text=text, may_be_left_out=True)
 

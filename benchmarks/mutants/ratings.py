@@ -124,6 +124,7 @@ def way_of(name: str, file: MutatedFile, generator: random.Random) -> None:
 def few_missing(file: MutatedFile, generator: random.Random) -> None:
     """A few rows without a rating: kept without one, or left out."""
     nothing = generator.choice(("", None, "null", "NaN", "N/A", "-"))
+    file.refusals.append("rating is not a number")  # where so many are too many
     for place in generator.sample(range(len(file.rows)), 8):
         file.rows[place] = replace(
             file.rows[place].with_written(rating=nothing), stars=None, may_be_left_out=True

@@ -64,6 +64,20 @@ _OTHER_SCRIPTS = """
     iso8859_11
 """
 _SURE = frozenset(_OTHER_SCRIPTS.split())
+_CYRILLIC = (
+    "оеаинтсрвлкмдпуяыьгзбчйхжшюцщэфъёОЕАИНТСРВЛКМДПУЯГЗБЧХЖШЮЦЩЭФЫЬЙЪЁ",  # Russian, Bulgarian
+    "оаинвірестлкудмпзяьбгйчхцїжюшщфєґОАИНВІРЕСТЛКУДМПЗЯЬБГЙЧХЦЇЖЮШЩФЄҐ",  # Ukrainian
+    "аоиенјрстувкдмплзгбчцшжњћхђљфџАОИЕНЈРСТУВКДМПЛЗГБЧЦШЖЊЋХЂЉФЏ",  # Serbian
+)
+_GREEK = ("αοιετσνηυρπκμλωςγδάθίήέόχφβύξώζψϊϋΑΟΙΕΤΣΝΗΥΡΠΚΜΛΩΓΔΆΘΊΉΈΌΧΦΒΎΞΏΖΨ",)
+_HEBREW = ("יולהאמרתשבנעםדחקפגכטצןזסךףץ",)
+_ARABIC = ("ايلمونرتبةعدسفهكقأحجشطصخىذئزإءضغؤظثآ،؟",)
+_SCRIPTS = (  # the encodings of each script; the first of equals is taken
+    dict.fromkeys(("cp1251", "koi8_r", "koi8_u", "cp866", "cp855", "mac_cyrillic", "iso8859_5"), _CYRILLIC),
+    dict.fromkeys(("cp1253", "iso8859_7", "cp737", "cp869", "mac_greek"), _GREEK),
+    dict.fromkeys(("cp1255", "iso8859_8", "cp862"), _HEBREW),
+    dict.fromkeys(("cp1256", "iso8859_6", "cp720", "cp864"), _ARABIC),
+)
 # Encodings of the east, each with the national set in whose rows the frequent signs come first.
 _EASTERN = {"cp932": "euc_jp", "euc_jp": "euc_jp", "gb18030": "gb2312", "cp949": "euc_kr", "big5": "big5"}
 _EASTERN_ALL = frozenset((*_EASTERN, "johab", "big5hkscs", "cp950", "euc_jis_2004", "euc_jisx0213", "shift_jis_2004",
@@ -160,8 +174,13 @@ def detect(sample: bytes) -> str:
         chosen = str(_ALIKE.get(best.encoding, best.encoding))
         usual = {codec: _usual(sample, codec) for codec in dict.fromkeys((chosen, *_EASTERN))}
         likeliest = max(_EASTERN, key=lambda codec: usual[codec])
-        return likeliest if chosen in _EASTERN_ALL and usual[likeliest] > usual[chosen] + MUCH_MORE else chosen
-    scores = {codec: score for codec in _LANGUAGES if (score := _score(sample, codec)) is not None}
+        if chosen in _EASTERN_ALL and usual[likeliest] > usual[chosen] + MUCH_MORE:
+            return likeliest
+        script = next((codecs for codecs in _SCRIPTS if chosen in codecs), {})
+        return max(script, key=lambda codec: _score(sample, codec, script[codec]) or -math.inf, default=chosen)
+    scores = {
+        codec: score for codec, its in _LANGUAGES.items() if (score := _score(sample, codec, its)) is not None
+    }
     if not scores:
         raise DataError(
             "the text is in no encoding that is known; save it as UTF-8, or say which it is with data.encoding=cp1252"
@@ -188,12 +207,12 @@ def _is_usual(sign: str, national: str) -> bool:
     return row in _FREQUENT[national]
 
 
-def _score(sample: bytes, codec: str) -> float | None:
+def _score(sample: bytes, codec: str, of: tuple[str, ...]) -> float | None:
     """The log probability of the letters beyond ASCII, each line in the language that suits it best."""
     text = _decoded(sample, codec)
     if text is None:
         return None
-    languages = [_probabilities(letters) for letters in _LANGUAGES[codec]]
+    languages = [_probabilities(letters) for letters in of]
     lines = [[letter for letter in line if letter > "\x7f"] for line in text.split("\n")]
     return sum(
         max(sum(language.get(letter, _ABSENT) for letter in line) for language in languages) for line in lines if line

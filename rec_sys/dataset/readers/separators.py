@@ -128,15 +128,16 @@ def _quoting(lines: Sequence[str], separator: str) -> Quoting:
     if separator != "\t":
         return quoting
     inside = r'(?:[^"]|"")*' if quoting == "doubled" else r'(?:[^"\\]|\\.)*'
-    enclosed = re.compile(rf'(?:^|{re.escape(separator)})"{inside}"(?=$|{re.escape(separator)})')
+    enclosed = re.compile(rf'(?<![^{re.escape(separator)}])"{inside}"(?=$|{re.escape(separator)})')
     whole = [line.rstrip("\r\n") for line in lines]
     with_quotes = [line for line in whole if enclosed.search(line)]
     if 2 * len(with_quotes) >= len(whole):
         return quoting
     width = len(fields_of(lines[0], separator, quoting))
+    within = '""' if quoting == "doubled" else '\\"'
     needed = sum(
-        len(fields_of(line, separator, quoting)) == width
-        and ('""' in line or '\\"' in line or len(line.split(separator)) != width)
+        any(within in field[1:-1] or separator in field for field in enclosed.findall(line))
+        and len(fields_of(line, separator, quoting)) == width
         for line in with_quotes
     )
     return quoting if needed + _spans(lines, separator) > faults else "none"
