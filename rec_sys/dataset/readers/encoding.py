@@ -54,7 +54,8 @@ _LANGUAGES = {  # by encoding; the first of equals is taken
 _SYMBOLS = "’“”„‘–—…€°«»™®©½²³×·"  # noqa: RUF001  of all languages, and rarer than letters
 _FIRST_END = re.compile(rb"\r+\n|\r|\n")  # of lines, which tells it of all: the others may stand inside quotes
 _ASCII_BYTES = bytes(range(128))
-BY_CHANCE = 0.03  # share of lines of another encoding that may be UTF-8 by chance
+BY_CHANCE = 0.03  # share of lines of an encoding of the east that may be UTF-8 by chance, if they are not short
+BY_CHANCE_OF_BYTES = 0.1  # of lines of an encoding with a byte per letter
 _ABSENT = -8.0  # log probability of a letter that a language does not have
 # Encodings of other scripts, in which charset_normalizer does not err.
 _OTHER_SCRIPTS = """
@@ -150,6 +151,8 @@ def scan(chunks: Iterable[bytes], again: Iterable[bytes], given: str = AUTO) -> 
     sample = _beyond_ascii(again, end.encode())
     if codec is None:
         codec = "utf_8" if _mostly_utf_8(sample) else detect(b"".join(sample))
+        if codec not in _EASTERN_ALL and _share_of_utf_8(sample) > BY_CHANCE_OF_BYTES:
+            codec = "utf_8"  # two encodings: the letters of the other one are lost, and said to be
     damaged = sum(_decoded(line, codec) is None for line in sample)
     return Scan(codec, _name(codec), lines, end, damaged)
 
@@ -279,9 +282,12 @@ def _beyond_ascii(chunks: Iterable[bytes], line_end: bytes) -> list[bytes]:
 
 def _mostly_utf_8(lines: list[bytes]) -> bool:
     """Whether half of the lines beyond ASCII are UTF-8, or some of those that are so by no chance: two encodings."""
-    valid = [line for line in lines if _decoded(line, "utf_8") is not None]
-    telling, others = (sum(map(_is_telling, those)) for those in (valid, lines))
-    return 2 * len(valid) >= len(lines) or telling > BY_CHANCE * others
+    telling = [line for line in lines if _is_telling(line)]
+    return _share_of_utf_8(lines) >= 0.5 or _share_of_utf_8(telling) > BY_CHANCE
+
+
+def _share_of_utf_8(lines: list[bytes]) -> float:
+    return sum(_decoded(line, "utf_8") is not None for line in lines) / max(len(lines), 1)
 
 
 def _is_telling(line: bytes) -> bool:
