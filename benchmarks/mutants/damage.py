@@ -49,7 +49,9 @@ def stray_quote(file: MutatedFile, generator: random.Random) -> None:
 
 
 def missing_field(file: MutatedFile, generator: random.Random) -> None:
-    """A line lacks a field; in JSON, its rating."""
+    """A line lacks a field; in JSON, a colon."""
+    if file.ends or "end" in file.fields:
+        raise DoesNotFitError  # the one it lacks is empty
     place = _a_row(file, generator)
     file.rows[place] = replace(file.rows[place].with_written(text="fine"), left_out=True)
 

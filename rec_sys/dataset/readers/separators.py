@@ -133,7 +133,7 @@ def _quoting(lines: Sequence[str], separator: str) -> Quoting:
     with_quotes = [line for line in whole if enclosed.search(line)]
     if 2 * len(with_quotes) >= len(whole):
         return quoting
-    width = len(fields_of(lines[0], separator, quoting))
+    width = Counter(len(fields_of(line, separator, quoting)) for line in lines).most_common(1)[0][0]
     within = '""' if quoting == "doubled" else '\\"'
     needed = sum(
         any(within in field[1:-1] or separator in field for field in enclosed.findall(line))
