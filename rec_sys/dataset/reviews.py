@@ -263,6 +263,12 @@ def _summary(
             *warnings,
             f"{source.file.stray_quotes:,} rows have quotes that close nothing; they were read as they stand",
         ]
+    if source.file.is_text and (damaged := source.file.scan.damaged):
+        warnings = [
+            *warnings,
+            f"{damaged:,} lines or more hold bytes that {source.file.scan.name} does not have; their letters are lost: "
+            f"are parts of the file in another encoding?",
+        ]
     return PreparedReviews(
         folder=folder,
         fingerprint=fingerprint,

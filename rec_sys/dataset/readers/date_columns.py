@@ -192,6 +192,8 @@ class DateColumn:
             return "seconds"
         if low >= MAX_COUNT and high <= now / DAY + EXCEL_EPOCH:
             return "days of Excel"
+        if 2 * self.numeric < self.count:
+            return "seconds"  # a number among dates is no count
         if self.whole and low >= 1995 and high <= time.gmtime(now).tm_year:
             return "years"
         if self.whole and low >= 0 and high < MAX_COUNT:

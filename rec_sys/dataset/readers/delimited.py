@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from rec_sys.dataset.readers.row import MAX_ROW, Row, start_of
-from rec_sys.dataset.readers.separators import Layout, fields_of, read_csv
+from rec_sys.dataset.readers.separators import Layout, fields_of, quote_of, read_csv
 
 MAX_LINES = 500  # physical lines of one row; a review with more is a quote that was not closed
 LIKE_ROWS = 3  # lines inside quotes that look like rows, after which the quote counts as never closed
@@ -41,7 +41,8 @@ class Looks:
     @classmethod
     def learned(cls, lines: Sequence[str], layout: Layout) -> Looks:
         """Learn from the first physical lines below the header; rows of one line count, with the right width."""
-        rows = [row for row in _rows_of_one_line(lines, layout) if len(row) == len(layout.header)]
+        width = len(layout.header)
+        rows = [row for each in _rows_of_one_line(lines, layout) if len(row := _trimmed(each, width)) == width]
 
         def column(place: int) -> re.Pattern[str]:
             values = [row[place] for row in rows if row[place]]
@@ -54,10 +55,11 @@ class Looks:
             )
             return next(fits, _ANY)
 
-        return cls(tuple(column(place) for place in range(len(layout.header))))
+        return cls(tuple(column(place) for place in range(width)))
 
     def like(self, fields: Sequence[str]) -> bool:
         """Whether fields look like a row: as many, each of the looks of its column; some column must have looks."""
+        fields = _trimmed(fields, len(self.columns))
         if len(fields) != len(self.columns):
             return False
         telling = any(column is not _ANY for column in self.columns) or len(fields) >= 4
@@ -66,6 +68,11 @@ class Looks:
     def telling_before(self, place: int) -> bool:
         """Whether a column before this one has looks by which a row is told."""
         return place > 1 or any(column in (_NUMBER, _ID) for column in self.columns[:place])
+
+
+def _trimmed(fields: Sequence[str], width: int) -> Sequence[str]:
+    """The fields without empty ones behind the last column, as separators at the end of each line make them."""
+    return fields[:width] if len(fields) > width and not any(map(str.strip, fields[width:])) else fields
 
 
 def _rows_of_one_line(lines: Sequence[str], layout: Layout) -> Iterator[list[str]]:
@@ -158,7 +165,7 @@ class Delimited:
         if not any(map(str.strip, fields)):
             self.blank += lines
             return None
-        if len(fields) > width and not any(map(str.strip, fields[width:])):  # separators at the end of the line
+        if len(_trimmed(fields, width)) == width:
             return Row(first, dict(zip(self.header, fields, strict=False)), lines)
         shown = start_of(self.layout.separator.join(fields[:20]))
         return Row(first, f"{len(fields)} fields where the header has {width}: {shown}", lines)
@@ -176,7 +183,8 @@ class Delimited:
     def _as_it_stands(self, first: int, line: str, fault: str) -> Row:
         """A line whose quotes are wrong: its fields where their number is right all the same."""
         separator = self.layout.separator
-        as_written = [_unquoted(field) for field in line.rstrip("\r\n").split(separator)]
+        quote = quote_of(self.layout.quoting)
+        as_written = [_unquoted(field, quote) for field in line.rstrip("\r\n").split(separator)]
         for fields in (as_written, fields_of(line, separator, self.layout.quoting)):
             if len(fields) == len(self.header) and not any("\n" in field for field in fields):
                 self.stray_quotes += 1
@@ -184,8 +192,8 @@ class Delimited:
         return Row(first, f"{fault}: {start_of(line)}")
 
 
-def _unquoted(field: str) -> str:
-    return field[1:-1].replace('""', '"') if len(field) > 1 and field[0] == field[-1] == '"' else field
+def _unquoted(field: str, quote: str) -> str:
+    return field[1:-1].replace(quote + quote, quote) if len(field) > 1 and field[0] == field[-1] == quote else field
 
 
 def unique(header: Sequence[str]) -> Iterator[str]:

@@ -45,7 +45,7 @@ def choose_format(
     known = [
         replace(format_, **mapped, required=tuple(field for field in format_.required if field not in spared))
         for format_ in FORMATS
-        if not format_.one_of or any(plain(mark) in present for mark in format_.one_of)
+        if not format_.one_of or _looks_like(format_, present)
     ]
     needed = ("user", "product") if interactions else GENERIC.required
     generic = _fitted(replace(GENERIC, **mapped, required=needed), header, mapped)
@@ -60,6 +60,12 @@ def choose_format(
         chosen = replace(chosen, name=f"{chosen.name}, mapped columns")
     # A column that is nowhere in the file means "no ratings"; one that is empty in a row means a bad row.
     return chosen if any(name in header for name in chosen.rating) else replace(chosen, rating=())
+
+
+def _looks_like(format_: ReviewFormat, present: Collection[str]) -> bool:
+    """Whether there is a mark of the format, which may be a usual word, and a name of its users or products."""
+    names = (*format_.user, *format_.product)
+    return any(plain(mark) in present for mark in format_.one_of) and any(plain(name) in present for name in names)
 
 
 def given_columns(header: Collection[str], columns: ColumnNames, path: Path) -> dict[str, str]:

@@ -24,7 +24,10 @@ TIMES_USUAL = 20  # times the reviews of a usual person
 NOTHING = frozenset(
     ("null", "nil", "none", "nan", "na", "n/a", "#n/a", "<na>", "undefined", "(null)", "-", "--", "\\n")
 )
-_NEVER_A_NAME = frozenset(("\\n", "#n/a", "<na>", "(null)", "-", "--"))
+# As programs spell them; "Null" and "Nan" are names of people too, "NA" a code.
+_NEVER_A_NAME = frozenset(
+    ("NULL", "null", "nan", "NaN", "None", "none", "nil", "N/A", "n/a", "#N/A", "<NA>", "undefined", "(null)", "-", "--")
+)
 
 _COLLECTIVE = """
     a google user|google user|ein google nutzer|ein google-nutzer|un utilisateur de google|un usuario de google
@@ -100,8 +103,8 @@ class IdColumn:
     def nothing(self, elsewhere: Collection[str], written_empty: bool) -> frozenset[str]:
         """The words that mean nothing in this column, as they are spelt.
 
-        A word is somebody's name after all where the file writes nothing otherwise: as an empty field in this column,
-        or in others while the word stands in none of them.
+        A word that is also a name, as it is spelt, is somebody's after all where the file writes nothing otherwise: as an
+        empty field in this column, or in others while the word stands in none of them.
 
         Args:
             elsewhere: words for nothing that stand in other columns of the file.
@@ -111,7 +114,7 @@ class IdColumn:
         somebody = {
             word
             for word in words
-            if word.lower() not in _NEVER_A_NAME and word not in elsewhere and (self.empty or written_empty)
+            if word not in _NEVER_A_NAME and word.lower() != "\\n" and word not in elsewhere and (self.empty or written_empty)
         }
         return frozenset(words - somebody)
 

@@ -28,6 +28,7 @@ from rec_sys.errors import DataError
 
 HEAD = 1_000  # rows by which the columns are chosen
 MAX_EXAMPLE = 120  # characters of an example of a column's values
+ENOUGH = 20  # rows from which a column that says the same in all of them is no id
 READABLE = 0.5  # share of its values that must be what the name of a column says
 
 Progress = Callable[[], None]
@@ -88,6 +89,7 @@ def find_profile(file: RawFile, settings: ReadingSettings, progress: Progress = 
     if file.kind == "CSV" and not file.layout.has_header:
         settings = _without_header(file, settings, values)
     format_ = choose_format(header, settings.columns, file.path, settings.format == "interactions")
+    format_ = _with_telling_ids(format_, header, values, settings)
     format_, warnings = _with_readable_rating(format_, header, values, settings)
     format_, parts, clock = _with_readable_time(format_, header, values, settings, file)
     columns = _Columns(format_)
@@ -258,6 +260,27 @@ def _without_header(file: RawFile, settings: ReadingSettings, head: list[dict[st
         f"data.columns.user=1 data.columns.product=2 and, where there are any, data.columns.rating=3 "
         f"data.columns.timestamp=4 data.columns.text=5"
     )
+
+
+def _with_telling_ids(
+    format_: ReviewFormat, header: list[str], head: list[dict[str, Any]], settings: ReadingSettings
+) -> ReviewFormat:
+    """The format with other columns of users and products where the first ones say the same in all rows."""
+    if len(head) < ENOUGH:
+        return format_
+    for what in ("user", "product"):
+        names: tuple[str, ...] = getattr(format_, what)
+        if getattr(settings.columns, what) is not None or not names or not _is_constant(head, names[0]):
+            continue
+        taken = {name for each in FIELDS if each != what for name in getattr(format_, each)}
+        others = [name for name in all_columns(header).get(what, ()) if name not in taken and name in header]
+        if other := next((name for name in others if not _is_constant(head, name)), None):
+            format_ = replace(format_, **dict[str, Any]({what: (other,)}))
+    return format_
+
+
+def _is_constant(head: list[dict[str, Any]], name: str) -> bool:
+    return len({str(row.get(name)) for row in head}) == 1
 
 
 def _with_readable_rating(

@@ -24,6 +24,8 @@ THUMBS: Scale = (0.0, 1.0)
 DISTINCT = 2_000  # different values that are told apart; a column with more holds no ratings
 ENOUGH = 20  # ratings from which a scale is told by what is missing
 MANY = 100  # ratings of which somebody gave the best one
+STARS_OF_TEN = 0.9  # share of 1 to 5 in ratings up to 10 above which two scales are mixed
+STARS_OF_HUNDRED = 0.2
 OUTLIERS = 0.01  # share of ratings beyond a scale that are faults of the file
 
 WORDS = {word: float(number) for number, word in enumerate(("one", "two", "three", "four", "five"), 1)}
@@ -221,6 +223,8 @@ class RatingColumn:
     def _of_best(self, best: float, numbers: Counter[float]) -> RatingForm:
         if best == 1:
             return RatingForm(THUMBS)
+        if best == 100:
+            return RatingForm((0.0, best))  # 0% is a rating
         return _with_zeros(1.0 if best <= 10 else 0.0, best, numbers)
 
     def _told(self, numbers: Counter[float]) -> RatingForm:
@@ -228,7 +232,6 @@ class RatingColumn:
         total = sum(numbers.values())
         low, high = min(numbers), _without_outliers(numbers)
         enough, many = total >= ENOUGH, total >= MANY
-        whole = all(number.is_integer() for number in numbers)
         if low < 0:
             if set(numbers) <= {-1.0, 0.0, 1.0}:
                 return RatingForm((-1.0, 1.0))
@@ -238,18 +241,33 @@ class RatingColumn:
                 return RatingForm(unrated=frozenset((1.0,)))
             return RatingForm(THUMBS)
         if high <= MAX_RATING:
-            if many and whole and high < MAX_RATING and 0 in numbers:
-                raise self._unknown(numbers, f"whole numbers from 0 to {high:g}, and never 5")
+            if many and high < MAX_RATING:
+                raise self._unknown(numbers, f"values from {low:g} to {high:g}, and never 5")
             return _with_zeros(0.5 if 0.5 in numbers else 1.0, MAX_RATING, numbers)
         if not enough and high not in (10, 100):
             return RatingForm(zero_is_none=0 in numbers)
         if high <= 10:
             if high < 10 and (many or high < 8):
                 raise self._unknown(numbers, f"values from {low:g} to {high:g}, and never 10")
+            self._check_mixed(numbers, 10.0)
             return _with_zeros(0.5 if 0.5 in numbers else 1.0, 10.0, numbers)
         if high == 100:
+            self._check_mixed(numbers, 100.0)
             return _with_zeros(0.0, 100.0, numbers)
         raise self._unknown(numbers, f"values from {low:g} to {high:g}")
+
+    def _check_mixed(self, numbers: Mapping[float, int], best: float) -> None:
+        """Refuse ratings of which nearly all, or many for so long a scale, are such as stars are.
+
+        Raises:
+            DataError: two scales stand in one column.
+        """
+        rated = sum(count for number, count in numbers.items() if number)
+        like_stars = sum(count for number, count in numbers.items() if MIN_RATING <= number <= MAX_RATING)
+        if rated >= ENOUGH and like_stars > (STARS_OF_TEN if best == 10 else STARS_OF_HUNDRED) * rated:
+            raise self._unknown(
+                numbers, f"{like_stars:,} values from 1 to 5 and {rated - like_stars:,} others up to {best:g}"
+            )
 
     def _unknown(self, numbers: Mapping[float, int], what: str) -> DataError:
         usual = ", ".join(f"{number:g} ({count:,} times)" for number, count in Counter(numbers).most_common(3))
@@ -275,7 +293,8 @@ def _with_zeros(low: float, high: float, numbers: Counter[float]) -> RatingForm:
     if not zeros:
         return RatingForm((low, high))
     next_ones = sorted(number for number in numbers if number > 0)[:2]
-    beside = max((numbers[number] for number in next_ones), default=0)
+    lowest = sum(count for number, count in numbers.items() if 0 < number <= high / 10)
+    beside = max(lowest, *(numbers[number] for number in next_ones), 0)
     if high <= MAX_RATING and all(number.is_integer() for number in numbers):
         return RatingForm((low, high), zero_is_none=True)  # stars begin at 1
     if zeros > 2 * beside:

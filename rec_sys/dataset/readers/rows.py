@@ -7,6 +7,7 @@ RecBole, tab-separated without quotes, whose columns bear a type (`user_id:token
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
@@ -191,8 +192,12 @@ class RawFile:
             raise DataError(f"{self.path} is {what}")
         if not self.packed and sample.startswith(b"PK\x03\x04") and is_workbook(self.path):
             return "workbook"
-        codec = codec_of(sample, self._encoding) or "utf_8"
-        return _text_kind(sample.decode(codec, "replace").lstrip("\ufeff \t\r\n"), whole=len(sample) < SAMPLE)
+        codec = codec_of(sample, self._encoding) or ("utf_8" if _is_utf_8(sample) else self.scan.codec)
+        text = sample.decode(codec, "replace").lstrip("\ufeff \t\r\n")
+        whole = len(sample) < SAMPLE
+        if not whole and text.startswith("{") and "\n" not in text and self.scan.lines > 1:
+            return "JSON lines"  # of long lines
+        return _text_kind(text, whole)
 
     def _json_lines(self, file: BinaryIO, codec: str) -> Iterator[Row]:
         if codec.startswith("utf_16"):  # no bytes of its own end a line
@@ -257,6 +262,14 @@ def _text_kind(text: str, whole: bool) -> Kind:
     if sum(line.startswith("{") and line.endswith("}") for line in complete) > len(complete) / 2:
         return "JSON lines"
     return "RecBole" if all(map(ATOMIC.fullmatch, lines[0].split("\t"))) else "CSV"
+
+
+def _is_utf_8(sample: bytes) -> bool:
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(sample)
+    except UnicodeError:
+        return False
+    return True
 
 
 def _is_object(line: str) -> bool:

@@ -11,7 +11,8 @@ from typing import Literal
 
 from rec_sys.dataset.readers.column_aliases import find_columns
 
-Quoting = Literal["doubled", "backslash", "none"]  # how a quote inside quotes is written; none: quotes mean nothing
+# How a quote inside quotes is written; single: doubled, and quotes are single ones; none: quotes mean nothing.
+Quoting = Literal["doubled", "backslash", "single", "none"]
 
 SEPARATORS = (",", "\t", ";", "|", "::", "\x01", "^", "~")
 SHOWN = {"\t": "tab", ",": "comma", ";": "semicolon", "\x01": "Ctrl-A", " ": "blank"}
@@ -69,7 +70,7 @@ def find_layout(lines: Sequence[str]) -> Layout:
 def fields_of(line: str, separator: str, quoting: Quoting) -> list[str]:
     """The fields of one line, whatever its quotes are like."""
     line = line.rstrip("\r\n")
-    if quoting == "none" or '"' not in line:
+    if quoting == "none" or quote_of(quoting) not in line:
         return line.split(separator)
     try:
         return next(read_csv(iter([line]), separator, quoting, strict=False), [])
@@ -81,7 +82,12 @@ def read_csv(lines: Iterator[str], separator: str, quoting: Quoting, strict: boo
     """The csv module's reader; strict: it raises `csv.Error` where a quote is not closed before a separator."""
     if quoting == "backslash":
         return csv.reader(lines, delimiter=separator, doublequote=False, escapechar="\\", strict=strict)
-    return csv.reader(lines, delimiter=separator, strict=strict)
+    return csv.reader(lines, delimiter=separator, quotechar=quote_of(quoting), strict=strict)
+
+
+def quote_of(quoting: Quoting) -> str:
+    """The sign that stands around fields."""
+    return "'" if quoting == "single" else '"'
 
 
 def _separator(lines: Sequence[str]) -> str:
@@ -109,24 +115,36 @@ def _separator(lines: Sequence[str]) -> str:
 
 def _quoting(lines: Sequence[str], separator: str) -> Quoting:
     """What quotes mean: in files with tabs nothing, unless they are balanced and needed."""
+    header = [field.strip() for field in lines[0].strip("\r\n").split(separator)]
+    if len(separator) == 1 and len(header) > 1 and all(len(name) > 2 and name[0] == name[-1] == "'" for name in header):
+        return "single"
     if len(separator) > 1 or not any('"' in line for line in lines):
         return "none" if len(separator) > 1 or separator == "\t" else "doubled"
-    doubled, backslash = _errors(lines, separator, "doubled"), _errors(lines, separator, "backslash")
-    quoting: Quoting = "backslash" if backslash < doubled and any('\\"' in line for line in lines) else "doubled"
+    doubled, faults = _fitting(lines, separator, "doubled")
+    backslash, others = _fitting(lines, separator, "backslash")
+    quoting: Quoting = "doubled"
+    if backslash > doubled and any('\\"' in line for line in lines):
+        quoting, faults = "backslash", others
     if separator != "\t":
         return quoting
-    if min(doubled, backslash):
-        return "none"
-    enclosed = re.compile(rf'(?:^|{re.escape(separator)})"(?:[^"]|"")*"(?=$|{re.escape(separator)})')
+    inside = r'(?:[^"]|"")*' if quoting == "doubled" else r'(?:[^"\\]|\\.)*'
+    enclosed = re.compile(rf'(?<![^{re.escape(separator)}])"{inside}"(?=$|{re.escape(separator)})')
     whole = [line.rstrip("\r\n") for line in lines]
-    with_quotes = [line for line in whole if '"' in line]
-    needed = any('""' in line for line in with_quotes) or _spans(lines, separator)
-    usual = 2 * sum(bool(enclosed.search(line)) for line in whole) >= len(whole)
-    return quoting if needed or usual else "none"
+    with_quotes = [line for line in whole if enclosed.search(line)]
+    if 2 * len(with_quotes) >= len(whole):
+        return quoting
+    width = Counter(len(fields_of(line, separator, quoting)) for line in lines).most_common(1)[0][0]
+    within = '""' if quoting == "doubled" else '\\"'
+    needed = sum(
+        any(within in field[1:-1] or separator in field for field in enclosed.findall(line))
+        and len(fields_of(line, separator, quoting)) == width
+        for line in with_quotes
+    )
+    return quoting if needed + _spans(lines, separator) > faults else "none"
 
 
-def _errors(lines: Sequence[str], separator: str, quoting: Quoting) -> int:
-    """Faults in the quotes, where they are read strictly."""
+def _fitting(lines: Sequence[str], separator: str, quoting: Quoting) -> tuple[int, int]:
+    """Lines in records of the usual width, and faults in the quotes, where they are read strictly."""
     read = 0
 
     def counted() -> Iterator[str]:
@@ -136,22 +154,24 @@ def _errors(lines: Sequence[str], separator: str, quoting: Quoting) -> int:
             yield line
 
     reader = read_csv(counted(), separator, quoting)
-    errors = 0
+    faults, widths = 0, Counter[int]()
     while True:
         before = read
         try:
-            next(reader)
+            fields = next(reader)
         except StopIteration:
-            return errors
+            return max(widths.values(), default=0), faults
         except csv.Error:
             if read < len(lines):
-                errors += 1
+                faults += 1
             else:  # the last record may go on below the lines at hand
-                return errors + (read - before > MAX_CUT)
+                return max(widths.values(), default=0), faults + (read - before > MAX_CUT)
+        else:
+            widths[len(fields)] += read - before
 
 
 def _spans(lines: Sequence[str], separator: str) -> bool:
-    """Whether a quoted field holds the separator or a line end."""
+    """Whether a quoted field holds the separator or a line end, while no quote is wrong."""
     try:
         rows = list(read_csv(iter(lines), separator, "doubled"))
     except csv.Error:

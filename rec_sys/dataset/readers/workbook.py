@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from rec_sys.dataset.readers.delimited import unique
+from rec_sys.dataset.readers.identities import MAX_EXACT
 from rec_sys.dataset.readers.row import Row
 from rec_sys.errors import DataError
 
@@ -38,4 +40,9 @@ def workbook_rows(path: Path) -> Iterator[Row]:
         names = list(unique([name.strip() for name in frame.columns]))
         for number, row in enumerate(frame.iter_rows(), 2):
             if any(value not in (None, "") for value in row):
-                yield Row(number, dict(zip(names, row, strict=True)))
+                yield Row(number, dict(zip(names, map(_as_stored, row), strict=True)))
+
+
+def _as_stored(value: Any) -> Any:
+    """The value; a whole number that a workbook, which stores floats, does not hold exactly is a float again."""
+    return float(value) if type(value) is int and abs(value) >= MAX_EXACT else value
