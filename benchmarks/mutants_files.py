@@ -82,12 +82,12 @@ def _record(fields: list[str], separator: str, quoting: str) -> str:
     out = io.StringIO()
     if quoting == "backslash":
         csv.writer(
-            out, delimiter=separator, lineterminator="", doublequote=False, escapechar="\\", quoting=csv.QUOTE_ALL
+            out, delimiter=separator, lineterminator="\r\n", doublequote=False, escapechar="\\", quoting=csv.QUOTE_ALL
         ).writerow(fields)
     else:
         how = csv.QUOTE_ALL if quoting == "all" else csv.QUOTE_MINIMAL
-        csv.writer(out, delimiter=separator, lineterminator="", quoting=how).writerow(fields)
-    return out.getvalue()
+        csv.writer(out, delimiter=separator, lineterminator="\r\n", quoting=how).writerow(fields)
+    return out.getvalue().removesuffix("\r\n")
 
 
 def _on_one_line(draft: Draft, separator: str) -> None:
@@ -95,7 +95,9 @@ def _on_one_line(draft: Draft, separator: str) -> None:
     for place, (row, truth) in enumerate(zip(draft.rows, draft.truth, strict=True)):
         raw = {key: _cleaned(value, separator) for key, value in row.items() if isinstance(value, str)}
         # Tags that end a line still do so.
-        text = truth.text if row["text"] == raw["text"] else _cleaned(truth.text, separator)
+        title = f"{row['title']}\n" if "title" in row else ""
+        text = title + _cleaned(truth.text.removeprefix(title), separator)
+        text = truth.text if row["text"] == raw["text"] else text
         draft.rows[place] = {**row, **raw}
         draft.truth[place] = replace(
             truth,

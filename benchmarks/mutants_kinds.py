@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 
-from benchmarks.mutants_files import BINARY, CONTAINERS, DELIMITED, IN_LINES, JSON, SEPARATORS
+from benchmarks.mutants_files import CONTAINERS, DELIMITED, IN_LINES, JSON, SEPARATORS
 from benchmarks.mutants_lines import BROKEN
 from benchmarks.mutants_table import Draft, good_draft, some
 from benchmarks.mutants_values import mutate_dates, mutate_ratings
@@ -65,6 +65,9 @@ def mutate_names(draft: Draft) -> str:
 def mutate_columns(draft: Draft) -> str:
     """Other columns beside the known ones, and another order."""
     which = draft.rng.choice(("shuffled", "reversed", "ids and votes", "a title", "an email", "a later date", "empty"))
+    if which == "an email" and not all(truth.kept for truth in draft.truth):
+        which = "a later date"
+    people = {name: place for place, name in enumerate(_people(draft))}
     for place, row in enumerate(draft.rows):
         if which == "ids and votes":
             row |= {"id": place + 1, "helpful_votes": draft.rng.randint(0, 9), "verified": place % 3 > 0}
@@ -73,7 +76,8 @@ def mutate_columns(draft: Draft) -> str:
             row["title"] = title
             draft.change(place, {}, text=f"{title}\n{draft.truth[place].text}")
         elif which == "an email":
-            row["email"] = f"{place % 7}@shop.example"
+            row["email"] = f"{people[row['user']]}@shop.example"
+            draft.change(place, {}, alternative=row["email"])
         elif which == "a later date":
             row["updated_at"] = "2021-05-05"
         elif which == "empty":
@@ -118,13 +122,13 @@ def mutate_ids(draft: Draft) -> str:
         elif which == "numbers":
             draft.change(place, {"user": number % 1_000_003}, user=str(number % 1_000_003))
         elif which == "floats":
-            draft.change(place, {"user": float(number % 1_000_003)}, user=str(number % 1_000_003))
+            short = str(number % 1_000_003)
+            as_written = f"{short}.0" if draft.container in DELIMITED else short  # a text is an id as it stands
+            draft.change(place, {"user": float(short)}, user=as_written)
         elif which == "blanks around":
             draft.change(place, {"user": f" {row['user']}\xa0" if draft.encoding == "utf-8" else f" {row['user']} "})
     if which in ("people lost digits", "lost digits, comma", "zeros at the end"):
         draft.refusals.append("digits")
-    if which == "floats" and draft.container in DELIMITED:
-        draft.times = draft.times  # "17.0" is another way to write 17; either is one person
     if which == "some lost digits":
         for place in some(draft, 3):
             draft.change(place, {"user": "7.65612E+16"}, kept=False)
@@ -156,9 +160,12 @@ def _people(draft: Draft) -> list[str]:
 def mutate_repeats(draft: Draft) -> str:
     which = draft.rng.choice(("some rows twice", "some rows in a row", "same day, other text"))
     for place in reversed(some(draft, 15)):
-        row, truth = dict(draft.rows[place]), replace(draft.truth[place], kept=False)
+        row, truth = dict(draft.rows[place]), draft.truth[place]
         if which == "same day, other text":
             row["text"] = f"another text {place}"
+            truth = replace(truth, text=row["text"])
+        if which != "same day, other text" or not truth.user.endswith(" #"):  # names of many may be two
+            truth = replace(truth, kept=False)
         to = place + 1 if which != "some rows twice" else len(draft.rows)
         draft.rows.insert(to, row)
         draft.truth.insert(to, truth)
@@ -228,8 +235,8 @@ MUTATIONS: dict[str, Callable[[Draft], str]] = {
     "dates": mutate_dates,
     "ratings": mutate_ratings,
     "ids": mutate_ids,
-    "repeats": mutate_repeats,
     "order": mutate_order,
+    "repeats": mutate_repeats,
     "names": mutate_names,
     "columns": mutate_columns,
     "encoding": mutate_encoding,
@@ -259,5 +266,15 @@ def mutant(seed: int, number: int) -> Draft:
     for name, mutate in MUTATIONS.items():
         if name in chosen:
             draft.mutations.append(f"{name}: {mutate(draft)}")
-    assert container in BINARY or container in (*DELIMITED, *JSON)
+    if not _encodable(draft):
+        draft.encoding = "utf-8"
     return draft
+
+
+def _encodable(draft: Draft) -> bool:
+    held = [value for row in draft.rows for value in row.values() if isinstance(value, str)]
+    try:
+        "".join((*draft.names.values(), *held)).encode(draft.encoding)
+    except UnicodeEncodeError:
+        return False
+    return True

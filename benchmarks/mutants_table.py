@@ -27,7 +27,7 @@ _GOODS = {
     "chinese": "0000013714|13714|茶杯|绿茶|SKU-1/2|B00005N7P0",
     "japanese": "0000013714|13714|お茶|茶碗|SKU-1/2|B00005N7P0",
 }
-# A text as it is written and as it is read; one entry where both are the same.
+# A text as it is written and as it is read; one entry where both are the same. A number stands at §, or at the end.
 Text = tuple[str, str]
 _ALL: tuple[str | Text, ...] = (
     'they said "fine" and left',
@@ -36,9 +36,9 @@ _ALL: tuple[str | Text, ...] = (
     "line one\nline two, with a comma\nline three",
     "a\n\nb",
     ("salt &amp; pepper &quot;mill&quot;", 'salt & pepper "mill"'),
-    ("<p>Very good</p>", "Very good"),
-    ("one<br />two", "one\ntwo"),
-    ("it&#39;s <b>bold</b>", "it's  bold"),
+    ("<p>Very good§</p>", "Very good§"),
+    ("one<br />two§", "one\ntwo§"),
+    ("it&#39;s§ <b>bold</b>", "it's§  bold"),
     "1 < 2 and 3 > 2, x <3",
     "100 % cotton | wool ^ ~ back\\slash",
     "AT&T is a firm",
@@ -67,7 +67,7 @@ class Truth:
     text: str
     kept: bool = True  # False: must be left out, and counted
     may_be_left_out: bool = False  # kept as it stands here, or left out and counted: both are right
-    alternative: Truth | None = None  # another right reading
+    alternative: str = ""  # another right user, if the whole file is read so
 
 
 @dataclass
@@ -118,10 +118,14 @@ def good_draft(rng: Random, language: str) -> Draft:
         written, read = rng.choice(texts)
         tail = f" {number}" if rng.random() < 0.9 or is_null(read) else ""
         stars = rng.choices((1, 2, 3, 4, 5), (1, 1, 2, 4, 6))[0]
-        row = {"user": person, "product": product, "rating": stars, "time": time, "text": written + tail}
+        row = {"user": person, "product": product, "rating": stars, "time": time, "text": _numbered(written, tail)}
         draft.rows.append(row)
-        draft.truth.append(Truth(person, product, float(stars), time, read + tail))
+        draft.truth.append(Truth(person, product, float(stars), time, _numbered(read, tail)))
     return draft
+
+
+def _numbered(text: str, number: str) -> str:
+    return text.replace("§", number) if "§" in text else text + number
 
 
 def is_null(text: str) -> bool:

@@ -228,6 +228,7 @@ def mutate_ratings(draft: Draft, which: str | None = None) -> str:
         draft.refusals.append(ABOUT_RATINGS)
     else:
         written = {"some empty": "", "some words": "n/a", "some out of range": 11}[which]
+        draft.refusals.append(ABOUT_RATINGS)
         for place in draft.rng.sample(range(2, len(draft.rows)), 8):
             draft.change(place, {"rating": written}, rating=None, may_be_left_out=True)
     return which

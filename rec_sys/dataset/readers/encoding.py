@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import math
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -51,6 +52,7 @@ _LANGUAGES = {  # by encoding; the first of equals is taken
     "cp852": _CENTRAL,
 }
 _SYMBOLS = "’“”„‘–—…€°«»™®©½²³×·"  # noqa: RUF001  of all languages, and rarer than letters
+_LINE_END = re.compile(rb"\r*\n|\r+")
 _ABSENT = -8.0  # log probability of a letter that a language does not have
 # Encodings of other scripts, in which charset_normalizer does not err.
 _OTHER_SCRIPTS = """
@@ -94,6 +96,7 @@ def scan(chunks: Iterable[bytes], again: Iterable[bytes], given: str = AUTO) -> 
     codec = codec_of(start, given)
     decoder = codecs.getincrementaldecoder(codec or "utf-8")()
     valid, newlines, returns, last = True, 0, 0, b""
+    first_end = ""
     wide = codec is not None and codec.startswith("utf_16")
     for chunk in _chain(start, source):
         if valid:
@@ -104,15 +107,16 @@ def scan(chunks: Iterable[bytes], again: Iterable[bytes], given: str = AUTO) -> 
             else:
                 if wide:
                     chunk = text.encode("utf-8", "replace")
+        first_end = first_end or _first_end(chunk)
         newlines += chunk.count(b"\n")
-        returns += chunk.count(b"\r") if not newlines else 0
+        returns += chunk.count(b"\r")
         last = chunk[-1:] or last
     try:
         if valid:
             decoder.decode(b"", final=True)
     except UnicodeError:
         valid = False
-    end = "\r" if returns and not newlines else "\n"
+    end = "\r" if first_end == "\r" or not newlines and returns else "\n"
     lines = (returns if end == "\r" else newlines) + (last not in (b"", end.encode()))
     if valid:
         return Scan(codec or "utf_8", _name(codec or "utf_8"), lines, end, 0)
@@ -201,6 +205,12 @@ def _of_mark(start: bytes) -> str | None:
     if wide and max(even, odd) > 0.03 * len(head) and min(even, odd) < 0.1 * max(even, odd):
         return "utf_16_le" if odd > even else "utf_16_be"
     return None
+
+
+def _first_end(chunk: bytes) -> str:
+    """The first line end of a text; "\\n" also for both, "" where there is none."""
+    found = _LINE_END.search(chunk)
+    return "" if found is None else "\n" if b"\n" in found[0] else "\r"
 
 
 def _beyond_ascii(chunks: Iterable[bytes], line_end: bytes) -> list[bytes]:

@@ -8,6 +8,7 @@ table: `{column: {row: value}}`, `{column: [values]}` and `{"columns": [...], "d
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO, TextIO
 
@@ -23,6 +24,7 @@ PRODUCT_LIST = "product_list"  # what the list of a person is called in the rows
 CHUNK = 1 << 20  # characters read at once
 MAX_EXACT = 2.0**53  # whole numbers beyond are not exact as floats
 MAX_DOCUMENT = 1 << 31  # bytes of a document that is read whole
+_LARGE = re.compile(rb"[:\[,]\s*-?\d{17}")  # a whole number that may not be exact as a float
 
 
 def json_lines(file: BinaryIO, codec: str) -> Iterator[Row]:
@@ -56,7 +58,7 @@ def object_of(line: bytes) -> dict[str, Any] | str:
         return f"JSON, but not an object: {start_of(line)}"
     for its in value.values():
         kind = type(its)
-        if (kind is float and abs(its) >= MAX_EXACT) or (kind is dict and _has_large_float(its)):
+        if (kind is float and abs(its) >= MAX_EXACT) or (kind in (dict, list) and _LARGE.search(line)):
             exact = _by_python(line)  # orjson makes floats of whole numbers beyond 64 bits
             value = exact if isinstance(exact, dict) else value
             break
@@ -64,12 +66,6 @@ def object_of(line: bytes) -> dict[str, Any] | str:
         unfolded: dict[str, Any] = plain_values(value)
         return unfolded
     return value
-
-
-def _has_large_float(value: Any) -> bool:
-    if isinstance(value, float):
-        return abs(value) >= MAX_EXACT
-    return isinstance(value, dict) and any(map(_has_large_float, value.values()))
 
 
 def _by_python(line: bytes) -> Any:

@@ -238,8 +238,8 @@ class RatingColumn:
                 return RatingForm(unrated=frozenset((1.0,)))
             return RatingForm(THUMBS)
         if high <= MAX_RATING:
-            if many and whole and high < MAX_RATING and 0 in numbers:
-                raise self._unknown(numbers, f"whole numbers from 0 to {high:g}, and never 5")
+            if many and high < MAX_RATING and numbers.keys() - {0.0, 1.0}:
+                raise self._unknown(numbers, f"values from {low:g} to {high:g}, and never 5")
             return _with_zeros(0.5 if 0.5 in numbers else 1.0, MAX_RATING, numbers)
         if not enough and high not in (10, 100):
             return RatingForm(zero_is_none=0 in numbers)

@@ -298,9 +298,12 @@ def peek(file: RawFile, good: int = 100, broken: int = 10_000) -> tuple[list[str
         raise DataError(f"{file.path} ({file.kind}) holds a header and no rows; expected one row per line below it")
     if not header:
         line, reason = head[0].line, head[0].fields
+        expected = "JSON object per line" if file.kind == "JSON lines" else "row per line below a header"
+        if file.kind == "JSON lines" and len(head) == 1:
+            expected += ", or one document that is whole: if it is cut off, copy or download it again"
         raise DataError(
             f"{file.path}: none of the first {len(head):,} rows can be read as {file.kind}; line {line:,}: {reason}; "
-            f"expected one {'JSON object per line' if file.kind == 'JSON lines' else 'row per line below a header'}"
+            f"expected one {expected}"
         )
     return list(header), chain(head, rows)
 

@@ -58,7 +58,7 @@ def find_sequences(kind: Kind, header: Collection[str], user: str | None, produc
         user: the column of the person, as the settings name it; None: found by its name.
         product: the column of the product, likewise.
     """
-    if kind == "JSON object":
+    if kind == "JSON object" and PRODUCT_LIST in header:
         return Sequences(columns.USER_ID, PRODUCT_LIST, None)
     found = find_columns(header)
     user, product = user or found.get("user"), product or found.get("product")
