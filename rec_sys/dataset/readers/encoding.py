@@ -62,7 +62,12 @@ _OTHER_SCRIPTS = """
     iso8859_11
 """
 _SURE = frozenset(_OTHER_SCRIPTS.split())
+_EAST = ("cp949", "gb18030", "cp932", "euc_jp", "big5")  # the first of equals is taken
+USUAL = 0.5  # share of the letters of a text that are usual ones
 _ALIKE = {"gbk": "gb18030", "gb2312": "gb18030", "shift_jis": "cp932", "euc_kr": "cp949", "cp1125": "cp866"}
+_ALIKE |= dict.fromkeys(("shift_jis_2004", "shift_jisx0213"), "cp932")
+_ALIKE |= dict.fromkeys(("euc_jis_2004", "euc_jisx0213"), "euc_jp")
+_ALIKE |= dict.fromkeys(("big5hkscs", "cp950"), "big5")
 
 
 @dataclass(frozen=True)
@@ -142,15 +147,56 @@ def detect(sample: bytes) -> str:
     Raises:
         DataError: no encoding fits.
     """
-    best = from_bytes(sample).best()
-    if best is not None and best.encoding in _SURE:
-        return str(_ALIKE.get(best.encoding, best.encoding))
+    for match in from_bytes(sample):  # the best first
+        if match.encoding not in _SURE:
+            break
+        found = str(_ALIKE.get(match.encoding, match.encoding))
+        if found not in _EAST:
+            return found
+        if eastern := _of_the_east(sample):
+            return eastern
     scores = {codec: score for codec in _LANGUAGES if (score := _score(sample, codec)) is not None}
     if not scores:
         raise DataError(
             "the text is in no encoding that is known; save it as UTF-8, or say which it is with data.encoding=cp1252"
         )
     return max(scores, key=lambda codec: scores[codec])
+
+
+def _of_the_east(sample: bytes) -> str:
+    """Of the encodings with two bytes to a letter the one whose letters are usual ones; they share most bytes."""
+    usual = {codec: share for codec in _EAST if (share := _usual_share(sample, codec)) is not None}
+    best = max(usual, key=lambda codec: usual[codec], default="")
+    return best if usual.get(best, 0) > USUAL else ""
+
+
+def _usual_share(sample: bytes, codec: str) -> float | None:
+    """The share of letters beyond ASCII that people write daily; None where the bytes are of another encoding."""
+    text = _decoded(sample, codec)
+    if text is None:
+        return None
+    letters = [letter for letter in text if letter > "\x7f" and letter.isalpha()]
+    kana = sum("\u3041" <= letter <= "\u30ff" for letter in letters)
+    hangul = sum("\uac00" <= letter <= "\ud7a3" for letter in letters)
+    if not letters or (codec in ("cp932", "euc_jp") and kana < 0.1 * len(letters)):
+        return 0.0
+    if codec == "cp949":
+        return sum(_is_first(letter, "euc_kr", 0xB0, 0xC8) for letter in letters) / len(letters) * (hangul > kana)
+    if codec in ("gb18030", "big5"):
+        first, last, own = (0xB0, 0xD7, "gb2312") if codec == "gb18030" else (0xA4, 0xC6, "big5")
+        return sum(_is_first(letter, own, first, last) for letter in letters) / len(letters)
+    kanji = sum(_is_first(letter, "euc_jp", 0xB0, 0xCF) for letter in letters)
+    more = 0.2 if kana > 0.3 * len(letters) else 0.0  # whoever has these has nothing else
+    return (kana + kanji) / len(letters) + more
+
+
+@lru_cache(maxsize=16_384)
+def _is_first(letter: str, codec: str, first: int, last: int) -> bool:
+    """Whether a letter stands in the part of a set of letters that holds the usual ones."""
+    try:
+        return first <= letter.encode(codec)[0] <= last
+    except UnicodeError:
+        return False
 
 
 def _score(sample: bytes, codec: str) -> float | None:
