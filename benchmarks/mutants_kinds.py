@@ -1,4 +1,4 @@
-"""Mutations of everything but dates and ratings: columns, ids, the order of rows, encodings, line ends, broken lines."""
+"""Mutations of everything but dates and ratings: columns, ids, order, encodings, line ends, lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults of single lines: a stray quote, a field too few or too many, a cut, a null character, lines of other things."""
+"""Faults of single lines: a stray quote, a field too few or too many, a cut, a null character, other lines."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def break_record(
     if separator:
         fields = list(records[line])
         fields[columns.index("text")] = plain["text"]
-        lines[line] = _delimited(draft, place, fields, columns, separator, lines)
+        lines[line] = _delimited(draft, place, fields, columns, separator)
     else:
         named = {draft.names.get(column, column): row[column] for column in columns if column in row}
         lines[line] = _json(draft, place, named)
@@ -72,9 +72,7 @@ def _left_out(draft: Draft, place: int, together: bool = False) -> None:
         draft.truth.pop(place + 1)
 
 
-def _delimited(
-    draft: Draft, place: int, fields: list[str], columns: list[str], separator: str, lines: list[str]
-) -> str:
+def _delimited(draft: Draft, place: int, fields: list[str], columns: list[str], separator: str) -> str:
     quoting, text, rng = draft.container.split()[2], columns.index("text"), draft.rng
     marks = quoting in ("all", "backslash")
     shown = [_quoted(field, separator, marks, quoting) for field in fields]

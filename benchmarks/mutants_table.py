@@ -50,7 +50,7 @@ _OWN = {
     "mixed": ("très bon café", "值得买,很好", "отличный чай", "fish 🐟 and chips", "Größe paßt nicht", "一\u2028二"),
     "western": ("très bon café, à bientôt", "Größe paßt nicht, schön", "¡muy bueno! año", "ça marche très bien"),
     "cyrillic": ("отличный чай, спасибо", "не понравилось, верну назад", "хорошая вещь для дома"),
-    "chinese": ("值得买，很好用", "不好用，退货了", "物流很快，包装完好", "质量一般，价格便宜"),
+    "chinese": ("值得买、很好用", "不好用。退货了", "物流很快、包装完好", "质量一般、价格便宜"),
     "japanese": ("とても良いお茶です。", "届くのが遅かったです。", "また買いたいと思います。", "色が写真と違います"),
 }
 LANGUAGES = tuple(_OWN)

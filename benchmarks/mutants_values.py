@@ -9,8 +9,34 @@ from typing import Any
 
 from benchmarks.mutants_table import DAY, Draft
 
-FRENCH = "janvier février mars avril mai juin juillet août septembre octobre novembre décembre".split()
-GERMAN = "Januar Februar März April Mai Juni Juli August September Oktober November Dezember".split()
+FRENCH = [
+    "janvier",
+    "février",
+    "mars",
+    "avril",
+    "mai",
+    "juin",
+    "juillet",
+    "août",
+    "septembre",
+    "octobre",
+    "novembre",
+    "décembre",
+]
+GERMAN = [
+    "Januar",
+    "Februar",
+    "März",
+    "April",
+    "Mai",
+    "Juni",
+    "Juli",
+    "August",
+    "September",
+    "Oktober",
+    "November",
+    "Dezember",
+]
 EXCEL_EPOCH = 25_569
 
 
@@ -80,8 +106,8 @@ NO_DATES: dict[str, Callable[[datetime], Any]] = {  # of which the day cannot be
     "milliseconds that lost digits, comma": lambda when: f"{when.timestamp() * 1000:.2E}".replace(".", ","),
     "times of day": _day("%H:%M"),
     "minutes of an hour": _day("%M:%S.0"),
-    "cells too narrow": lambda when: "########",
-    "words": lambda when: "yesterday",
+    "cells too narrow": lambda _: "########",
+    "words": lambda _: "yesterday",
 }
 ABOUT_DATES = "time|date|day|month|order"
 
@@ -153,7 +179,7 @@ def _scale(low: float, high: float, step: float = 1) -> list[tuple[float, float]
     return [(low + place * step, 1 + place * step * 4 / (high - low)) for place in range(count)]
 
 
-_WORDS = "one two three four five".split()
+_WORDS = ["one", "two", "three", "four", "five"]
 _HALVES = _scale(1, 5, 0.5)
 SCALES: dict[str, list[tuple[Any, float | None]]] = {
     "stars as floats": [(stars, stars) for stars in STARS],

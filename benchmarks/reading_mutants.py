@@ -160,9 +160,7 @@ def _difference(draft: Draft, told: list[str], truths: list[Truth], actual: Coun
     )
 
 
-def _row(
-    draft: Draft, told: list[str], user: str, product: str, rating: float | None, when: int, text: str
-) -> Row:
+def _row(draft: Draft, told: list[str], user: str, product: str, rating: float | None, when: int, text: str) -> Row:
     """A row in the form in which rows are compared: quotes and null characters of broken lines do not count."""
     if draft.times == "day":
         when //= DAY

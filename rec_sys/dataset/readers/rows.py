@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import json
 import re
 import zlib
 from collections.abc import Iterator
@@ -248,6 +249,8 @@ def _text_kind(text: str, whole: bool) -> Kind:
     if text.startswith("["):
         return "JSON array"
     if text.startswith("{"):
+        if _goes_on(lines[0]):
+            return "JSON array"
         if len(lines) == 1:
             return _kind_of_one_line(lines[0]) if whole else "JSON object"
         if sum(line.startswith("{") for line in complete) > len(complete) / 2 or _is_object(lines[0]):
@@ -257,6 +260,15 @@ def _text_kind(text: str, whole: bool) -> Kind:
     if sum(line.startswith("{") and line.endswith("}") for line in complete) > len(complete) / 2:
         return "JSON lines"
     return "RecBole" if all(map(ATOMIC.fullmatch, lines[0].split("\t"))) else "CSV"
+
+
+def _goes_on(line: str) -> bool:
+    """Whether a line holds an object and another one behind it, as where "\\r" ends lines."""
+    try:
+        _, end = json.JSONDecoder(strict=False).raw_decode(line)
+    except (ValueError, RecursionError):
+        return False
+    return line[end:].lstrip(" ,\t\r").startswith("{")
 
 
 def _is_object(line: str) -> bool:
