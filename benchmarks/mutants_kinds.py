@@ -149,7 +149,8 @@ def mutate_ids(draft: Draft) -> str:
         for place in places[:6]:
             draft.change(place, {"user": ""}, kept=False)
         for place in places[6:]:
-            draft.change(place, {"user": "Null"}, user="Null")
+            own = f"own text {place}"  # one person now: equal texts of two would be a repetition
+            draft.change(place, {"user": "Null", "text": own}, user="Null", text=own)
     return which
 
 
@@ -200,6 +201,8 @@ def mutate_lines(draft: Draft) -> str:
     if draft.container in IN_LINES:
         kinds = [kind for kind in BROKEN if kind != "separator in a text" or "minimal" in draft.container]
         draft.broken = draft.rng.choice(kinds)
+        if draft.line_end == "\r" and draft.container == "json lines":  # read as objects one after another
+            draft.refusals.append("no JSON at entry|goes on after its end")
         return draft.broken
     draft.broken = "cut"
     draft.refusals.append("cut off|no JSON|copy or download")

@@ -43,6 +43,7 @@ def break_record(
     plain = {"text": f"plain text {place}"}
     title = draft.rows[place].get("title")
     draft.change(place, plain, text=f"{title}\n{plain['text']}" if title else plain["text"])
+    struck = draft.truth[place : place + 2]
     row, line, lines = draft.rows[place], place + above, list(lines)
     if separator:
         fields = list(records[line])
@@ -62,7 +63,15 @@ def break_record(
         lines.insert(line, lines[0] if above else "header")
         draft.rows.insert(place, {})
         draft.truth.insert(place, Truth("", "", None, 0, "", kept=False))
+    # Where a row is lost that another one repeats, the other is kept.
+    for other, truth in enumerate(draft.truth):
+        if not truth.kept and any(_same(truth, its) for its in struck):
+            draft.truth[other] = replace(truth, may_be_left_out=True)
     return lines
+
+
+def _same(one: Truth, other: Truth) -> bool:
+    return (one.user, one.product, one.time) == (other.user, other.product, other.time)
 
 
 def _left_out(draft: Draft, place: int, together: bool = False) -> None:

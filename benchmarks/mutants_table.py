@@ -66,7 +66,7 @@ class Truth:
     time: int  # seconds since 1970
     text: str
     kept: bool = True  # False: must be left out, and counted
-    may_be_left_out: bool = False  # kept as it stands here, or left out and counted: both are right
+    may_be_left_out: bool = False  # kept as it stands here, or left out and counted: both are right; goes first
     alternative: str = ""  # another right user, if the whole file is read so
 
 

@@ -149,7 +149,7 @@ def _difference(draft: Draft, told: list[str], truths: list[Truth], actual: Coun
     may: Counter[Row] = Counter()
     for truth in truths:
         row = _row(draft, told, truth.user, truth.product, truth.rating, truth.time, truth.text)
-        if truth.kept:
+        if truth.kept or truth.may_be_left_out:
             (may if truth.may_be_left_out else must)[row] += 1
     missing, beyond = must - actual, actual - must - may
     if not missing and not beyond:
