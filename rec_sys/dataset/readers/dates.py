@@ -90,7 +90,7 @@ def read_number(value: Any) -> float | None:
     except (ValueError, OverflowError):
         return None
     if isinstance(value, str) and (short := _SCIENTIFIC.fullmatch(value.strip())):
-        decimals, exponent = len(short[1] or "") - 1, int(short[2])
+        decimals, exponent = max(len(short[1] or "") - 1, 0), int(short[2])
         if decimals < (exponent if exponent < 16 else 6):
             return None  # a spreadsheet has kept the first digits only
     return number
