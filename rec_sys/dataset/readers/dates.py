@@ -77,6 +77,7 @@ _COMPACT = re.compile(
     r"(?P<hour>\d{2})(?P<minute>\d{2})(?P<second>\d{2})\s*(?P<zone>Z)?"
 )
 _NET = re.compile(r"/Date\((-?\d+)(?:[+-]\d{4})?\)/")  # milliseconds, as .NET writes them
+_SCIENTIFIC = re.compile(r"[-+]?\d+(\.\d*)?[eE]\+?(\d{1,3})")
 NUMERIC = _FORMS[1]  # day and month both as numbers, before the year
 
 
@@ -85,9 +86,14 @@ def read_number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         return None
     try:
-        return float(value)
+        number = float(value)
     except (ValueError, OverflowError):
         return None
+    if isinstance(value, str) and (short := _SCIENTIFIC.fullmatch(value.strip())):
+        decimals, exponent = max(len(short[1] or "") - 1, 0), int(short[2])
+        if decimals < (exponent if exponent < 16 else 6):
+            return None  # a spreadsheet has kept the first digits only
+    return number
 
 
 def read_date(value: Any, order: DateOrder | None = None) -> int | None:

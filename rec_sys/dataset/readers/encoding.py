@@ -1,8 +1,8 @@
 """Which encoding a text file is in, told by all its bytes: UTF-8 with or without a mark, UTF-16, or one of old times.
 
 A wrong guess merges people whose names differ in one letter, so nothing is replaced before it is known. What is not
-UTF-8 is told apart by how usual the letters are that come out; `charset_normalizer` is asked where they are of no language
-that is known here.
+UTF-8 is told apart by how usual the letters are that come out; `charset_normalizer` is asked where they are of no
+language that is known here.
 """
 
 from __future__ import annotations

@@ -26,7 +26,10 @@ NOTHING = frozenset(
 )
 # As programs spell them; "Null" and "Nan" are names of people too, "NA" a code.
 _NEVER_A_NAME = frozenset(
-    ("NULL", "null", "nan", "NaN", "None", "none", "nil", "N/A", "n/a", "#N/A", "<NA>", "undefined", "(null)", "-", "--")
+    (
+        *("NULL", "null", "nan", "NaN", "None", "none", "nil", "N/A", "n/a", "#N/A", "<NA>", "undefined", "(null)"),
+        *("-", "--"),
+    )
 )
 
 _COLLECTIVE = """
@@ -103,8 +106,8 @@ class IdColumn:
     def nothing(self, elsewhere: Collection[str], written_empty: bool) -> frozenset[str]:
         """The words that mean nothing in this column, as they are spelt.
 
-        A word that is also a name, as it is spelt, is somebody's after all where the file writes nothing otherwise: as an
-        empty field in this column, or in others while the word stands in none of them.
+        A word that is also a name, as it is spelt, is somebody's after all where the file writes nothing otherwise: as
+        an empty field in this column, or in others while the word stands in none of them.
 
         Args:
             elsewhere: words for nothing that stand in other columns of the file.
@@ -114,7 +117,8 @@ class IdColumn:
         somebody = {
             word
             for word in words
-            if word not in _NEVER_A_NAME and word.lower() != "\\n" and word not in elsewhere and (self.empty or written_empty)
+            if word not in _NEVER_A_NAME and word.lower() != "\\n"
+            if word not in elsewhere and (self.empty or written_empty)
         }
         return frozenset(words - somebody)
 

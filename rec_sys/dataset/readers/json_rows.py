@@ -8,6 +8,7 @@ table: `{column: {row: value}}`, `{column: [values]}` and `{"columns": [...], "d
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO, TextIO
 
@@ -15,7 +16,7 @@ import orjson
 
 from rec_sys import columns
 from rec_sys.dataset.readers.column_aliases import find_columns
-from rec_sys.dataset.readers.nested import LIST_NAMES, plain_values
+from rec_sys.dataset.readers.nested import LIST_NAMES, MAX_NESTED, plain_values
 from rec_sys.dataset.readers.row import MAX_ROW, SHOWN, Row, start_of
 from rec_sys.errors import DataError
 
@@ -23,6 +24,8 @@ PRODUCT_LIST = "product_list"  # what the list of a person is called in the rows
 CHUNK = 1 << 20  # characters read at once
 MAX_EXACT = 2.0**53  # whole numbers beyond are not exact as floats
 MAX_DOCUMENT = 1 << 31  # bytes of a document that is read whole
+_BLANKS = re.compile("[\\s\ufeff]*")
+_LARGE = re.compile(rb"[:\[,]\s*-?\d{17}")  # a whole number that may not be exact as a float
 
 
 def json_lines(file: BinaryIO, codec: str) -> Iterator[Row]:
@@ -81,14 +84,14 @@ def _by_python(line: bytes) -> Any:
         return None
 
 
-def _sendable(value: Any) -> Any:
-    """The value with half surrogate pairs replaced, which no file can hold."""
+def _sendable(value: Any, depth: int = MAX_NESTED) -> Any:
+    """The value with half surrogate pairs replaced, which no file can hold; what lies deeper is left out."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, list):
-        return [_sendable(item) for item in value]
+        return [_sendable(item, depth - 1) for item in value] if depth else None
     if isinstance(value, dict):
-        return {_sendable(key): _sendable(item) for key, item in value.items()}
+        return {_sendable(key): _sendable(item, depth - 1) for key, item in value.items()} if depth else None
     return value
 
 
@@ -139,10 +142,10 @@ class _Buffer:
     def peek(self) -> str:
         """The next character that is no white space; "" at the end."""
         while True:
-            while self._place < len(self._buffer):
-                if not self._buffer[self._place].isspace() and self._buffer[self._place] != "\ufeff":
-                    return self._buffer[self._place]
-                self._place += 1
+            found = _BLANKS.match(self._buffer, self._place)
+            self._place = found.end() if found else self._place
+            if self._place < len(self._buffer):
+                return self._buffer[self._place]
             if not self._more():
                 return ""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 MAX_DEPTH = 4
+MAX_NESTED = 64  # levels that are looked at; nothing that is read lies deeper
 LIST_NAMES = frozenset(  # what the list of reviews is called in a document
     ("reviews", "data", "items", "results", "records", "rows", "documents", "response", "result", "hits", "comments")
 )
@@ -26,15 +27,17 @@ def _flat(row: Mapping[str, Any], prefix: str, depth: int) -> Iterator[tuple[str
             yield prefix + name, value
 
 
-def plain_values(value: Any) -> Any:
-    """The value with `{"$oid": "..."}` and the like replaced by what they hold."""
+def plain_values(value: Any, depth: int = MAX_NESTED) -> Any:
+    """The value with `{"$oid": "..."}` and the like replaced by what they hold, `depth` levels down."""
+    if not depth:
+        return value
     if isinstance(value, dict):
         if len(value) == 1:
             name = next(iter(value))
             if name in _TYPED:
-                return plain_values(value[name])
-        return {name: plain_values(inner) for name, inner in value.items()}
-    return [plain_values(inner) for inner in value] if isinstance(value, list) else value
+                return plain_values(value[name], depth - 1)
+        return {name: plain_values(inner, depth - 1) for name, inner in value.items()}
+    return [plain_values(inner, depth - 1) for inner in value] if isinstance(value, list) else value
 
 
 def unrolled(row: Mapping[str, Any], name: str) -> Iterator[dict[str, Any]]:

@@ -297,6 +297,6 @@ def _with_zeros(low: float, high: float, numbers: Counter[float]) -> RatingForm:
     beside = max(lowest, *(numbers[number] for number in next_ones), 0)
     if high <= MAX_RATING and all(number.is_integer() for number in numbers):
         return RatingForm((low, high), zero_is_none=True)  # stars begin at 1
-    if zeros > 2 * beside:
+    if zeros > 2 * beside + 2:  # one or two more may be chance
         return RatingForm((low, high), zero_is_none=True)
     return RatingForm((0.0, high))

@@ -11,6 +11,7 @@ import codecs
 import csv
 import gzip
 import io
+import json
 import re
 import zlib
 from collections.abc import Iterator
@@ -253,6 +254,8 @@ def _text_kind(text: str, whole: bool) -> Kind:
     if text.startswith("["):
         return "JSON array"
     if text.startswith("{"):
+        if _goes_on(lines[0]):
+            return "JSON array"
         if len(lines) == 1:
             return _kind_of_one_line(lines[0]) if whole else "JSON object"
         if sum(line.startswith("{") for line in complete) > len(complete) / 2 or _is_object(lines[0]):
@@ -262,6 +265,15 @@ def _text_kind(text: str, whole: bool) -> Kind:
     if sum(line.startswith("{") and line.endswith("}") for line in complete) > len(complete) / 2:
         return "JSON lines"
     return "RecBole" if all(map(ATOMIC.fullmatch, lines[0].split("\t"))) else "CSV"
+
+
+def _goes_on(line: str) -> bool:
+    """Whether a line holds an object and another one behind it, as where "\\r" ends lines."""
+    try:
+        _, end = json.JSONDecoder(strict=False).raw_decode(line)
+    except (ValueError, RecursionError):
+        return False
+    return line[end:].lstrip(" ,\t\r").startswith("{")
 
 
 def _is_utf_8(sample: bytes) -> bool:
@@ -311,9 +323,12 @@ def peek(file: RawFile, good: int = 100, broken: int = 10_000) -> tuple[list[str
         raise DataError(f"{file.path} ({file.kind}) holds a header and no rows; expected one row per line below it")
     if not header:
         line, reason = head[0].line, head[0].fields
+        expected = "JSON object per line" if file.kind == "JSON lines" else "row per line below a header"
+        if file.kind == "JSON lines" and len(head) == 1:
+            expected += ", or one document that is whole: if it is cut off, copy or download it again"
         raise DataError(
             f"{file.path}: none of the first {len(head):,} rows can be read as {file.kind}; line {line:,}: {reason}; "
-            f"expected one {'JSON object per line' if file.kind == 'JSON lines' else 'row per line below a header'}"
+            f"expected one {expected}"
         )
     return list(header), chain(head, rows)
 
