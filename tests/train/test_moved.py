@@ -36,7 +36,7 @@ def write_reviews(file: Path) -> None:
         "user_id": [table.users.id(user) for user in table.user],
         "product_id": [table.products.id(product) for product in table.product],
         "rating": table.rating,
-        "timestamp": table.timestamp,
+        "timestamp": 1_400_000_000 + 100 * table.timestamp,
     }
     pl.DataFrame(columns).write_csv(file)
 

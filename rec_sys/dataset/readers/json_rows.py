@@ -59,7 +59,7 @@ def object_of(line: bytes) -> dict[str, Any] | str:
         return f"JSON, but not an object: {start_of(line)}"
     for its in value.values():
         kind = type(its)
-        if (kind is float and abs(its) >= MAX_EXACT) or ((kind is dict or kind is list) and _has_large_float(its)):
+        if (kind is float and abs(its) >= MAX_EXACT) or (kind in (dict, list) and _LARGE.search(line)):
             exact = _by_python(line)  # orjson makes floats of whole numbers beyond 64 bits
             value = exact if isinstance(exact, dict) else value
             break
@@ -67,14 +67,6 @@ def object_of(line: bytes) -> dict[str, Any] | str:
         unfolded: dict[str, Any] = plain_values(value)
         return unfolded
     return value
-
-
-def _has_large_float(value: Any) -> bool:
-    if isinstance(value, float):
-        return abs(value) >= MAX_EXACT
-    if isinstance(value, list):
-        return any(map(_has_large_float, value))
-    return isinstance(value, dict) and any(map(_has_large_float, value.values()))
 
 
 def _by_python(line: bytes) -> Any:

@@ -55,10 +55,6 @@ def _two(ids: Iterable[str]) -> str:
 
 def _guess(path: Path, reviewed: Collection[str], unmatched: Sequence[str]) -> str:
     """The likely cause in words; "" where none is seen."""
-    for what, plain in _GUESSES:
-        ours = {short for name in reviewed if (short := plain(name))}
-        if any(plain(name) in ours for name in unmatched):
-            return f" ({what})"
     known = set(reviewed)
     _, rows = peek(RawFile(path))
     hits: dict[str, int] = {}
@@ -67,9 +63,13 @@ def _guess(path: Path, reviewed: Collection[str], unmatched: Sequence[str]) -> s
             for column, value in row.fields.items():
                 if _text(value) in known:
                     hits[column] = hits.get(column, 0) + 1
-    if not hits:
-        return ""
-    return f" (its column {max(hits, key=lambda column: hits[column])!r} has ids of the reviews)"
+    if hits:
+        return f" (its column {max(hits, key=lambda column: hits[column])!r} has ids of the reviews)"
+    for what, plain in _GUESSES:
+        ours = {short for name in reviewed if (short := plain(name))}
+        if any(plain(name) in ours for name in unmatched):
+            return f" ({what})"
+    return ""
 
 
 def _text(value: Any) -> str:

@@ -119,7 +119,10 @@ def first_values(header: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> di
     for row in rows:
         for name in missing:
             if (value := first(row, (name,))) is not None:
-                shown = str(value)
+                try:
+                    shown = str(value)
+                except RecursionError:  # nested deeper than anything that is read
+                    shown = "..."
                 found[name] = shown if len(shown) <= MAX_EXAMPLE else shown[: MAX_EXAMPLE - 1] + "…"
         missing = [name for name in missing if name not in found]
         if not missing:

@@ -241,7 +241,7 @@ class RatingColumn:
                 return RatingForm(unrated=frozenset((1.0,)))
             return RatingForm(THUMBS)
         if high <= MAX_RATING:
-            if many and high < MAX_RATING:
+            if many and high < MAX_RATING and len(numbers) > 1:  # of one value alone no scale matters
                 raise self._unknown(numbers, f"values from {low:g} to {high:g}, and never 5")
             return _with_zeros(0.5 if 0.5 in numbers else 1.0, MAX_RATING, numbers)
         if not enough and high not in (10, 100):

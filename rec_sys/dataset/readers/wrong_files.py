@@ -36,7 +36,8 @@ FIRST_BYTES = {
 ZIP = b"PK\x03\x04"
 EMPTY_ZIP = b"PK\x05\x06"
 _PAGE = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|script|meta|title)\b", re.I | re.S)
-_XML = re.compile(rb"\s*<\?xml|\s*<[a-zA-Z][\w:.-]*[\s>/]")
+# A tag that stands in texts may open the first field of a table without a header.
+_XML = re.compile(rb"\s*<\?xml|\s*<(?!(?:p|br|b|i|em|strong|div|span|a|ul|li|u|font)\b)[a-zA-Z][\w:.-]*[\s>/]", re.I)
 _TAR = 257, b"ustar"
 
 
