@@ -121,7 +121,7 @@ def scan(chunks: Iterable[bytes], again: Iterable[bytes], given: str = AUTO) -> 
             decoder.decode(b"", final=True)
     except UnicodeError:
         valid = False
-    end = "\r" if first_end == "\r" or not newlines and returns else "\n"
+    end = "\r" if first_end == "\r" or (not newlines and returns) else "\n"
     lines = (returns if end == "\r" else newlines) + (last not in (b"", end.encode()))
     if valid:
         return Scan(codec or "utf_8", _name(codec or "utf_8"), lines, end, 0)
