@@ -254,7 +254,7 @@ def _of_mark(start: bytes) -> str | None:
 
 
 def _first_end(chunk: bytes) -> str:
-    """The first line end of a text; "\\n" also for both, "" where there is none."""
+    """The first line end of a text; that of Unix also for both, "" where there is none."""
     found = _LINE_END.search(chunk)
     return "" if found is None else "\n" if b"\n" in found[0] else "\r"
 

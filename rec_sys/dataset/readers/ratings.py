@@ -228,7 +228,6 @@ class RatingColumn:
         total = sum(numbers.values())
         low, high = min(numbers), _without_outliers(numbers)
         enough, many = total >= ENOUGH, total >= MANY
-        whole = all(number.is_integer() for number in numbers)
         if low < 0:
             if set(numbers) <= {-1.0, 0.0, 1.0}:
                 return RatingForm((-1.0, 1.0))

@@ -263,7 +263,7 @@ def _text_kind(text: str, whole: bool) -> Kind:
 
 
 def _goes_on(line: str) -> bool:
-    """Whether a line holds an object and another one behind it, as where "\\r" ends lines."""
+    """Whether a line holds an object and another one behind it, as where a carriage return ends lines."""
     try:
         _, end = json.JSONDecoder(strict=False).raw_decode(line)
     except (ValueError, RecursionError):

@@ -69,7 +69,7 @@ def column(values: list[Any]) -> IdColumn:
 
 
 @pytest.mark.parametrize(
-    ("values", "elsewhere", "written_empty", "nothing"),
+    ("values", "elsewhere", "empty", "nothing"),
     [
         (["a", "NULL"], [], False, {"NULL"}),
         (["a", "Null", ""], [], False, set()),  # nothing is written otherwise in this column
@@ -80,10 +80,8 @@ def column(values: list[Any]) -> IdColumn:
         (["a"], ["NULL"], False, set()),
     ],
 )
-def test_how_nothing_is_written(
-    values: list[Any], elsewhere: list[str], written_empty: bool, nothing: set[str]
-) -> None:
-    assert column(values).nothing(elsewhere, written_empty) == nothing
+def test_how_nothing_is_written(values: list[Any], elsewhere: list[str], empty: bool, nothing: set[str]) -> None:
+    assert column(values).nothing(elsewhere, empty) == nothing
 
 
 def test_counting() -> None:
@@ -115,7 +113,7 @@ LOST = ["76561190000000100", "76561190000000200", "76561190000000300"]
 
 
 def test_long_ids_that_end_in_zeros() -> None:
-    with pytest.raises(DataError, match="people end in zeros .*76561190000000100.* 15 digits"):
+    with pytest.raises(DataError, match=r"people end in zeros .*76561190000000100.* 15 digits"):
         check_digits(LOST, "people")
 
 

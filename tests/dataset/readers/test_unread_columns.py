@@ -58,14 +58,7 @@ def test_ratings(name: str, values: list[Any], taken: dict[str, list[str]], rati
 )
 def test_people(name: str, people: int, told: bool) -> None:
     found = said(name, [f"c{place % people}" for place in range(60)])
-    assert found == (
-        [
-            f"the column {name!r} may name people and tells more of them apart than 'shop' does; data.columns.user={name} "
-            f"takes it"
-        ]
-        if told
-        else []
-    )
+    assert [one.partition(" and ")[0] for one in found] == ([f"the column {name!r} may name people"] if told else [])
 
 
 def test_columns_that_are_left_out_on_purpose() -> None:
