@@ -193,7 +193,10 @@ class RawFile:
         if not self.packed and sample.startswith(b"PK\x03\x04") and is_workbook(self.path):
             return "workbook"
         codec = codec_of(sample, self._encoding) or "utf_8"
-        return _text_kind(sample.decode(codec, "replace").lstrip("\ufeff \t\r\n"), whole=len(sample) < SAMPLE)
+        text = sample.decode(codec, "replace").lstrip("\ufeff \t\r\n")
+        if not text.strip():
+            raise DataError(f"{self.path} is empty: it holds nothing but blanks; check its source")
+        return _text_kind(text, whole=len(sample) < SAMPLE)
 
     def _json_lines(self, file: BinaryIO, codec: str) -> Iterator[Row]:
         if codec.startswith("utf_16"):  # no bytes of its own end a line
@@ -283,7 +286,8 @@ def _kind_of_one_line(line: str) -> Kind:
         value = orjson.loads(line)
     except orjson.JSONDecodeError:
         return "JSON object" if FIRST_LIST.match(line) else "JSON lines"
-    return "JSON object" if isinstance(value, dict) and document_kind(plain_values(value)) else "JSON lines"
+    value = plain_values(value)
+    return "JSON object" if isinstance(value, dict) and document_kind(value) else "JSON lines"
 
 
 def peek(file: RawFile, good: int = 100, broken: int = 10_000) -> tuple[list[str], Iterator[Row]]:
