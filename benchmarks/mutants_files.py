@@ -85,8 +85,12 @@ def _record(fields: list[str], separator: str, quoting: str) -> str:
             out, delimiter=separator, lineterminator="\r\n", doublequote=False, escapechar="\\", quoting=csv.QUOTE_ALL
         ).writerow(fields)
     else:
-        how = csv.QUOTE_ALL if quoting == "all" else csv.QUOTE_MINIMAL
-        csv.writer(out, delimiter=separator, lineterminator="\r\n", quoting=how).writerow(fields)
+        csv.writer(
+            out,
+            delimiter=separator,
+            lineterminator="\r\n",
+            quoting=csv.QUOTE_ALL if quoting == "all" else csv.QUOTE_MINIMAL,
+        ).writerow(fields)
     return out.getvalue().removesuffix("\r\n")
 
 
@@ -153,7 +157,7 @@ def _parquet(draft: Draft, path: Path) -> None:
         values = [row.get(column) for row in draft.rows]
         kinds = {type(value) for value in values if value is not None}
         if len(kinds) > 1:
-            values = [float(value) for value in values] if kinds <= {int, float} else list(map(str, values))
+            values = [float(value or 0) for value in values] if kinds <= {int, float} else list(map(str, values))
         if any(isinstance(value, int) and abs(value) >= 1 << 63 for value in values):
             values = list(map(str, values))
         columns[name_of(draft, column)] = pa.array(values)
@@ -185,7 +189,7 @@ _PARTS = {
 
 def _workbook(draft: Draft, path: Path) -> None:
     columns = columns_of(draft)
-    table = [[name_of(draft, column) for column in columns]]
+    table: list[list[Any]] = [[name_of(draft, column) for column in columns]]
     table += [[row.get(column) for column in columns] for row in draft.rows]
     write_workbook(path, table)
 

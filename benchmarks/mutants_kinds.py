@@ -100,7 +100,7 @@ def mutate_order(draft: Draft) -> str:
         places.reverse()
     else:
         places.sort(key=lambda place: draft.rows[place]["user" if which == "by person" else "product"])
-    draft.rows, draft.truth = ([its[place] for place in places] for its in (draft.rows, draft.truth))
+    draft.arrange(places)
     return which
 
 

@@ -12,6 +12,8 @@ DAY = 86_400
 SPAN = 600  # days between the first review and the last
 FIELDS = ("user", "product", "rating", "time", "text")
 
+NAMES = {"user": "user_id", "product": "product_id", "rating": "rating", "time": "timestamp", "text": "text"}
+
 _PEOPLE = {
     "mixed": "José|Josè|Josë|Žofie Nováková|王小明|王小朋|佐藤花子|Нина Петрова|Ann O'Neil|anna|Anna|ANNA|Müller, K.|"
     "00731|0731|731|1e5|7E12|A1B2C3|x_y-z|a@b.example|Ann Lee|Zoë|Łukasz|Ærø",
@@ -96,13 +98,15 @@ class Draft:
     refusals: list[str] = field(default_factory=list)  # patterns of messages that name one of them
     unrated: list[str] = field(default_factory=list)  # patterns of warnings with which no rating is read at all
 
+    def arrange(self, places: Sequence[int]) -> None:
+        """Put the rows in another order."""
+        self.rows = [self.rows[place] for place in places]
+        self.truth = [self.truth[place] for place in places]
+
     def change(self, place: int, raw: dict[str, Any], **truth: Any) -> None:
         """Change one row, and what must come out of it."""
         self.rows[place] = {**self.rows[place], **raw}
         self.truth[place] = replace(self.truth[place], **truth)
-
-
-NAMES = {"user": "user_id", "product": "product_id", "rating": "rating", "time": "timestamp", "text": "text"}
 
 
 def good_draft(rng: Random, language: str) -> Draft:

@@ -129,7 +129,7 @@ def mutate_dates(draft: Draft, which: str | None = None) -> str:
         for place, each in enumerate(early):
             draft.change(place, {"time": int(each.timestamp())}, time=int(each.timestamp()))
         in_order = sorted(range(len(early)), key=lambda place: early[place])
-        draft.rows, draft.truth = ([its[place] for place in in_order] for its in (draft.rows, draft.truth))
+        draft.arrange(in_order)
         form = "%d/%m/%Y" if which.endswith("d/m/y") else "%m/%d/%Y"
         _written(draft, [early[place].strftime(form) for place in in_order], "day")
         draft.refusals.append("date_order")
@@ -242,12 +242,11 @@ def mutate_ratings(draft: Draft, which: str | None = None) -> str:
             draft.unrated.append("holds no ratings")
     elif which.endswith("0 is none"):
         ten = "10" in which
-        values = _scale(1, 10) if ten else [(stars, stars) for stars in STARS]
+        rated = _scale(1, 10) if ten else [(stars, stars) for stars in STARS]
         for place in range(len(draft.rows)):
             none = draft.rng.random() < 0.6
-            raw, stars = (0, None) if none else draft.rng.choice(values)
-            raw = int(raw)
-            draft.change(place, {"rating": raw}, rating=stars)
+            raw, stars = (0, None) if none else draft.rng.choice(rated)
+            draft.change(place, {"rating": int(raw)}, rating=stars)
     elif which == "all empty":
         for place in range(len(draft.rows)):
             draft.change(place, {"rating": ""}, rating=None)

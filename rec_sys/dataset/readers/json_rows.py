@@ -64,8 +64,8 @@ def object_of(line: bytes) -> dict[str, Any] | str:
             value = exact if isinstance(exact, dict) else value
             break
     if b'"$' in line:
-        unfolded: dict[str, Any] = plain_values(value)
-        return unfolded
+        unfolded = plain_values(value)
+        return unfolded if isinstance(unfolded, dict) else f"JSON, but not an object: {start_of(line)}"
     return value
 
 
@@ -184,7 +184,7 @@ def json_document(file: BinaryIO, codec: str, path: Any) -> Iterator[Row]:
         raise DataError(
             f"{path} begins as a JSON object and is none, or is cut off: {value[:SHOWN]}; copy or download it again"
         )
-    yield from _document_rows(plain_values(value), path)
+    yield from _document_rows(value, path)
 
 
 def document_kind(value: dict[str, Any]) -> str:

@@ -296,7 +296,8 @@ def _kind_of_one_line(line: str) -> Kind:
         value = orjson.loads(line)
     except orjson.JSONDecodeError:
         return "JSON object" if FIRST_LIST.match(line) else "JSON lines"
-    return "JSON object" if isinstance(value, dict) and document_kind(plain_values(value)) else "JSON lines"
+    value = plain_values(value)
+    return "JSON object" if isinstance(value, dict) and document_kind(value) else "JSON lines"
 
 
 def peek(file: RawFile, good: int = 100, broken: int = 10_000) -> tuple[list[str], Iterator[Row]]:

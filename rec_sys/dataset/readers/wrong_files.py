@@ -56,7 +56,7 @@ def what_it_is(sample: bytes, path: Path) -> str:
             f"a web page ({_title(text)}) and not the data: the download gave an error, a login or a warning; open the "
             f"address in a browser and download the file itself"
         )
-    if _XML.match(text) and b"</" in text:
+    if _XML.match(text) and b"</" in text and _in_tags(text):
         return "XML or HTML; expected JSON lines, CSV or Parquet: export the table as CSV"
     if _binary(text):
         return (
@@ -90,6 +90,12 @@ def _zip(path: Path) -> str:
         return f"a zip archive of {names[0]!r}; unpack it first"
     shown = ", ".join(map(repr, names[:5])) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
     return f"a zip archive of {len(names):,} files ({shown}); unpack it and give one of them"
+
+
+def _in_tags(text: bytes) -> bool:
+    """Whether half of the lines begin with a tag, as those of a table whose first text does so do not."""
+    lines = [line.lstrip() for line in text.split(b"\n") if line.strip()]
+    return text.lstrip().startswith(b"<?xml") or 2 * sum(line.startswith(b"<") for line in lines) >= len(lines)
 
 
 def _title(text: bytes) -> str:

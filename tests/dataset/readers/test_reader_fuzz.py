@@ -103,6 +103,11 @@ def test_mutated_files(raw: bytes) -> None:
     read_all(raw)
 
 
+@pytest.mark.parametrize("raw", [b"\x0b", b"\xc2\x85", b'{"$oid": null}', b'{"$oid": null}\n{"$oid": {"a": []}}\n'])
+def test_files_that_once_failed(raw: bytes) -> None:
+    read_all(raw)
+
+
 @fuzzed
 @given(mutated(PRODUCTS))
 def test_mutated_products(raw: bytes) -> None:
@@ -185,7 +190,7 @@ def test_deep_json_in_a_request(ends: str | tuple[str, str]) -> None:
 
 def deep(depth: int, ends: str | tuple[str, str]) -> list[bytes]:
     """JSON that is nested: whole, cut off, and inside a field of a review."""
-    opening, closing = ends
+    opening, closing = ends[0], ends[1]
     row = '{"user_id": "u", "product_id": "p", "rating": 5, "timestamp": 1520000000, "text": '
     inner = opening * depth + "1" + closing * depth
     return [inner.encode(), (opening * depth).encode(), f"{row}{inner}}}\n{row}1}}\n".encode()]
