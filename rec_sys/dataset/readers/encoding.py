@@ -130,22 +130,24 @@ def scan(chunks: Iterable[bytes], again: Iterable[bytes], given: str = AUTO) -> 
         break
     codec = codec_of(start, given)
     decoder = codecs.getincrementaldecoder(codec or "utf-8")()
+    lenient = codecs.getincrementaldecoder(codec or "utf-8")("replace")
     valid, newlines, returns, last, end = True, 0, 0, b"", ""
     wide = codec is not None and codec.startswith("utf_16")
     for chunk in _chain(start, source):
         if valid:
             try:
-                text = decoder.decode(chunk)
+                decoder.decode(chunk)
             except UnicodeError:
                 valid = False
-            else:
-                if wide:
-                    chunk = text.encode("utf-8", "replace")
+        if wide:
+            chunk = lenient.decode(chunk).encode("utf-8", "replace")
         if not end and (first := _FIRST_END.search(chunk)):
             end = "\r" if first[0] == b"\r" else "\n"
         newlines += chunk.count(b"\n")
         returns += chunk.count(b"\r") if end == "\r" else 0
         last = chunk[-1:] or last
+    if wide:
+        last = lenient.decode(b"", final=True).encode("utf-8", "replace")[-1:] or last
     try:
         if valid:
             decoder.decode(b"", final=True)

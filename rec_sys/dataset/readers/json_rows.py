@@ -173,8 +173,13 @@ def json_document(file: BinaryIO, codec: str, path: Any) -> Iterator[Row]:
     Raises:
         DataError: it is cut off or too large, or nobody knows where its rows are.
     """
-    raw = file.read(MAX_DOCUMENT)
-    if len(raw) == MAX_DOCUMENT:
+    pieces, size = [], 0
+    while size < MAX_DOCUMENT and (piece := file.read(CHUNK)):  # asked for all at once, a packed file takes all of it
+        pieces.append(piece)
+        size += len(piece)
+    raw = b"".join(pieces)
+    del pieces
+    if size >= MAX_DOCUMENT:
         raise DataError(
             f"{path} is one JSON object of more than {MAX_DOCUMENT >> 30} GiB; write a line per row instead"
         )

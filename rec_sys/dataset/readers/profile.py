@@ -16,10 +16,11 @@ from rec_sys.dataset.readers.date_columns import EARLIEST, DateColumn, DateForm,
 from rec_sys.dataset.readers.dates import LAST_TIMESTAMP
 from rec_sys.dataset.readers.format_choice import choose_format
 from rec_sys.dataset.readers.formats import FIELDS, NONE, ReviewFormat
-from rec_sys.dataset.readers.identities import IdColumn, check_digits, is_nothing, too_frequent
+from rec_sys.dataset.readers.identities import IdColumn, check_digits, is_nothing, read_id, too_frequent
 from rec_sys.dataset.readers.nested import LIST_NAMES, flat, unrolled
 from rec_sys.dataset.readers.ratings import RatingColumn, RatingForm, read_scale
 from rec_sys.dataset.readers.reading_settings import ReadingSettings
+from rec_sys.dataset.readers.rejects import Reason
 from rec_sys.dataset.readers.review_reader import Reading, first
 from rec_sys.dataset.readers.row import Row
 from rec_sys.dataset.readers.rows import RawFile, peek
@@ -89,8 +90,9 @@ def find_profile(file: RawFile, settings: ReadingSettings, progress: Progress = 
     if file.kind == "CSV" and not file.layout.has_header:
         settings = _without_header(file, settings, values)
     format_ = choose_format(header, settings.columns, file.path, settings.format == "interactions")
-    format_ = _with_telling_ids(format_, header, values, settings)
+    format_, replaced = _with_telling_ids(format_, header, values, settings)
     format_, warnings = _with_readable_rating(format_, header, values, settings)
+    warnings = [*replaced, *warnings]
     format_, parts, clock = _with_readable_time(format_, header, values, settings, file)
     columns = _Columns(format_)
     for count, row in enumerate(_shaped(file.rows(), nested, list_name)):
@@ -267,19 +269,22 @@ def _without_header(file: RawFile, settings: ReadingSettings, head: list[dict[st
 
 def _with_telling_ids(
     format_: ReviewFormat, header: list[str], head: list[dict[str, Any]], settings: ReadingSettings
-) -> ReviewFormat:
+) -> tuple[ReviewFormat, list[str]]:
     """The format with other columns of users and products where the first ones say the same in all rows."""
-    if len(head) < ENOUGH:
-        return format_
+    said: list[str] = []
     for what in ("user", "product"):
         names: tuple[str, ...] = getattr(format_, what)
-        if getattr(settings.columns, what) is not None or not names or not _is_constant(head, names[0]):
+        given = getattr(settings.columns, what) is not None
+        if given or not names or len(head) < ENOUGH or not _is_constant(head, names[0]):
             continue
+        if isinstance(read_id(head[0].get(names[0])), Reason):
+            continue  # the same, because its digits are lost
         taken = {name for each in FIELDS if each != what for name in getattr(format_, each)}
         others = [name for name in all_columns(header).get(what, ()) if name not in taken and name in header]
         if other := next((name for name in others if not _is_constant(head, name)), None):
             format_ = replace(format_, **dict[str, Any]({what: (other,)}))
-    return format_
+            said.append(f"the column {names[0]!r} says the same in all rows; the {what} is read from {other!r}")
+    return format_, said
 
 
 def _is_constant(head: list[dict[str, Any]], name: str) -> bool:

@@ -195,6 +195,8 @@ class RawFile:
             return "workbook"
         codec = codec_of(sample, self._encoding) or ("utf_8" if _is_utf_8(sample) else self.scan.codec)
         text = sample.decode(codec, "replace").lstrip("\ufeff \t\r\n")
+        if not text.strip():
+            raise DataError(f"{self.path} is empty: it holds nothing but blanks; check its source")
         whole = len(sample) < SAMPLE
         if not whole and text.startswith("{") and "\n" not in text and self.scan.lines > 1:
             return "JSON lines"  # of long lines

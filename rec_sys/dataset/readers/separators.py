@@ -115,15 +115,14 @@ def _separator(lines: Sequence[str]) -> str:
 
 def _quoting(lines: Sequence[str], separator: str) -> Quoting:
     """What quotes mean: in files with tabs nothing, unless they are balanced and needed."""
-    header = [field.strip() for field in lines[0].strip("\r\n").split(separator)]
-    if len(separator) == 1 and len(header) > 1 and all(len(name) > 2 and name[0] == name[-1] == "'" for name in header):
+    if len(separator) == 1 and any(_in_single_quotes(line, separator) for line in lines[:MAX_PREAMBLE]):
         return "single"
     if len(separator) > 1 or not any('"' in line for line in lines):
         return "none" if len(separator) > 1 or separator == "\t" else "doubled"
     doubled, faults = _fitting(lines, separator, "doubled")
     backslash, others = _fitting(lines, separator, "backslash")
     quoting: Quoting = "doubled"
-    if backslash > doubled and any('\\"' in line for line in lines):
+    if backslash >= doubled and _has_backslashes(lines, separator):
         quoting, faults = "backslash", others
     if separator != "\t":
         return quoting
@@ -141,6 +140,18 @@ def _quoting(lines: Sequence[str], separator: str) -> Quoting:
         for line in with_quotes
     )
     return quoting if needed + _spans(lines, separator) > faults else "none"
+
+
+def _has_backslashes(lines: Sequence[str], separator: str) -> bool:
+    """Whether quotes within fields stand behind a backslash in more lines than behind another quote."""
+    other = rf"[^{re.escape(separator)}\r\n]"
+    doubled, backslash = re.compile(rf'(?<={other})""(?={other})'), re.compile(rf'\\"(?!")(?={other})')
+    return sum(bool(backslash.search(line)) for line in lines) > sum(bool(doubled.search(line)) for line in lines)
+
+
+def _in_single_quotes(line: str, separator: str) -> bool:
+    names = [field.strip() for field in line.strip("\r\n").split(separator)]
+    return len(names) > 1 and all(len(name) > 2 and name[0] == name[-1] == "'" for name in names)
 
 
 def _fitting(lines: Sequence[str], separator: str, quoting: Quoting) -> tuple[int, int]:

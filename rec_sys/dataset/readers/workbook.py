@@ -8,7 +8,7 @@ from typing import Any
 
 from rec_sys.dataset.readers.delimited import unique
 from rec_sys.dataset.readers.identities import MAX_EXACT
-from rec_sys.dataset.readers.row import Row
+from rec_sys.dataset.readers.row import Row, start_of
 from rec_sys.errors import DataError
 
 
@@ -29,7 +29,9 @@ def workbook_rows(path: Path) -> Iterator[Row]:
     try:
         sheets = pl.read_excel(path, sheet_id=0, engine="calamine", infer_schema_length=None, raise_if_empty=False)
     except (fastexcel.FastExcelError, pl.exceptions.PolarsError, ValueError) as error:
-        raise DataError(f"{path} is an Excel workbook that cannot be read ({error}); save it as CSV (UTF-8)") from error
+        raise DataError(
+            f"{path} is an Excel workbook that cannot be read ({start_of(str(error))}); save it as CSV (UTF-8)"
+        ) from error
     filled = {name: frame for name, frame in sheets.items() if len(frame)}
     if len(filled) > 1:
         raise DataError(
