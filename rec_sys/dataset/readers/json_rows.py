@@ -25,7 +25,7 @@ CHUNK = 1 << 20  # characters read at once
 MAX_EXACT = 2.0**53  # whole numbers beyond are not exact as floats
 MAX_DOCUMENT = 1 << 31  # bytes of a document that is read whole
 _BLANKS = re.compile("[\\s\ufeff]*")
-_LARGE = re.compile(rb"[:\[,]\s*-?\d{17}")  # a whole number that may not be exact as a float
+LOOKED_INTO = 8  # levels in which large numbers are looked for
 
 
 def json_lines(file: BinaryIO, codec: str) -> Iterator[Row]:
@@ -59,7 +59,7 @@ def object_of(line: bytes) -> dict[str, Any] | str:
         return f"JSON, but not an object: {start_of(line)}"
     for its in value.values():
         kind = type(its)
-        if (kind is float and abs(its) >= MAX_EXACT) or (kind in (dict, list) and _LARGE.search(line)):
+        if (kind is float and abs(its) >= MAX_EXACT) or ((kind is dict or kind is list) and _may_be_large(its)):
             exact = _by_python(line)  # orjson makes floats of whole numbers beyond 64 bits
             value = exact if isinstance(exact, dict) else value
             break
@@ -67,6 +67,18 @@ def object_of(line: bytes) -> dict[str, Any] | str:
         unfolded = plain_values(value)
         return unfolded if isinstance(unfolded, dict) else f"JSON, but not an object: {start_of(line)}"
     return value
+
+
+def _may_be_large(value: Any, depth: int = LOOKED_INTO) -> bool:
+    """Whether a number inside may not be exact as a float; so it is taken to be where nobody looked so deep."""
+    if isinstance(value, float):
+        return abs(value) >= MAX_EXACT
+    if not value or not isinstance(value, dict | list):
+        return False
+    if not depth:
+        return True
+    inner = value.values() if isinstance(value, dict) else value
+    return any(_may_be_large(each, depth - 1) for each in inner)
 
 
 def _by_python(line: bytes) -> Any:

@@ -94,6 +94,8 @@ def find_profile(file: RawFile, settings: ReadingSettings, progress: Progress = 
     format_, warnings = _with_readable_rating(format_, header, values, settings)
     warnings = [*replaced, *warnings]
     format_, parts, clock = _with_readable_time(format_, header, values, settings, file)
+    taken = {name for each in FIELDS for name in getattr(format_, each)} | {*(parts or ()), clock or ""}
+    nested = nested and (list_name is not None or any("." in name for name in taken))  # else nobody looks inside
     columns = _Columns(format_)
     for count, row in enumerate(_shaped(file.rows(), nested, list_name)):
         if isinstance(row.fields, dict):
