@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -25,6 +25,9 @@ from rec_sys.dataset.table import ReviewTable, load_table, with_core
 from rec_sys.paths import Paths
 from rec_sys.progress import ProgressCallback
 from rec_sys.text.settings import EncoderSettings
+
+if TYPE_CHECKING:
+    from rec_sys.text.encoder import Encoder
 
 logger = logging.getLogger(__name__)
 
@@ -325,6 +328,24 @@ def stored_review_vectors(table: ReviewTable, encoder_fingerprint: str, paths: P
     return vectors if len(vectors) == len(table) else None
 
 
+def _warn_of_unread(encoder: Encoder, table: ReviewTable, product_texts: list[str]) -> None:
+    """Say where many texts are in a language that the encoder does not read."""
+    from rec_sys.text.unread_tokens import LOOKED_AT, MUCH, unread_share
+
+    reviews = np.unique(np.linspace(0, len(table) - 1, LOOKED_AT).astype(np.int64)) if len(table) else np.zeros(0, int)
+    step = max(1, len(product_texts) // LOOKED_AT)
+    for what, texts in (("reviews", table.text_of(reviews)), ("products", product_texts[::step])):
+        share = unread_share(encoder.files.tokenizer, [text for text in texts if text])
+        if share > MUCH:
+            logger.warning(
+                "%.0f %% of the tokens of the %s are unknown to %s, or single letters: their language is not read; "
+                "give encoder.name= the folder of a multilingual sentence-transformers model",
+                100 * share,
+                what,
+                encoder.settings.name,
+            )
+
+
 def embed_dataset(
     table: ReviewTable,
     product_texts: list[str],
@@ -356,6 +377,7 @@ def embed_dataset(
 
     encoder = Encoder(settings, paths.embeddings)
     facts |= {"backend": encoder.backend, "fingerprint": encoder.fingerprint}
+    _warn_of_unread(encoder, table, product_texts)
     if with_reviews:
         out = review_vectors_file(table, encoder.fingerprint, paths)
         of_reviews = embed_texts(table.texts(), len(table), encoder, paths.embeddings, out, progress)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -146,3 +147,16 @@ def test_targets_of_held_out_products_are_not_what_describes_them() -> None:
     assert not np.isin(data.targets("held_out_products"), split.support).any()
     assert len(data.targets("held_out_products")) < len(split.held_out_products)
     np.testing.assert_array_equal(data.targets("test"), split.test)
+
+
+def test_texts_in_a_language_that_the_encoder_does_not_read_are_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "reviews.csv"
+    rows = [f"u{n % 5},p{n % 7},5,2020-01-{n + 1:02d},Звук яркий и чистый {n}" for n in range(20)]
+    file.write_text("\n".join(["user_id,product_id,rating,date,text", *rows]), encoding="utf-8")
+    data = load_data(DataSettings(path=str(file)), EncoderSettings(), Paths(work_dir=tmp_path))
+    assert data.vectors.reviews.shape[0] == 20
+    [warning] = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert isinstance(warning.args, tuple)
+    assert warning.args[1:] == ("reviews", "all-MiniLM-L6-v2")
