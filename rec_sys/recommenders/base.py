@@ -1,8 +1,7 @@
 """The interface of every recommender: fit, score, recommend, similar, evaluate, save, load.
 
 A new recommender is one file with a subclass: a class of settings, the attributes `key`, `name`, `paper` and
-`settings_class`, and the methods `_fit`, `_score`, `_arrays` and `_restore`. `registry.py` says what else it takes, and
-docs/development.md has an example. The tests hold every registered model to one contract.
+`settings_class`, and the methods `_fit`, `_score`, `_arrays` and `_restore`; docs/development.md has an example.
 """
 
 from __future__ import annotations

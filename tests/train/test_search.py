@@ -39,7 +39,8 @@ SPACE = ["model.dim=8,16", "train.learning_rate=tag(log,interval(0.001,0.02))"]
 def work_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Holds a table without texts, so that nothing is embedded."""
     folder, table = tmp_path_factory.mktemp("work"), checkerboard(num_users=24, num_products=20, likes=6)
-    columns = zip(table.user, table.product, table.rating, table.timestamp, strict=True)
+    timestamp = 1_400_000_000 + 100 * table.timestamp
+    columns = zip(table.user, table.product, table.rating, timestamp, strict=True)
     rows = [
         f"{table.users.id(user)},{table.products.id(product)},{rating:.0f},{when}"
         for user, product, rating, when in columns

@@ -125,7 +125,7 @@ def test_texts_of_products_alone_describe_new_ones(described: Path) -> None:
     assert harp.note == drum.note == ""
     assert scores(harp) != scores(drum)
     by_text = ask(described, [{"product_id": "unknown", "text": NAMES[0].format("many")}], k=40)
-    assert by_text.note == ""
+    assert by_text.note == "products that the catalogue lacks (unknown) count through their texts"
     assert scores(by_text) == pytest.approx(scores(harp), abs=1e-5)
 
 
