@@ -8,7 +8,7 @@ from typing import Any
 
 from rec_sys.dataset.readers.column_aliases import all_columns, plain
 from rec_sys.dataset.readers.date_columns import DateColumn, parts_of_a_day
-from rec_sys.dataset.readers.formats import FIELDS, NONE, ReviewFormat
+from rec_sys.dataset.readers.formats import FIELDS, ReviewFormat
 from rec_sys.dataset.readers.identities import read_id
 from rec_sys.dataset.readers.ratings import RatingColumn
 from rec_sys.dataset.readers.reading_settings import ReadingSettings
