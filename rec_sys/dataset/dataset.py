@@ -17,6 +17,7 @@ from rec_sys.dataset.prepared import PreparedReviews, find_prepared, prepared_fo
 from rec_sys.dataset.product_texts import ProductDescriptions, describe_held_out_products, with_texts_from
 from rec_sys.dataset.readers.reading_settings import ReadingSettings
 from rec_sys.dataset.remembered import remember
+from rec_sys.dataset.review_writer import MARK
 from rec_sys.dataset.reviews import ReadSettings, prepare_reviews
 from rec_sys.dataset.settings import DataSettings, SplitSettings
 from rec_sys.dataset.sources.locate import locate
@@ -59,6 +60,7 @@ class Dataset:
     has_dates: bool = True  # timestamps are times; else places in an order, and the days between them mean nothing
     columns: dict[str, list[str]] = field(default_factory=dict)  # of the file, by field
     rating_scale: tuple[float, float] | None = None  # lowest and best rating of the file; None: it has none
+    collective: frozenset[str] = frozenset()  # names of the file that stand for many users, each a user of its own here
     earlier_fingerprints: frozenset[str] = frozenset()  # that earlier programs gave this data
     split_settings: SplitSettings = field(default_factory=SplitSettings)
     origin: dict[str, Any] = field(default_factory=dict)  # settings that load it again, by group
@@ -176,6 +178,13 @@ class Dataset:
         if part == "held_out_products" and self.held_out_products is not None:
             return self.held_out_products.targets
         return self.split.part(part)
+
+    def named_users(self) -> Ints:
+        """(n,) numbers of the users that the file tells apart: without those behind a name that stands for many."""
+        ids = self.table.users.ids
+        if not self.collective:
+            return np.arange(len(ids))
+        return np.array([n for n, name in enumerate(ids) if name.rpartition(MARK)[0] not in self.collective], np.int64)
 
     def is_what_was(self, trained: Mapping[str, Any]) -> bool:
         """Whether the record of a model (`facts()["data"]`) speaks of this data.
@@ -299,6 +308,7 @@ def _dataset_of(
         has_texts=any(texts) or table.has_texts(),
         has_dates=prepared.order == "time",
         columns=prepared.columns,
+        collective=frozenset(prepared.collective),
         rating_scale=(prepared.rating_scale[0], prepared.rating_scale[1]) if prepared.rating_scale else None,
         earlier_fingerprints=frozenset(with_core(each, settings.k_core) for each in prepared.earlier),
         split_settings=split,

@@ -20,6 +20,8 @@ from rec_sys.dataset.readers.rejects import Reason
 BATCH = 50_000  # rows of a row group
 BATCH_CHARACTERS = 100_000_000  # a row group ends early when its texts are longer than this
 
+MARK = " #"  # between a name that stands for many users and the line of one of them
+
 REVIEWS_SCHEMA = pa.schema(
     [
         (columns.USER_ID, pa.string()),
@@ -82,7 +84,7 @@ class ReviewWriter:
         self.kept += 1
         if collective:
             self.of_nobody += 1
-            user_id = f"{user_id} #{line}"
+            user_id = f"{user_id}{MARK}{line}"
         else:
             self.users.add(user_id)
         self.rated += rating is not None

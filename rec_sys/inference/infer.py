@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from omegaconf import DictConfig
 from pydantic import Field, field_validator
 
@@ -180,9 +179,9 @@ def _check(settings: InferSettings) -> None:
 def _numbers(settings: InferSettings, data: Dataset) -> Ints:
     """User numbers of the known users asked for."""
     if settings.users is None:
-        return np.arange(min(FEW, data.table.num_users))
+        return data.named_users()[:FEW]
     if settings.users == "all":
-        return np.arange(data.table.num_users)
+        return data.named_users()
     return data.table.users.numbers(settings.users)
 
 

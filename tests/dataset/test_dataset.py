@@ -160,3 +160,14 @@ def test_texts_in_a_language_that_the_encoder_does_not_read_are_said(
     [warning] = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert isinstance(warning.args, tuple)
     assert warning.args[1:] == ("reviews", "all-MiniLM-L6-v2")
+
+
+def test_names_that_stand_for_many_are_nobody_to_recommend_to(tmp_path: Path) -> None:
+    file = tmp_path / "reviews.csv"
+    rows = [
+        f"{name},p{n % 7},5,2020-01-{n + 1:02d}" for n, name in enumerate(["ann", "Anonymous", "bob", "Anonymous"] * 5)
+    ]
+    file.write_text("\n".join(["user_id,product_id,rating,date", *rows]))
+    data = load_data(DataSettings(path=str(file)), EncoderSettings(), Paths(work_dir=tmp_path))
+    assert data.table.num_users == 2 + 10
+    assert [data.table.users.id(user) for user in data.named_users()] == ["ann", "bob"]
