@@ -32,7 +32,7 @@ class Split:
     train: Ints  # (num_train,) ascending
     valid: Ints  # (num_known,) one per evaluated known person
     test: Ints  # (num_known,) of the same users, in the same order
-    held_out_users: Ints  # (num_new,) the last review of each new person
+    held_out_users: Ints  # (num_new,) the last review of each new user
     # Of products kept out of training, each by somebody who has earlier reviews of other products; ascending.
     held_out_products: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     # The first three reviews in time of each product kept out; one without a text of its own is described by them.
@@ -88,9 +88,10 @@ def split_by_time(table: ReviewTable, settings: SplitSettings | None = None) -> 
 
     known = np.flatnonzero((counts >= NEEDED_REVIEWS) & ~is_held_out)
     if not len(known):
+        lower = " or lower split.held_out_users" if settings.held_out_users else ""
         raise DataError(
             f"none of {table.num_users:,} users has the {NEEDED_REVIEWS} reviews that training, validation and test "
-            f"need (most: {counts.max(initial=0)}); use data with longer histories or lower split.held_out_users"
+            f"need (most: {counts.max(initial=0)}); use data with longer histories{lower}"
         )
     test, valid = indptr[known + 1] - 1, indptr[known + 1] - 2
     kept = shown & ~is_held_out[table.user]
@@ -141,7 +142,7 @@ def _check_held_out_users(part: float, is_held_out: Flags, counts: Ints) -> None
         raise DataError(f"{given} is none; give at least {1 / max(len(counts), 1):.2g}, or 0 for none")
     if not (is_held_out & (counts >= 2)).any():
         raise DataError(
-            f"{given} draws {is_held_out.sum():,}, and none of them has the 2 reviews that judging a new person needs; "
+            f"{given} draws {is_held_out.sum():,}, and none of them has the 2 reviews that judging a new user needs; "
             f"give more, or 0 for none"
         )
 
