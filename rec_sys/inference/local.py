@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from rec_sys.arrays import Floats, Vectors
-from rec_sys.dataset.dataset import Dataset, stored_review_vectors
+from rec_sys.dataset.dataset import Dataset
+from rec_sys.dataset.text_vectors import stored_review_vectors
 from rec_sys.inference.data_form import DataForm
 from rec_sys.inference.encoders import GraphEncoder
 from rec_sys.inference.recommend import ReviewRecommender
