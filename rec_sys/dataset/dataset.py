@@ -12,10 +12,10 @@ import numpy as np
 
 from rec_sys import columns
 from rec_sys.arrays import Ints, Vectors
+from rec_sys.dataset.kept_paths import with_relative_paths
 from rec_sys.dataset.prepared import PreparedReviews, find_prepared, prepared_folder
 from rec_sys.dataset.product_texts import ProductDescriptions, describe_held_out_products, with_texts_from
 from rec_sys.dataset.readers.reading_settings import ReadingSettings
-from rec_sys.dataset.remembered import remember
 from rec_sys.dataset.review_writer import MARK
 from rec_sys.dataset.reviews import ReadSettings, prepare_reviews
 from rec_sys.dataset.settings import DataSettings, SplitSettings
@@ -301,7 +301,7 @@ def _dataset_of(
         earlier_fingerprints=frozenset(with_core(each, settings.k_core) for each in prepared.earlier),
         split_settings=split,
         origin={
-            "data": remember(settings, paths),
+            "data": with_relative_paths(settings, paths),
             "encoder": encoder_settings.model_dump(mode="json"),
             "split": split.model_dump(mode="json"),
             "paths": {"work_dir": str(paths.work_dir.absolute())},

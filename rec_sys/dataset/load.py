@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rec_sys.dataset.dataset import Dataset, load_data, load_data_again
-from rec_sys.dataset.remembered import recall
+from rec_sys.dataset.kept_paths import with_found_paths
 from rec_sys.dataset.settings import DataSettings, SplitSettings
 from rec_sys.errors import DataError, RecSysError
 from rec_sys.frames import is_frame, is_pandas, write_frame
@@ -105,7 +105,7 @@ def reload_dataset(info: Mapping[str, Any], advice: str) -> Dataset:
         if not paths.work_dir.is_dir():
             raise DataError(f"no folder {paths.work_dir}")
         data = load_data_again(
-            recall(settings["data"], paths),
+            with_found_paths(settings["data"], paths),
             EncoderSettings.read(settings.get("encoder") or {}, "encoder"),
             paths,
             about,

@@ -39,7 +39,7 @@ def describe_held_out_products(
         The texts with the descriptions added, unit vectors in the type of `product_text`.
 
     Raises:
-        DataError: no review is left to judge by.
+        DataError: no review is left to evaluate on.
     """
     new = np.unique(table.product[split.support])
     undescribed = np.zeros(table.num_products, dtype=bool)

@@ -21,7 +21,7 @@ from pydantic import Field, field_validator
 from rec_sys.arrays import Ints
 from rec_sys.command import command, register_schema
 from rec_sys.dataset.dataset import Dataset, load_data_again
-from rec_sys.dataset.remembered import recall
+from rec_sys.dataset.kept_paths import with_found_paths
 from rec_sys.errors import CheckpointError, ConfigError, DataError
 from rec_sys.inference.data_form import DataForm
 from rec_sys.inference.local import graph_encoder_of, recommender_of, review_vectors
@@ -152,7 +152,7 @@ def data_of(checkpoint: StoredGraph, paths: Paths) -> Dataset:
         CheckpointError: the checkpoint does not say what it was trained on.
     """
     trained = checkpoint.info.get("data", {})
-    settings = recall(settings_of(checkpoint, "data"), paths)
+    settings = with_found_paths(settings_of(checkpoint, "data"), paths)
     data = load_data_again(settings, encoder_settings_of(checkpoint), paths, trained)
     if not data.is_what_was(trained):
         raise DataError(

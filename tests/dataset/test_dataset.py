@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rec_sys.dataset.dataset import Dataset, load_data
-from rec_sys.dataset.remembered import recall
+from rec_sys.dataset.kept_paths import with_found_paths
 from rec_sys.dataset.settings import DataSettings, SplitSettings
 from rec_sys.dataset.splits import split_by_time
 from rec_sys.errors import DataError, EncoderError
@@ -134,7 +134,7 @@ def test_facts_say_how_to_load_it_again(settings: DataSettings, tmp_path: Path) 
     data = load_data(settings, EncoderSettings(), Paths(work_dir=tmp_path), split=split)
     facts = data.origin
     assert facts["data"]["path"] == "reviews.jsonl"  # relative to the work folder
-    assert recall(facts["data"], Paths(work_dir=tmp_path)) == settings
+    assert with_found_paths(facts["data"], Paths(work_dir=tmp_path)) == settings
     assert SplitSettings.read(facts["split"]) == split
     assert Paths.read(facts["paths"]).work_dir == tmp_path
 

@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 import rec_sys
 import rec_sys.train.train  # registers the schemas
 from rec_sys.command import CONFIG_FOLDER
-from rec_sys.dataset.remembered import recall, remember
+from rec_sys.dataset.kept_paths import with_found_paths, with_relative_paths
 from rec_sys.dataset.settings import DataSettings, SplitSettings
 from rec_sys.errors import DataError
 from rec_sys.evaluation.evaluate import EvaluateSettings, compare
@@ -150,7 +150,7 @@ def test_files_are_kept_relative_to_the_work_folder_or_by_name(tmp_path: Path) -
         "user_ids": str(tmp_path / "ids.tsv"),
         "product_ids": "../ids.tsv",
     }
-    kept = remember(DataSettings(name="file", **given), paths)
+    kept = with_relative_paths(DataSettings(name="file", **given), paths)
     assert {key: kept[key] for key in given} == {
         "path": "raw/reviews.csv",
         "metadata": "auto",
@@ -159,6 +159,6 @@ def test_files_are_kept_relative_to_the_work_folder_or_by_name(tmp_path: Path) -
     }
     (tmp_path / "elsewhere/raw").mkdir(parents=True)
     (tmp_path / "elsewhere/raw/reviews.csv").touch()
-    found = recall(kept, Paths(work_dir=tmp_path / "elsewhere"))
+    found = with_found_paths(kept, Paths(work_dir=tmp_path / "elsewhere"))
     assert found.path == str(tmp_path / "elsewhere/raw/reviews.csv")
     assert (found.metadata, found.user_ids) == ("auto", "ids.tsv")

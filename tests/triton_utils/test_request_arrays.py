@@ -100,6 +100,8 @@ def test_answers_go_back_to_the_rows_they_belong_to() -> None:
     assert list(outputs) == [tensor.name for tensor in recommend().outputs]
     assert outputs["product_id"].tolist() == [[b"b", b"a"], [b"c", b""]]
     assert outputs["name"].tolist() == [[b"", b"A"], ["Ç".encode(), b""]]
+    np.testing.assert_array_equal(outputs["score"], np.array([[0.9, 0.8], [0.7, 0]], dtype=np.float32))  # no nan
+    np.testing.assert_array_equal(outputs["stars"], np.array([[5, 4], [3, 0]], dtype=np.float32))
     assert outputs["attention"].tolist() == [0.25, 1, 0.75]
     assert outputs["reviewed_id"].tolist() == [b"c", b"a", b""]
     assert outputs["reviewed_name"].tolist() == ["Ç".encode(), b"A", b""]

@@ -17,17 +17,17 @@ FILES = ("path", "metadata", "user_ids", "product_ids")  # settings that may nam
 WORDS = ("auto", "none")  # that such a setting may hold instead
 
 
-def remember(settings: DataSettings, paths: Paths) -> dict[str, Any]:
+def with_relative_paths(settings: DataSettings, paths: Paths) -> dict[str, Any]:
     """The settings as plain JSON to keep with a model."""
     values = settings.model_dump(mode="json")
     return values | {key: _kept(values[key], paths.work_dir) for key in FILES if _is_file(values[key])}
 
 
-def recall(values: Mapping[str, Any], paths: Paths) -> DataSettings:
+def with_found_paths(values: Mapping[str, Any], paths: Paths) -> DataSettings:
     """The settings that were kept, with the files that are in the work folder found there.
 
     Args:
-        values: of `remember`, or of a model of before, which may hold absolute paths.
+        values: of `with_relative_paths`, or of a model of before, which may hold absolute paths.
         paths: where the work folder is now.
 
     Raises:
