@@ -28,8 +28,8 @@ docs:  ## the documentation as a site in site/; a broken link is an error
 
 lock:  ## requirements.lock from pyproject.toml
 	uv lock
-	(echo '# Made by "make lock": what rec-sys[train,onnx,serve,baselines] runs with, without the development tools.'; \
-	 uv export --frozen --quiet --no-dev --extra train --extra onnx --extra serve --extra baselines --extra excel --no-emit-project --no-header) > requirements.lock.part
+	(echo '# Made by "make lock": what rec-sys[train,onnx,serve,baselines,family,sql,excel] runs with, without the development tools.'; \
+	 uv export --frozen --quiet --no-dev --extra train --extra onnx --extra serve --extra baselines --extra family --extra sql --extra excel --no-emit-project --no-header) > requirements.lock.part
 	mv requirements.lock.part requirements.lock
 
 bench:  ## every benchmark, one after the other; about an hour on two cores

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 FIRST = frozenset((0,))
@@ -30,6 +31,30 @@ def text_table(lines: Sequence[Sequence[str]], markdown: bool = False, left: Con
         rules = [rule if place in left else rule[:-1] + ":" for place, rule in enumerate(rules)]
         return "\n".join(f"| {' | '.join(line)} |" for line in [aligned[0], rules, *aligned[1:]])
     return "\n".join("  ".join(line).rstrip() for line in [aligned[0], rules, *aligned[1:]])
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Lines of a picture."""
+
+    lines: Mapping[str, tuple[Sequence[float], Sequence[float]]]  # by name: x, y
+    x: str  # names of the axes
+    y: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a report: a table with a title, what a reader should know of it, and perhaps a picture."""
+
+    title: str
+    rows: Sequence[Mapping[str, Any]] = ()  # of the table, all with the same keys; plain values
+    notes: Sequence[str] = ()  # sentences below it
+    figures: Mapping[str, float] = field(default_factory=dict)  # for the tracked run, by name, such as "cv/rmse"
+    chart: Chart | None = None
+
+    def text(self, markdown: bool = False) -> str:
+        """Title, table and notes."""
+        return "\n\n".join([f"{self.title}:", *([rows_table(self.rows, markdown)] if self.rows else []), *self.notes])
 
 
 def rows_table(rows: Sequence[Mapping[str, Any]], markdown: bool = False) -> str:

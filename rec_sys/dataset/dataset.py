@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -12,12 +12,14 @@ import numpy as np
 
 from rec_sys import columns
 from rec_sys.arrays import Ints, Vectors
+from rec_sys.dataset.events import EventTable, before_held_out, events_of_reviews
 from rec_sys.dataset.kept_paths import with_relative_paths
 from rec_sys.dataset.prepared import PreparedReviews, find_prepared, prepared_folder
 from rec_sys.dataset.product_texts import ProductDescriptions, describe_held_out_products, with_texts_from
 from rec_sys.dataset.readers.reading_settings import ReadingSettings
 from rec_sys.dataset.review_writer import MARK
 from rec_sys.dataset.reviews import ReadSettings, prepare_reviews
+from rec_sys.dataset.sales import SalesTable, sales_of_events
 from rec_sys.dataset.settings import DataSettings, SplitSettings
 from rec_sys.dataset.sources.locate import locate
 from rec_sys.dataset.splits import Part, Split, split_by_time
@@ -51,6 +53,8 @@ class Dataset:
     collective: frozenset[str] = frozenset()  # names of the file that stand for many users, each a user of its own here
     earlier_fingerprints: frozenset[str] = frozenset()  # that earlier programs gave this data
     split_settings: SplitSettings = field(default_factory=SplitSettings)
+    read_events: Callable[[], EventTable] | None = None  # of a data set of events or orders
+    read_sales: Callable[[], SalesTable] | None = None  # of a data set of orders
     origin: dict[str, Any] = field(default_factory=dict)  # settings that load it again, by group
     as_pandas: bool = False  # it came as a pandas DataFrame, so answers are given as such
 
@@ -108,6 +112,31 @@ class Dataset:
         """Vectors of all texts; embeds them the first time."""
         return self.embed()
 
+    @cached_property
+    def events(self) -> EventTable:
+        """What users did; of data without events, its reviews as events."""
+        return events_of_reviews(self.table) if self.read_events is None else self.read_events()
+
+    @cached_property
+    def training_events(self) -> EventTable:
+        """The events that may be learned from: of each user, those before the first held-out one."""
+        if self.read_events is None:
+            return self.events.part(self.split.train)
+        return self.events.part(before_held_out(self.table, self.split, self.events))
+
+    @cached_property
+    def sales(self) -> SalesTable:
+        """Pieces per product and day; of data without orders, its strongest kind of event, counted."""
+        return sales_of_events(self.events, self.names) if self.read_sales is None else self.read_sales()
+
+    @cached_property
+    def training_sales(self) -> SalesTable:
+        """The sales that may be learned from: without those that the held-out reviews stand for."""
+        if self.read_sales is None:
+            return sales_of_events(self.training_events, self.names)
+        held_out = np.setdiff1d(np.arange(len(self.events)), before_held_out(self.table, self.split, self.events))
+        return self.sales.without(sales_of_events(self.events.part(held_out), self.names))
+
     @property
     def is_embedded(self) -> bool:
         """Whether somebody has asked for the vectors of the texts."""
@@ -160,6 +189,16 @@ class Dataset:
             ("times", self.has_dates),
         ]
         return frozenset(need for need, there in present if there)
+
+    def learned_whole(self) -> Dataset:
+        """The same data with nothing held out: for the model that is used once its kind has been evaluated."""
+        nothing = np.zeros(0, dtype=np.int64)
+        other = replace(self)
+        other.__dict__["split"] = Split(np.arange(len(self.table)), nothing, nothing, nothing)
+        for name in ("vectors", "events", "sales"):  # of the whole data
+            if name in self.__dict__:
+                other.__dict__[name] = self.__dict__[name]
+        return other
 
     def targets(self, part: Part) -> Ints:
         """Held-out reviews to evaluate on: of a part of the split, without those that describe a held-out product."""

@@ -32,6 +32,7 @@ class ReviewTable:
     fingerprint: str = ""  # of the raw data and of what was left out
     newest_first: bool = False  # the file runs back in time, so of two reviews of one time the lower is the earlier
     text_vectors: Vectors | None = field(default=None, compare=False, repr=False)  # see `text`
+    weights: Floats | None = None  # see `weight`
 
     def __len__(self) -> int:
         return len(self.user)
@@ -48,6 +49,11 @@ class ReviewTable:
     def text(self) -> Vectors:
         """(num_reviews, text_dim) vectors of the texts; (num_reviews, 0) where they are not at hand."""
         return np.zeros((len(self), 0), dtype=np.float16) if self.text_vectors is None else self.text_vectors
+
+    @property
+    def weight(self) -> Floats:
+        """(num_reviews,) how much each says of its user's interest: of events the strongest kind; of reviews 1."""
+        return np.ones(len(self), dtype=np.float32) if self.weights is None else self.weights
 
     def with_text(self, vectors: Vectors) -> ReviewTable:
         """The same table with the vectors of its texts, (num_reviews, text_dim)."""

@@ -18,7 +18,7 @@ import orjson
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from rec_sys.arrays import Floats
+from rec_sys.arrays import Floats, Ints
 from rec_sys.dataset.dataset import Dataset, Need
 from rec_sys.dataset.query import Query
 from rec_sys.dataset.splits import Part
@@ -41,6 +41,7 @@ from rec_sys.recommenders.questions import (
 )
 from rec_sys.recommenders.top_products import Catalogue, cosines_to, similar_products, top_products
 from rec_sys.settings import Settings
+from rec_sys.tables import Section
 
 if TYPE_CHECKING:
     from rec_sys.frames import DataFrame
@@ -77,6 +78,8 @@ class Recommender(ABC):
     needs: ClassVar[frozenset[Need]] = frozenset()  # what a data set must have
     seeded: ClassVar[bool] = False  # whether the figures depend on `settings.seed`
     reads_review_texts: ClassVar[bool] = False  # whether `Query.reviews` must hold the vectors of review texts
+    predicts_ratings: ClassVar[bool] = False  # whether `predict_ratings` is defined
+    used_fitted_on_all: ClassVar[bool] = False  # whether training ends with a fit on all reviews, once evaluated
 
     def __init__(self, settings: Settings | None = None, **values: Any) -> None:
         if settings is not None and values:
@@ -109,6 +112,18 @@ class Recommender(ABC):
     @abstractmethod
     def _restore(self, arrays: Arrays) -> None:
         """Take back what `_arrays` gave."""
+
+    def predict_ratings(self, users: Ints, products: Ints) -> Floats:
+        """(n,) predicted ratings, on the scale 1 to 5, of n pairs of numbers; -1: a new user or product."""
+        raise NotImplementedError(f"{self.name} predicts no ratings")
+
+    def answered_by(self, query: Query) -> list[str] | None:
+        """How each user of a query is answered, such as "own factors" or "popularity"; None: all alike."""
+        return None
+
+    def sections(self, dataset: Dataset, progress: ProgressCallback | None = None) -> list[Section]:
+        """Figures of a report that only this kind of model has, such as a cross-validation; made by training."""
+        return []
 
     @classmethod
     def grid(cls, num_products: int) -> Grid:
