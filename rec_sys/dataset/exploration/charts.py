@@ -84,7 +84,9 @@ def _funnel(axis: Any, facts: Exploration) -> None:
     for shift, values, label, color in ((-0.2, users, "users", COLORS[0]), (0.2, pairs, "pairs", COLORS[1])):
         drawn = axis.bar(place + shift, values, 0.38, color=color, label=label)
         axis.bar_label(drawn, [f"{value:,}" for value in values], fontsize=7)
-    axis.set_yscale("log")
+    axis.set(yscale="log", ylim=(1, 4 * max(*users, *pairs, 1)))
+    axis.set_yticks([])  # the bars bear their figures
+    axis.minorticks_off()
     axis.set_xticks(place, [names[0], *(f"… then {name}" for name in names[1:])])
     axis.legend(frameon=False, fontsize=8)
 
