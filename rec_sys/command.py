@@ -38,7 +38,7 @@ HYDRA_VERSION = "1.3"  # the Hydra version whose rules hold
 OURS = ("rec_sys", "triton_utils", "rec_chat", "rec_service")  # loggers whose messages a command shows
 
 
-OF_IDS = ("users", "data.nothing")  # settings that hold ids
+OF_IDS = ("users", "history", "data.nothing")  # settings that hold ids
 NO_IDS = ("", "null", "all")  # what such a setting may hold instead
 
 

@@ -25,6 +25,7 @@ from rec_sys.dataset.sources.locate import locate
 from rec_sys.dataset.splits import Part, Split, split_by_time
 from rec_sys.dataset.table import ReviewTable, load_table, with_core
 from rec_sys.dataset.text_vectors import TextVectors, embed_dataset
+from rec_sys.errors import DataError
 from rec_sys.paths import Paths
 from rec_sys.progress import ProgressCallback
 from rec_sys.text.settings import EncoderSettings
@@ -189,6 +190,18 @@ class Dataset:
             ("times", self.has_dates),
         ]
         return frozenset(need for need, there in present if there)
+
+    def check_has(self, needs: frozenset[Need], model: str) -> None:
+        """Refuse data that lacks what a model needs.
+
+        Raises:
+            DataError: names what is missing.
+        """
+        if missing := sorted(needs - self.has):
+            raise DataError(
+                f"{model} needs {' and '.join(missing)}, which {self.name} lacks; give data with them or leave this "
+                f"model out"
+            )
 
     def learned_whole(self) -> Dataset:
         """The same data with nothing held out: for the model that is used once its kind has been evaluated."""

@@ -9,6 +9,7 @@ from rec_sys.dataset.dataset import Dataset
 from rec_sys.dataset.settings import SplitSettings
 from rec_sys.errors import CheckpointError
 from rec_sys.paths import typed
+from rec_sys.recommenders.held_out import ALL
 
 
 def check_trained_on(info: Mapping[str, Any], name: str, data: Dataset) -> None:
@@ -25,6 +26,11 @@ def check_trained_on(info: Mapping[str, Any], name: str, data: Dataset) -> None:
     trained, groups = info.get("data"), info.get("settings")
     if not trained or not groups or "split" not in groups:
         raise CheckpointError(f"model {name} does not say what it was trained on; train again or name another")
+    if info.get("fitted_on") == ALL:
+        raise CheckpointError(
+            f"model {name} has learned all reviews, the held-out ones too, so its figures would say nothing; train it "
+            f"with train.fit_on=train, or name another"
+        )
     differ, retype = [], []
     if not data.is_what_was(trained):
         was, now = f"{trained['name']} ({trained['fingerprint'][:12]})", f"{data.name} ({data.table.fingerprint[:12]})"

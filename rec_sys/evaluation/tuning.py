@@ -80,6 +80,7 @@ def fit_best(
     seed: int = 0,
     progress: ProgressCallback | None = None,
     grid: Grid | None = None,
+    fixed: Mapping[str, Any] | None = None,
 ) -> Recommender:
     """Fit every combination of a grid and keep the best on validation, the first one of equals.
 
@@ -89,13 +90,14 @@ def fit_best(
         seed: of a model that is random.
         progress: told how far the work is.
         grid: None: the model's own.
+        fixed: settings that are not chosen.
 
     Raises:
         ConfigError: the model does not go with this data or installation.
         DataError: the data lacks what the model needs.
     """
     grid = model.grid(dataset.table.num_products) if grid is None else grid
-    seeded: dict[str, Any] = {"seed": seed} if model.seeded else {}
+    seeded: dict[str, Any] = {**({"seed": seed} if model.seeded else {}), **(fixed or {})}
 
     def candidates() -> Iterator[Recommender]:
         for values in _combinations(grid.fitted):

@@ -57,7 +57,7 @@ class GraphModel(GraphRecommender):
         one_question = sum(given is not None for given in (users, history, reviews)) == 1
         if not exclude_seen or not one_question or isinstance(history, str):
             return super().recommend(users, history=history, reviews=reviews, k=k, exclude_seen=exclude_seen)
-        self._check_fitted()
+        _ = self.fitted_products
         if users is not None:
             asking = self._known_users([users] if isinstance(users, str) else list(users))
         elif history is not None:

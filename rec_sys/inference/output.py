@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -25,8 +26,8 @@ SCHEMA = pa.schema(
         ("rank", pa.int32()),  # from 1
         (columns.PRODUCT_ID, pa.string()),
         (columns.PRODUCT_NAME, pa.string()),
-        ("score", pa.float32()),  # cosine of the tastes
-        ("stars", pa.float32()),  # predicted rating
+        ("score", pa.float32()),  # of the graph model the cosine of user and product
+        ("stars", pa.float32()),  # predicted rating; null of a model that predicts none
     ]
 )
 
@@ -72,7 +73,9 @@ def write_recommendations(path: Path, batches: Iterable[list[Recommendations]]) 
 
 def _rows(result: Recommendations) -> list[dict[str, Any]]:
     return [
-        {columns.USER_ID: result.user_id, "rank": rank, **asdict(item)} for rank, item in enumerate(result.items, 1)
+        {columns.USER_ID: result.user_id, "rank": rank, **asdict(item)}
+        | ({"stars": None} if math.isnan(item.stars) else {})
+        for rank, item in enumerate(result.items, 1)
     ]
 
 
@@ -82,12 +85,15 @@ def describe(result: Recommendations) -> str:
     name_width = max([len(excerpt(item.name, NAME_WIDTH)) for item in result.items] + [len("name")])
     lines = [result.user_id]
     if result.items:
-        lines.append(f"  {'':>3}  {'product':<{width}}  {'name':<{name_width}}  {'score':>6}  {'stars':>5}")
-    lines += [
-        f"  {rank:>3}  {item.product_id:<{width}}  {excerpt(item.name, NAME_WIDTH):<{name_width}}  "
-        f"{item.score:>6.3f}  {item.stars:>5.2f}"
-        for rank, item in enumerate(result.items, 1)
-    ]
+        rated = not all(math.isnan(item.stars) for item in result.items)  # most models predict none
+        lines.append(
+            f"  {'':>3}  {'product':<{width}}  {'name':<{name_width}}  {'score':>6}" + ("  stars" if rated else "")
+        )
+        lines += [
+            f"  {rank:>3}  {item.product_id:<{width}}  {excerpt(item.name, NAME_WIDTH):<{name_width}}  "
+            f"{item.score:>6.3f}" + (f"  {item.stars:>5.2f}" if rated else "")
+            for rank, item in enumerate(result.items, 1)
+        ]
     if result.why:
         lines.append("  why")
         lines += [

@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 FORMAT = "rec_sys artifact 1"
 MANIFEST_FILE = "manifest.json"
+LATEST = "latest"  # folder of links, one per kind of model, to the one that was trained last
 OLD_SUFFIX = ".ckpt"  # one file, as graph models were kept before there were folders
 OLD_FORMAT, OLD_KIND = "rec_sys graph model 3", "graph"  # what the header of such a file says, and what it holds
 
@@ -159,7 +160,7 @@ def find_artifact(name: str, folder: Path, kind: str = "") -> Path:
         return _named(name, folder)
     for path in sorted(_models(folder), key=_time_of, reverse=True):
         try:
-            found, complete = _kind_of(path)
+            found, complete = _kind_and_state(path)
         except CheckpointError as error:
             logger.warning("passed over: %s", error)
             continue
@@ -169,7 +170,27 @@ def find_artifact(name: str, folder: Path, kind: str = "") -> Path:
             )
         elif not kind or found == kind:
             return path
-    raise CheckpointError(f"no trained model in {folder}", train_first(folder))
+    which = f" of the kind {kind!r}" if kind else ""
+    remedy = train_first(folder)
+    if kind and kind != OLD_KIND:
+        remedy = Remedy(remedy.action, remedy.module, {"recommender": kind, **remedy.settings})
+    raise CheckpointError(f"no trained model{which} in {folder}", remedy)
+
+
+def point_latest(folder: Path, kind: str) -> Path:
+    """Have `latest/KIND` beside the model lead to it: a link, switched in one step, so that it is never missing.
+
+    Args:
+        folder: of the model.
+        kind: the recommender, by its name in the registry.
+    """
+    link = folder.parent / LATEST / kind
+    link.parent.mkdir(exist_ok=True)
+    temporary = link.with_name(f".{kind}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(Path("..") / folder.name, target_is_directory=True)
+    os.replace(temporary, link)
+    return link
 
 
 def _named(name: str, folder: Path) -> Path:
@@ -180,11 +201,20 @@ def _named(name: str, folder: Path) -> Path:
         if (path / MANIFEST_FILE).is_file():
             if not read_artifact(path, verify=False).manifest.complete:
                 logger.warning("%s is unfinished: its training did not end; used because it was named", path)
-            return path
+            return path.resolve() if path.is_symlink() else path
     raise CheckpointError(f"no model {name!r}, neither as a path nor in {folder}", train_first(folder))
 
 
-def _kind_of(path: Path) -> tuple[str, bool]:
+def kind_of(path: Path) -> str:
+    """The recommender that a model is, by its name in the registry.
+
+    Raises:
+        CheckpointError: it is damaged, or of another format.
+    """
+    return _kind_and_state(path)[0]
+
+
+def _kind_and_state(path: Path) -> tuple[str, bool]:
     """The recommender that a model is, and whether its training ended; no weights are read.
 
     Raises:

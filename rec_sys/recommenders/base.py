@@ -1,7 +1,7 @@
 """The interface of every recommender: fit, score, recommend, similar, evaluate, save, load.
 
-A new recommender is one file with a subclass: a class of settings, the attributes `key`, `name`, `paper` and
-`settings_class`, and the methods `_fit`, `_score`, `_arrays` and `_restore`; docs/development.md has an example.
+A new recommender is one file: settings, `key`, `name`, `paper`, `settings_class`, and the methods `_fit`, `_score`,
+`_arrays` and `_restore`; docs/development.md has an example.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -23,14 +23,15 @@ from rec_sys.dataset.dataset import Dataset, Need
 from rec_sys.dataset.query import Query
 from rec_sys.dataset.splits import Part
 from rec_sys.dataset.table import ReviewTable
-from rec_sys.errors import CheckpointError, ConfigError, DataError, NotFittedError
+from rec_sys.errors import CheckpointError, ConfigError, NotFittedError
 from rec_sys.files import write_json
 from rec_sys.ids import IdMap
-from rec_sys.metrics.protocol import RankingReport, evaluate
+from rec_sys.metrics.protocol import RankingReport
 from rec_sys.metrics.ranking import CUTOFFS
-from rec_sys.metrics.scorer import MostPopular, TwoWayScorer
+from rec_sys.metrics.scorer import TwoWayScorer
 from rec_sys.progress import ProgressCallback
 from rec_sys.recommenders.artifact import Artifact, Manifest, read_artifact, with_work_folder, writing_artifact
+from rec_sys.recommenders.held_out import evaluate_held_out
 from rec_sys.recommenders.questions import (
     BareReviews,
     Question,
@@ -78,6 +79,7 @@ class Recommender(ABC):
     needs: ClassVar[frozenset[Need]] = frozenset()  # what a data set must have
     seeded: ClassVar[bool] = False  # whether the figures depend on `settings.seed`
     reads_review_texts: ClassVar[bool] = False  # whether `Query.reviews` must hold the vectors of review texts
+    is_personal: ClassVar[bool] = True  # false: everybody gets the same list, but for what is filtered
     predicts_ratings: ClassVar[bool] = False  # whether `predict_ratings` is defined
     used_fitted_on_all: ClassVar[bool] = False  # whether training ends with a fit on all reviews, once evaluated
 
@@ -124,6 +126,11 @@ class Recommender(ABC):
     def sections(self, dataset: Dataset, progress: ProgressCallback | None = None) -> list[Section]:
         """Figures of a report that only this kind of model has, such as a cross-validation; made by training."""
         return []
+
+    @classmethod
+    def registered_name(cls) -> str:
+        """Of the versions in MLflow's registry."""
+        return cls.key
 
     @classmethod
     def grid(cls, num_products: int) -> Grid:
@@ -185,11 +192,7 @@ class Recommender(ABC):
             DataError: the data lacks what this model needs; the message names it.
             ConfigError: a setting does not go with this data.
         """
-        if missing := sorted(self.needs - dataset.has):
-            raise DataError(
-                f"{self.name} needs {' and '.join(missing)}, which {dataset.name} lacks; give data with them or "
-                f"leave this model out"
-            )
+        dataset.check_has(self.needs, self.name)
         # Set beforehand, since `validate` asks the model while it is fitted.
         self.products, self.product_names, self.dataset = dataset.table.products, dataset.names, dataset
         try:
@@ -217,7 +220,7 @@ class Recommender(ABC):
         Raises:
             NotFittedError: it has not been fitted.
         """
-        self._check_fitted()
+        _ = self.fitted_products
         return self._score(query)
 
     def recommend(
@@ -251,18 +254,29 @@ class Recommender(ABC):
             ConfigError: k is less than 1.
             DataError: there is no data set to look users up in, or reviews cannot be read.
         """
-        given = [argument is not None for argument in (users, history, reviews)]
-        if sum(given) != 1:
-            raise TypeError(f"give one of users, history and reviews; got {sum(given)} of them")
+        return self.answer(self.question(users, history, reviews), k, exclude_seen)
+
+    def question(
+        self,
+        users: str | Sequence[str] | None = None,
+        history: Sequence[str] | None = None,
+        reviews: object = None,
+    ) -> Question:
+        """What `recommend` asks: ids as numbers. Arguments and errors as there."""
+        given = sum(argument is not None for argument in (users, history, reviews))
+        if given != 1:
+            raise TypeError(f"give one of users, history and reviews; got {given} of them")
         products = self.fitted_products
         if users is not None:
-            users = [users] if isinstance(users, str) else list(users)
+            users = [users] if isinstance(users, str) else users
             same = self.data.is_what_was({"fingerprint": "", **self.info.get("data", {})})
-            question = question_of_users(self.data, self.table_of(self.data), users, products, same)
-        elif history is not None:
-            question = question_of_histories(products, [history], self.review_text_dim)
-        else:
-            question = self._question_of_reviews(reviews)
+            return question_of_users(self.data, self.table_of(self.data), users, products, same)
+        if history is not None:
+            return question_of_histories(products, [history], self.review_text_dim)
+        return self._question_of_reviews(reviews)
+
+    def answer(self, question: Question, k: int = 10, exclude_seen: bool = True) -> DataFrame:
+        """The table of `recommend` for a question."""
 
         def score(query: Query) -> Floats:
             recent = query.last(self.max_history)
@@ -273,26 +287,22 @@ class Recommender(ABC):
         return top_products(score, question, self._catalogue, k, exclude_seen)
 
     def similar(self, product: str, k: int = 10) -> DataFrame:
-        """The products most like one, itself left out.
+        """The products most like one, itself left out: those with the highest cosine of `item_vectors`.
 
-        Alike are products with a high cosine of `item_vectors`; for a model without such vectors, what it recommends
-        to a user who has this product alone.
+        A model without such vectors gives what it recommends to a user who has this product alone.
 
         Returns:
             Columns rank, product_id, name and score; pandas where the data came as pandas, else Polars.
 
         Raises:
-            NotFittedError: it has not been fitted.
-            UnknownIdError: the product is unknown.
-            ConfigError: k is less than 1.
+            NotFittedError, UnknownIdError, ConfigError: as `recommend`.
         """
         number = self.fitted_products.number(product)
-        vectors = self.item_vectors
-        if vectors is None:
+        if (vectors := self.item_vectors) is not None:
+            scores = cosines_to(vectors, number)
+        else:
             query = Query(single_histories(np.array([number])), BareReviews.of(1, self.review_text_dim))
             scores = self._score(query)[0]
-        else:
-            scores = cosines_to(vectors, number)
         return similar_products(scores, number, self._catalogue, k)
 
     def evaluate(
@@ -315,29 +325,9 @@ class Recommender(ABC):
 
         Raises:
             NotFittedError: it has not been fitted.
-            DataError: there is no data set, or it has another catalogue.
+            DataError: there is no data set, it has another catalogue, or the model has learned its held-out reviews.
         """
-        products, data = self.fitted_products, dataset or self.data
-        if data.table.products.ids != products.ids:
-            raise DataError(
-                f"{self.name} was fitted on {len(products):,} other products than {data.name} holds "
-                f"({data.table.num_products:,}); evaluate on the data set it was fitted on"
-            )
-        table, split = self.table_of(data), data.split
-        popular = MostPopular(table.product[split.train], table.num_products)
-        own, floor = (
-            evaluate(
-                model,
-                table,
-                data.targets(part),
-                cutoffs=cutoffs,
-                train=split.train,
-                among=split.in_histories,
-                progress=told,
-            )
-            for model, told in ((self, progress), (popular, None))
-        )
-        return replace(own, beside=floor)
+        return evaluate_held_out(self, dataset or self.data, part, cutoffs, progress)
 
     def table_of(self, dataset: Dataset) -> ReviewTable:
         """The reviews with what this model reads of them: the vectors of their texts only where it does."""
@@ -345,11 +335,7 @@ class Recommender(ABC):
 
     @property
     def data(self) -> Dataset:
-        """The data set it was fitted on or was given; else it is read again as the model's record says.
-
-        Raises:
-            DataError: there is none.
-        """
+        """The data set it was fitted on or was given; else read again as the model's record says, or DataError."""
         if self.dataset is None:
             from rec_sys.dataset.load import reload_dataset
 
@@ -362,12 +348,11 @@ class Recommender(ABC):
         Raises:
             NotFittedError: it has not been fitted.
         """
-        self._check_fitted()
+        _ = self.fitted_products
         manifest = Manifest(kind=self.key, settings=self.settings.model_dump(mode="json"), info=self.info)
+        arrays = {name: np.ascontiguousarray(value) for name, value in self._arrays().items()}
         with writing_artifact(Path(folder), manifest) as temporary:
-            save_file(
-                {name: np.ascontiguousarray(value) for name, value in self._arrays().items()}, temporary / ARRAYS_FILE
-            )
+            save_file(arrays, temporary / ARRAYS_FILE)
             self._save_products(temporary)
         return Path(folder)
 
@@ -410,6 +395,3 @@ class Recommender(ABC):
     def _catalogue(self) -> Catalogue:
         data = self.dataset
         return Catalogue(self.fitted_products, self.product_names, data is not None and data.as_pandas)
-
-    def _check_fitted(self) -> None:
-        _ = self.fitted_products

@@ -27,6 +27,7 @@ class Popularity(Recommender):
     paper = "Cremonesi, Koren and Turrin, RecSys 2010"
     settings_class = PopularitySettings
     settings: PopularitySettings
+    is_personal = False
 
     def _fit(self, dataset: Dataset, validate: Validate | None, progress: ProgressCallback | None) -> None:
         product = dataset.table.product[dataset.split.train]

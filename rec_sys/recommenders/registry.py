@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from rec_sys.closest import did_you_mean
 from rec_sys.errors import CheckpointError, ConfigError, Remedy
+from rec_sys.paths import Paths
 from rec_sys.recommenders.artifact import MANIFEST_FILE, OLD_SUFFIX, Manifest, read_artifact, train_first
+from rec_sys.tracking.registered import ADDRESS, registered_folder
 
 if TYPE_CHECKING:
     from rec_sys.dataset.dataset import Dataset
@@ -63,18 +65,25 @@ def create(name: str, **settings: Any) -> Recommender:
     return recommender_class(name)(**settings)
 
 
-def load(folder: Path | str, dataset: Dataset | None = None, unfinished: bool = False) -> Recommender:
+def load(
+    folder: Path | str, dataset: Dataset | None = None, unfinished: bool = False, work_dir: Path | str = "."
+) -> Recommender:
     """A saved recommender, of whatever kind.
 
     Args:
-        folder: that `Recommender.save` or the training command wrote, or a checkpoint file of the graph model.
+        folder: that `Recommender.save` or the training command wrote, a checkpoint file of the graph model, or the
+            address of a version in MLflow's registry, such as "models:/svd@champion".
         dataset: where known users are looked up; None: it is read again when it is needed.
         unfinished: take a model whose training did not end.
+        work_dir: with the registry, where an address is given.
 
     Raises:
         CheckpointError: it is missing, damaged, unfinished, or of a kind that is not known here.
     """
+    if str(folder).startswith(ADDRESS):
+        folder = registered_folder(str(folder), Paths(work_dir=Path(work_dir)))
     path = Path(folder)
+    path = path.resolve() if path.is_symlink() else path  # latest/KIND: the model lies where its data is found
     if path.suffix == OLD_SUFFIX and path.is_file():
         return recommender_class(GRAPH).load(path, dataset)
     manifest = _manifest_of(path)

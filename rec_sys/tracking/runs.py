@@ -83,7 +83,7 @@ def start_run(
             logger = RunLogger(
                 experiment_name=EXPERIMENT,
                 run_name=run_name,
-                tracking_uri=_address(paths.mlflow),
+                tracking_uri=address_of(paths.mlflow),
                 artifact_location=_location(paths.work_dir / "mlruns"),
                 run_id=known,
                 tags=tags,
@@ -104,7 +104,7 @@ def _make_store(path: Path) -> None:
         return
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.", suffix=".part") as folder:
         temporary = Path(folder) / path.name
-        MlflowClient(_address(temporary)).search_experiments()
+        MlflowClient(address_of(temporary)).search_experiments()
         if not path.exists():  # a program that knows nothing of our lock may have made one
             os.replace(temporary, path)
 
@@ -133,7 +133,7 @@ def _point_here(store: Path, folder: Path) -> None:
 
 def _knows(store: Path, run_id: str) -> bool:
     try:
-        MlflowClient(_address(store)).get_run(run_id)
+        MlflowClient(address_of(store)).get_run(run_id)
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
@@ -150,7 +150,8 @@ def _advice(reason: str) -> str:
     return "if it cannot be mended, name another folder with paths.work_dir=..."
 
 
-def _address(store: Path) -> str:
+def address_of(store: Path) -> str:
+    """Of a store, as MLflow takes it."""
     return f"sqlite:///{store.resolve()}"
 
 

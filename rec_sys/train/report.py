@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,14 @@ import matplotlib as mpl
 
 mpl.use("Agg")  # files only: a server has no screen
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from rec_sys.files import atomic_file, write_json
 from rec_sys.metrics.protocol import RankingReport, format_table
 from rec_sys.metrics.rating import RatingReport
 from rec_sys.recommenders.graph.callbacks import Figures
-from rec_sys.tables import text_table
+from rec_sys.tables import Chart, Section, text_table
 from rec_sys.train.final_test import TestFigures
 
 METRICS = ("recall@10", "ndcg@10")  # shown; report.json holds all
@@ -27,9 +30,10 @@ class TrainReport:
 
     name: str
     figures: TestFigures
-    history: list[Figures]  # of every epoch
-    best_epoch: int  # from 0
+    history: list[Figures]  # of every epoch; empty where there are none
+    best_epoch: int  # from 0; -1 where there are none
     facts: dict[str, Any] = field(default_factory=dict)  # data, split, seed, times, versions
+    sections: Sequence[Section] = ()  # what only this kind of model has
 
     @property
     def ranking(self) -> dict[str, RankingReport]:
@@ -41,7 +45,8 @@ class TrainReport:
         split = self.facts["split"]
         parts = [
             f"{self.facts['data']['name']}: {split['train']:,} training reviews, {split['test']:,} users tested "
-            f"(last review of each), {self.facts['data']['products']:,} products ranked, seed {self.facts['seed']}",
+            f"(last review of each), {self.facts['data']['products']:,} products ranked"
+            + ("" if self.facts.get("seed") is None else f", seed {self.facts['seed']}"),
             *([format_table(self.ranking, markdown, METRICS)] if self.ranking else []),
             *self.figures.notes,
         ]
@@ -55,10 +60,11 @@ class TrainReport:
             ]
         if self.figures.ratings:
             parts += ["predicted ratings of the same reviews:", _rating_table(self.figures.ratings, markdown)]
+        parts += [section.text(markdown) for section in self.sections]
         return "\n\n".join(parts)
 
     def save(self, folder: Path) -> list[Path]:
-        """Write report.json, report.md and curves.png; returns their paths."""
+        """Write report.json, report.md and, where there is something to draw, curves.png; returns their paths."""
         write_json(
             folder / "report.json",
             {
@@ -73,13 +79,20 @@ class TrainReport:
                 },
                 "ratings": {name: report.to_dict() for name, report in self.figures.ratings.items()},
                 "epochs": self.history,
+                "sections": [
+                    {"title": each.title, "rows": list(each.rows), "notes": list(each.notes), "figures": each.figures}
+                    for each in self.sections
+                ],
             },
         )
         with atomic_file(folder / "report.md") as temporary:
             temporary.write_text(f"# {self.name}\n\n{self.text(markdown=True)}\n", encoding="utf-8")
-        with atomic_file(folder / "curves.png") as temporary:
-            _plot(self, temporary)
-        return [folder / name for name in ("report.json", "report.md", "curves.png")]
+        names = ["report.json", "report.md"]
+        if self.history or any(each.chart for each in self.sections):
+            names.append("curves.png")
+            with atomic_file(folder / "curves.png") as temporary:
+                _plot(self, temporary)
+        return [folder / name for name in names]
 
 
 def _rating_table(rows: dict[str, RatingReport], markdown: bool) -> str:
@@ -92,28 +105,45 @@ def _rating_table(rows: dict[str, RatingReport], markdown: bool) -> str:
 
 
 def _plot(report: TrainReport, path: Path) -> None:
-    """Loss, ranking and rating figures over the epochs, side by side; a line marks the epoch that was kept."""
+    """Figures over the epochs, a line at the epoch that was kept, and the charts of the sections, side by side."""
     panels = {
         "training loss": ["train/ranking_loss", "train/rating_loss"],
         "validation ranking, filtered": ["valid/recall_at_10", "valid/ndcg_at_10"],
         "validation ratings": ["valid/rating_mae", "valid/rating_mse", "valid/rating_f1", "valid/rating_accuracy"],
     }
-    epochs = [int(figures["epoch"]) + 1 for figures in report.history]
     present = {
         title: [name for name in names if any(name in figures for figures in report.history)]
         for title, names in panels.items()
     }
-    present = {title: names for title, names in present.items() if names}
-    figure, axes = plt.subplots(1, len(present), figsize=(5 * len(present), 3.6), squeeze=False, layout="constrained")
-    for axis, (title, names) in zip(axes[0], present.items(), strict=True):
-        for name in names:
-            values = [figures.get(name, float("nan")) for figures in report.history]
-            axis.plot(epochs, values, marker=".", label=name.partition("/")[2].replace("_at_", "@").replace("_", " "))
-        axis.axvline(report.best_epoch + 1, color="grey", linestyle=":", linewidth=1)
-        axis.set(title=title, xlabel="epoch")
-        axis.xaxis.get_major_locator().set_params(integer=True)
-        axis.grid(alpha=0.3)
-        axis.legend()
-    figure.suptitle(f"{report.name} (kept: epoch {report.best_epoch + 1})")
+    curves = {title: names for title, names in present.items() if names}
+    charts = [(each.title, each.chart) for each in report.sections if each.chart is not None]
+    count = len(curves) + len(charts)
+    figure, axes = plt.subplots(1, count, figsize=(5 * count, 3.6), squeeze=False, layout="constrained")
+    for axis, (title, names) in zip(axes[0], curves.items(), strict=False):
+        _draw_curves(axis, report, title, names)
+    for axis, (title, chart) in zip(axes[0][len(curves) :], charts, strict=True):
+        _draw_chart(axis, title, chart)
+    kept = f" (kept: epoch {report.best_epoch + 1})" if report.history else ""
+    figure.suptitle(f"{report.name}{kept}")
     figure.savefig(path, dpi=110, format="png")
     plt.close(figure)
+
+
+def _draw_curves(axis: Axes, report: TrainReport, title: str, names: Sequence[str]) -> None:
+    epochs = [int(figures["epoch"]) + 1 for figures in report.history]
+    for name in names:
+        values = [figures.get(name, float("nan")) for figures in report.history]
+        axis.plot(epochs, values, marker=".", label=name.partition("/")[2].replace("_at_", "@").replace("_", " "))
+    axis.axvline(report.best_epoch + 1, color="grey", linestyle=":", linewidth=1)
+    axis.set(title=title, xlabel="epoch")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.grid(alpha=0.3)
+    axis.legend()
+
+
+def _draw_chart(axis: Axes, title: str, chart: Chart) -> None:
+    for name, (x, y) in chart.lines.items():
+        axis.plot(x, y, marker=".", label=name)
+    axis.set(title=title, xlabel=chart.x, ylabel=chart.y)
+    axis.grid(alpha=0.3)
+    axis.legend()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import sys
 
 import hydra
@@ -15,6 +16,7 @@ from rec_sys.command_names import command_line
 from rec_sys.dataset.settings import DataSettings, SplitSettings
 from rec_sys.paths import Paths
 from rec_sys.recommenders.graph.settings import GraphModelSettings, TrainSettings
+from rec_sys.recommenders.registry import GRAPH
 from rec_sys.settings import read_settings
 from rec_sys.text.settings import EncoderSettings
 from rec_sys.train.search_words import gather_space
@@ -41,7 +43,10 @@ def main() -> None:
 
 @command("train_config")
 def _train_or_search(cfg: DictConfig) -> None:
-    if "search" in cfg:
+    recommender = cfg.recommender.name
+    if recommender != GRAPH:
+        _train_recommender(cfg)
+    elif "search" in cfg:
         _search(cfg)
     else:
         _train(cfg)
@@ -63,6 +68,23 @@ def _train(cfg: DictConfig) -> None:
     print("\nnext:")
     for module in ("rec_sys.vector_database.create_vectorbase", "rec_sys.inference.infer"):
         print(f"  {command_line(module)}{here}")
+
+
+def _train_recommender(cfg: DictConfig) -> None:
+    from rec_sys.terminal import ProgressBars
+    from rec_sys.train.recommender_run import train_recommender
+
+    typed = [re.split(r"[=@]", word.lstrip("+~"), maxsplit=1)[0] for word in HydraConfig.get().overrides.task]
+    result = train_recommender(cfg, ProgressBars(), typed)
+    print(f"\n{result.report.text()}\n")
+    print(f"model       {result.checkpoint}")
+    print(f"latest      {result.latest}")
+    for file in result.files:
+        print(f"report      {file}")
+    version = result.version
+    print(f"registered  {version.address}{', the champion' if version.is_champion else ''}: {version.reason}")
+    here = read_settings(cfg.paths, Paths, "paths").option
+    print(f"\nnext:\n  {command_line('rec_sys.inference.infer')} recommender={result.model.key}{here}")
 
 
 def _search(cfg: DictConfig) -> None:

@@ -77,7 +77,7 @@ class GraphRecommender(Recommender):
         Raises:
             NotFittedError: it has not been fitted.
         """
-        self._check_fitted()
+        _ = self.fitted_products
         if self._stored is None:
             assert self._trained is not None  # noqa: S101
             self._stored = self._trained.stored()
@@ -99,7 +99,7 @@ class GraphRecommender(Recommender):
         """The trained model as the ranking protocol asks it."""
         from rec_sys.recommenders.graph.scorer import GraphScorer
 
-        self._check_fitted()
+        _ = self.fitted_products
         assert self.trained is not None  # noqa: S101
         return GraphScorer.of(self.trained)
 
@@ -139,7 +139,7 @@ class GraphRecommender(Recommender):
         """
         from rec_sys.recommenders.graph.checkpoint import save_checkpoint
 
-        self._check_fitted()
+        _ = self.fitted_products
         assert self.trained is not None  # noqa: S101
         save_checkpoint(Path(folder), replace(self.trained, info=self.info))
         return Path(folder)

@@ -25,6 +25,8 @@ CHANGEABLE_ON_RESUME = (
     "patience",
     "accelerator",
     "precision",
+    "tune",
+    "fit_on",
 )
 UNKNOWN = "not a setting yet"
 FINGERPRINT, MLFLOW_RUN = "made_of", "mlflow_run"  # keys of the state, as states of before have them

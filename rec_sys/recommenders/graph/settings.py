@@ -125,6 +125,14 @@ class TrainSettings(Settings):
         default=["popularity", "item_knn", "ease"], description="evaluated beside the model when training is done"
     )
     final_test: bool = Field(True, description="read the test reviews when training is done; false: validation alone")
+    tune: bool = Field(
+        False, description="first choose settings on validation among the recommender's grid; not of the graph model"
+    )
+    fit_on: Literal["auto", "train", "all"] = Field(
+        "auto",
+        description="what the saved model has learned: the training reviews or, once evaluated, all reviews; auto: all "
+        "for models of ratings; the graph model learns from the training reviews",
+    )
 
     @model_validator(mode="after")
     def _some_loss(self) -> TrainSettings:
