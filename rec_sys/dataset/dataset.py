@@ -205,9 +205,13 @@ class Dataset:
 
     def learned_whole(self) -> Dataset:
         """The same data with nothing held out: for the model that is used once its kind has been evaluated."""
+        return self.learned_from(np.arange(len(self.table)))
+
+    def learned_from(self, reviews: Ints) -> Dataset:
+        """The same data of which only some reviews are learned from (ascending numbers); none has a part to test."""
         nothing = np.zeros(0, dtype=np.int64)
         other = replace(self)
-        other.__dict__["split"] = Split(np.arange(len(self.table)), nothing, nothing, nothing)
+        other.__dict__["split"] = Split(reviews, nothing, nothing, nothing)
         for name in ("vectors", "events", "sales"):  # of the whole data
             if name in self.__dict__:
                 other.__dict__[name] = self.__dict__[name]
