@@ -1,7 +1,7 @@
 """Next baskets: what a customer buys next, ranked by what they did on earlier days; any recommender can be asked.
 
 A *basket* is an invoice or a transaction; events without one are a basket per user and day. The question is what the
-user did on days before it, never on the same day. Every basket has two columns of figures: *all* counts everything in it,
+user did on days before it, never on the same day. Figures have two columns: *all* counts everything in a basket,
 *new* only what the user never had, with the rest left out of the ranking. Repeats are half of what shops sell, so a
 model may be good in one column and useless in the other.
 
@@ -77,11 +77,16 @@ class Baskets:
         return np.repeat(np.arange(len(self)), np.diff(self.indptr))
 
     @cached_property
+    def _seen(self) -> Ints:
+        """(num_seen,) the products of the histories, each once, as row * num_products + product."""
+        histories = self.query.histories
+        pairs = np.sort(histories.row * self.num_products + histories.product)
+        return pairs[np.append(True, pairs[1:] != pairs[:-1])] if len(pairs) else pairs
+
+    @cached_property
     def _is_new(self) -> Flags:
         """(num_entries,) products that the user never had."""
-        histories = self.query.histories
-        had = np.unique(histories.row * self.num_products + histories.product)
-        flags: Flags = ~np.isin(self._row * self.num_products + self.product, had)
+        flags: Flags = ~np.isin(self._row * self.num_products + self.product, self._seen)
         return flags
 
     def sizes(self, column: Column) -> Ints:
@@ -93,8 +98,10 @@ class Baskets:
         """hr, recall and ndcg of each basket that holds something to find, from (num_baskets, num_products) scores."""
         new = column == "new"
         check_scores(scores)
-        seen = self.query.histories.matrix(self.num_products) if new else None
-        first = first_products(scores, k, seen)  # (num_baskets, k)
+        if new:
+            scores = scores.copy()
+            scores.reshape(-1)[self._seen] = -np.inf
+        first = first_products(scores, k)  # (num_baskets, k)
         chosen = self._is_new if new else slice(None)
         wanted = self._row[chosen] * self.num_products + self.product[chosen]
         found = np.isin(np.arange(len(self))[:, None] * self.num_products + first, wanted)

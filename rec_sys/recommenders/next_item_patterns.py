@@ -1,28 +1,31 @@
 """Patterns "x, then y": how many customers took y on a later day than x, and what that says of the next one.
 
-Every customer counts once per pair, whatever they took how often: x is before y where the first x of the customer lies on
-an earlier day than their last y. What was taken on one day, or in one basket, is no order. With n customers,
+Every customer counts once per pair, however often they took what: x is before y where their first x lies on an earlier
+day than their last y. What was taken on one day, or in one basket, is no order. With n customers,
 
     support(x, y)      customers with x before y
     confidence(x, y)   support / c(x), with c(x) the customers with x who came back on a later day
     share(y)           customers with y / n
     probability(x, y)  (support + m share(y)) / (c(x) + m): confidence shrunk towards the share of y by m customers
 
-A *pattern* is a pair of two products with at least the minimum support; x before x is a repeat, which is kept beside them.
+A *pattern* is a pair of two products with at least the minimum support; x before x is a repeat, kept beside them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import scipy.sparse as sp
 
 from rec_sys.arrays import Floats, Ints
 from rec_sys.dataset.events import EventTable
 from rec_sys.metrics.next_basket import steps_of
 
+Whole = npt.NDArray[np.integer[Any]]
 AT_ONCE = 10_000_000  # entries of the histories in memory
 
 
@@ -30,7 +33,9 @@ AT_ONCE = 10_000_000  # entries of the histories in memory
 class Patterns:
     """Counts of one training."""
 
-    counts: sp.csr_matrix  # (num_products, num_products) support, row x, column y; no diagonal, nothing below the minimum
+    counts: (
+        sp.csr_matrix
+    )  # (num_products, num_products) support, row x, column y; no diagonal, nothing below the minimum
     repeats: Ints  # (num_products,) customers who took a product again on a later day
     customers: Ints  # (num_products,) customers with a product
     came_back: Ints  # (num_products,) those of them who came back later than their first day with it
@@ -72,10 +77,11 @@ class Patterns:
         """
         return self.shrunk(self.counts.data, self.row, self.counts.indices, prior)
 
-    def shrunk(self, support: Ints, before: Ints, after: Ints, prior: float) -> Floats:
+    def shrunk(self, support: Whole, before: Whole, after: Whole, prior: float) -> Floats:
         """(n,) probabilities of n pairs of product numbers with these supports."""
         probability = (support + prior * self.share[after]) / np.maximum(self.came_back[before] + prior, 1e-9)
-        return probability.astype(np.float32)
+        shrunk: Floats = probability.astype(np.float32)
+        return shrunk
 
     def lift(self, prior: float) -> sp.csr_matrix:
         """(num_products, num_products) by how much each pattern raises the probability of y above its share."""
@@ -113,8 +119,8 @@ class Patterns:
 def count_patterns(events: EventTable, dated: bool, min_support: int) -> Patterns:
     """Count the patterns of events.
 
-    A customer's history at each of their days is a row of the matrix F, and what they took for the last time on that day
-    a row of L; then support is F'L. Products with fewer customers than the minimum support are in no pattern.
+    What a customer had before each of their days is a row of the matrix F, and what they took for the last time on that
+    day a row of L; then support is F'L. Products with fewer customers than the minimum support are in no pattern.
 
     Args:
         events: of all users.
@@ -137,7 +143,7 @@ def count_patterns(events: EventTable, dated: bool, min_support: int) -> Pattern
     later = last_visit[user] - first  # visits after the first one with the product
     customers = np.bincount(product, minlength=num_products)
     counted = customers[product] >= min_support
-    counts = _ordered_pairs(*(values[counted] for values in (product, first, last, later)), num_products)
+    counts = _ordered_pairs(product[counted], first[counted], last[counted], later[counted], num_products)
     repeats = np.bincount(product[last > first], minlength=num_products)
     counts.setdiag(0)
     counts.data[counts.data < min_support] = 0
@@ -162,10 +168,11 @@ def _ordered_pairs(product: Ints, first: Ints, last: Ints, later: Ints, num_prod
         later: visits of the customer after the first one.
         num_products: size of the catalogue.
     """
-    counts = sp.csr_matrix((num_products, num_products), dtype=np.int32)
+    counts = _ones(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), (num_products, num_products))
     # a customer may be cut in two: their visits then lie in both parts, but each entry of F'L needs one entry of F
     so_far = np.cumsum(later)
     order = np.argsort(last, kind="stable")
+    sorted_last = last[order]
     start = 0
     while start < len(product):
         before = so_far[start - 1] if start else 0
@@ -175,7 +182,7 @@ def _ordered_pairs(product: Ints, first: Ints, last: Ints, later: Ints, num_prod
         rows = np.repeat(first[start:stop] + 1, lengths) + offset  # the visits that know the product
         if len(rows):
             low, high = int(rows.min()), int(rows.max()) + 1
-            inside = order[np.searchsorted(last[order], low) : np.searchsorted(last[order], high)]
+            inside = order[np.searchsorted(sorted_last, low) : np.searchsorted(sorted_last, high)]
             known = _ones(rows - low, np.repeat(product[start:stop], lengths), (high - low, num_products))
             ends = _ones(last[inside] - low, product[inside], (high - low, num_products))
             counts = counts + known.T @ ends
@@ -188,5 +195,5 @@ def _ones(row: Ints, column: Ints, shape: tuple[int, int]) -> sp.csr_matrix:
 
 
 def own_min_support(num_customers: int) -> int:
-    """Half a percent of the customers, at least 2 and at most 20: small shops have patterns, large ones no chance ones."""
+    """Half a percent of the customers, 2 to 20: small shops have patterns, and large ones none by chance."""
     return min(max(round(num_customers / 200), 2), 20)
