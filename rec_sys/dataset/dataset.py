@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import numpy as np
@@ -16,9 +16,9 @@ from rec_sys.dataset.events import EventTable, before_held_out, events_of_review
 from rec_sys.dataset.kept_paths import with_relative_paths
 from rec_sys.dataset.prepared import PreparedReviews, find_prepared, prepared_folder
 from rec_sys.dataset.product_texts import ProductDescriptions, describe_held_out_products, with_texts_from
-from rec_sys.dataset.readers.reading_settings import ReadingSettings
+from rec_sys.dataset.readers.reading_settings import ReadingSettings, ReadSettings
 from rec_sys.dataset.review_writer import MARK
-from rec_sys.dataset.reviews import ReadSettings, prepare_reviews
+from rec_sys.dataset.reviews import prepare_reviews
 from rec_sys.dataset.sales import SalesTable, sales_of_events
 from rec_sys.dataset.settings import DataSettings, SplitSettings
 from rec_sys.dataset.sources.locate import locate
@@ -205,9 +205,13 @@ class Dataset:
 
     def learned_whole(self) -> Dataset:
         """The same data with nothing held out: for the model that is used once its kind has been evaluated."""
+        return self.learned_from(np.arange(len(self.table)))
+
+    def learned_from(self, reviews: Ints) -> Dataset:
+        """The same data of which only some reviews are learned from (ascending numbers); none has a part to test."""
         nothing = np.zeros(0, dtype=np.int64)
         other = replace(self)
-        other.__dict__["split"] = Split(np.arange(len(self.table)), nothing, nothing, nothing)
+        other.__dict__["split"] = Split(reviews, nothing, nothing, nothing)
         for name in ("vectors", "events", "sales"):  # of the whole data
             if name in self.__dict__:
                 other.__dict__[name] = self.__dict__[name]
@@ -266,7 +270,15 @@ def prepare_data(
     raw = locate(settings, paths.data, progress)
     how = {name: getattr(settings, name) for name in ReadingSettings.model_fields}
     reading = ReadSettings(**how, user_ids=raw.user_ids, product_ids=raw.product_ids)
-    return raw.name, prepare_reviews(raw.reviews, paths.data / PREPARED, reading, raw.metadata, progress)
+    out = paths.data / PREPARED
+    if settings.format in ("events", "orders"):
+        from rec_sys.dataset.event_log import derive_events  # Polars, see below
+        from rec_sys.dataset.event_preparation import prepare_log
+        from rec_sys.dataset.order_lines import derive_orders
+
+        derive = derive_events if settings.format == "events" else derive_orders
+        return raw.name, prepare_log(raw.reviews, out, reading, derive, raw.metadata, progress)
+    return raw.name, prepare_reviews(raw.reviews, out, reading, raw.metadata, progress)
 
 
 def load_data(
@@ -340,6 +352,14 @@ def _dataset_of(
     )
     texts = of_product[columns.PRODUCT_TEXT].fill_null("").to_list()
     split = split or SplitSettings()
+    read_events: Callable[[], EventTable] | None = None
+    read_sales: Callable[[], SalesTable] | None = None
+    if prepared.log:
+        from rec_sys.dataset.event_folder import load_events, load_sales
+
+        read_events = partial(load_events, prepared.folder, table, prepared.weights)
+        if prepared.log == "orders":
+            read_sales = partial(load_sales, prepared.folder)
     return Dataset(
         name=name,
         table=table,
@@ -352,6 +372,8 @@ def _dataset_of(
         rating_scale=(prepared.rating_scale[0], prepared.rating_scale[1]) if prepared.rating_scale else None,
         earlier_fingerprints=frozenset(with_core(each, settings.k_core) for each in prepared.earlier),
         split_settings=split,
+        read_events=read_events,
+        read_sales=read_sales,
         origin={
             "data": with_relative_paths(settings, paths),
             "encoder": encoder_settings.model_dump(mode="json"),

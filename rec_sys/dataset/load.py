@@ -49,7 +49,7 @@ def load_dataset(
         k_core: keep users and products with at least this many reviews; 1 keeps all.
         split: settings of the split, such as {"held_out_users": 0.1}.
         encoder: of texts: its name, or its settings.
-        format: "interactions" where a user and a product are all there is.
+        format: "interactions" where a user and a product are all there is; "ratings", "events" or "orders".
         progress: told how far the work is.
 
     Raises:

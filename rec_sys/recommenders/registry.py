@@ -31,6 +31,9 @@ RECOMMENDERS = {
     "sasrec": "rec_sys.recommenders.sasrec:SASRec",
     "next_item": "rec_sys.recommenders.next_item:NextItem",
     "text_cosine": "rec_sys.recommenders.text_cosine:TextCosine",
+    "svd": "rec_sys.recommenders.svd:SVD",
+    "biased_als": "rec_sys.recommenders.biased_als:BiasedALS",
+    "rating_bias": "rec_sys.recommenders.rating_bias:UserProductBias",
     GRAPH: "rec_sys.inference.graph_model:GraphModel",
 }
 

@@ -26,6 +26,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "text_ease": {"regularisation": 5, "text_weight": 2},
     "als": {"factors": 8, "regularisation": 1, "alpha": 10, "iterations": 8},
     "bpr": {"factors": 8, "iterations": 20},
+    "svd": {"factors": 8, "epochs": 10},
+    "biased_als": {"factors": 4, "iterations": 5, "regularisation": 0.5},
     "sasrec": {
         "dim": 8,
         "heads": 2,

@@ -14,6 +14,7 @@ from rec_sys.dataset.readers.formats import (
     FORMATS,
     GENERIC,
     NONE,
+    OF_EVENTS,
     ColumnNames,
     Names,
     ReviewFormat,
@@ -68,13 +69,26 @@ def _looks_like(format_: ReviewFormat, present: Collection[str]) -> bool:
     return any(plain(mark) in present for mark in format_.one_of) and any(plain(name) in present for name in names)
 
 
-def given_columns(header: Collection[str], columns: ColumnNames, path: Path) -> dict[str, str]:
+def given_columns(
+    header: Collection[str], columns: ColumnNames, path: Path, fields: Collection[str] = FIELDS
+) -> dict[str, str]:
     """The columns that the settings name, by field.
 
+    Args:
+        header: of the file.
+        columns: of the settings.
+        path: the file, for messages.
+        fields: that are read of such a file.
+
     Raises:
-        DataError: the file does not have one of them.
+        DataError: the file does not have one of them, or a field of events is named for reviews.
     """
     given: dict[str, str] = columns.model_dump(exclude_none=True)
+    if wrong := [field for field in OF_EVENTS if field in given and field not in fields]:
+        raise DataError(
+            f"data.columns.{wrong[0]}={given[wrong[0]]}: reviews have no {wrong[0]}; data=events reads events, "
+            f"data=orders lines of invoices"
+        )
     written = {plain(name): name for name in header}
     for field, name in given.items():
         if name not in header and name != NONE:
