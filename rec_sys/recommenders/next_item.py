@@ -19,7 +19,7 @@ from rec_sys.dataset.query import Query
 from rec_sys.dataset.sales import DAY
 from rec_sys.errors import ConfigError
 from rec_sys.frames import frame_of
-from rec_sys.metrics.next_basket import Baskets, hold_out
+from rec_sys.metrics.next_basket import Baskets, hold_out, steps_of
 from rec_sys.metrics.ranking import first_products
 from rec_sys.metrics.scorer import Scorer
 from rec_sys.metrics.validation import users_at_once
@@ -89,7 +89,13 @@ class NextItem(Recommender):
         self.learn(dataset.training_events, dataset.has_dates, progress)
 
     def learn(self, events: EventTable, dated: bool, progress: ProgressCallback | None = None) -> None:
-        """Learn from events: weights on their newest part, then everything from all of them."""
+        """Learn from events: weights on their newest part, then everything from all of them.
+
+        Where nobody came back on a later day, such as in the log of one day, times take the place of days.
+        """
+        if dated and not _came_back(events, dated) and _came_back(events, False):
+            dated = False
+            logger.warning("%s: nobody came back on a later day, so the order within a day counts", self.name)
         stage = Stage("next item", 3, "steps", progress)
         before, baskets = hold_out(events, dated, VALIDATION_PART, self._validation_baskets(len(events.products)))
         fixed = {
@@ -111,7 +117,7 @@ class NextItem(Recommender):
 
     def _choose(self, before: EventTable, baskets: Baskets, dated: bool, fixed: dict[str, float]) -> Choice:
         if not len(baskets) or not len(before):
-            logger.warning("%s: nobody came back on a later day, so the weights are the defaults", self.name)
+            logger.warning("%s: nobody came back later, so the weights are the defaults", self.name)
             return Choice(replace(Blend(), **fixed), 0)
         baskets = replace(baskets, query=baskets.query.last(self.max_history))
         few = len(before.products) <= FEW_PRODUCTS
@@ -318,7 +324,7 @@ class NextItem(Recommender):
 
     def sections(self, dataset: Dataset, progress: ProgressCallback | None = None) -> list[Section]:
         """Patterns by support, and next baskets of a split by time beside simple models; of training events only."""
-        events, dated = dataset.training_events, dataset.has_dates
+        events, dated = dataset.training_events, self.parts.dated
         own = self.patterns_found.min_support
         counted = replace(count_patterns(events, dated, min(*LEVELS, own)), min_support=own)
         before, baskets = hold_out(events, dated, limit=self._validation_baskets(len(events.products)))
@@ -354,6 +360,12 @@ class NextItem(Recommender):
         self.patterns_found = Patterns.of_arrays(arrays)
         lift = self.patterns_found.lift(self.settings.prior)
         self.parts = Parts(arrays.get("linear"), lift, arrays["popular"], arrays["trend"], bool(dated))
+
+
+def _came_back(events: EventTable, dated: bool) -> bool:
+    """Whether any user has events on two days."""
+    step = steps_of(events.timestamp, dated)
+    return bool(((events.user[1:] == events.user[:-1]) & (step[1:] != step[:-1])).any())
 
 
 def _span(events: EventTable) -> int:

@@ -17,9 +17,10 @@ from rec_sys.recommenders.questions import BareReviews
 Grids = Mapping[str, Sequence[float]]
 
 # What is tried, in this order; each line is chosen with what the lines above it chose.
+# Popularity is never 0: it answers those of whose history nothing is known.
 FOR_NEW: tuple[Grids, ...] = (  # by the column of new products: these parts rank what the customer never had
     {"decay": (1.0, 0.9, 0.8, 0.6)},
-    {"patterns": (0.0, 0.1, 0.3), "popularity": (0.0, 0.02, 0.05, 0.1, 0.2, 0.5)},
+    {"patterns": (0.0, 0.1, 0.3), "popularity": (0.001, 0.02, 0.05, 0.1, 0.2, 0.5)},
 )
 FOR_ALL: tuple[
     Grids, ...

@@ -20,6 +20,8 @@ LEVELS = (5, 10, 20, 50)  # supports of the table
 class ChainCosine:
     """What was taken on a later day by those who had the products of a history: sums of support / sqrt(n(x) n(y)).
 
+    A repeat is the pattern x, then x.
+
     Args:
         patterns: counted from a support of 1 on.
         max_history: newest entries of a history that are read.
@@ -31,7 +33,8 @@ class ChainCosine:
         norm = np.sqrt(np.maximum(patterns.customers, 1))
         counts = patterns.counts
         cosine = (counts.data / (norm[patterns.row] * norm[counts.indices])).astype(np.float32)
-        self.cosine = sp.csr_matrix((cosine, counts.indices, counts.indptr), counts.shape)
+        ordered = sp.csr_matrix((cosine, counts.indices, counts.indptr), counts.shape)
+        self.cosine = ordered + sp.diags((patterns.repeats / norm**2).astype(np.float32), format="csr")
         self.max_history = max_history
 
     def score(self, query: Query) -> Floats:
