@@ -26,7 +26,13 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 PROJECT = Path(__file__).resolve().parents[1]
 SHARED_DATA = Path(os.environ.get("REC_SYS_SHARED_DATA") or PROJECT / "../shared/data").resolve()
 
-REAL_SETS = ("all_beauty_2018", "instruments_2018", "musical_instruments_2014", "scientific_2018")  # asked for by tests
+REAL_SETS = (  # asked for by tests
+    "all_beauty_2018",
+    "instruments_2018",
+    "musical_instruments_2014",
+    "online_retail",
+    "scientific_2018",
+)
 
 # The same examples every time, and no time limit on one: a busy machine must not turn a test red.
 settings.register_profile("project", deadline=None, derandomize=True)

@@ -41,6 +41,7 @@ LAYER_OF = {part: number for number, parts in enumerate(LAYERS) for part in part
 MODELS = {home.partition(":")[0] for home in RECOMMENDERS.values()} | {"rec_sys.recommenders.rating_bias"}
 BUILT_ON_EASE = {
     ("rec_sys.recommenders.text_ease", "rec_sys.recommenders.ease"),
+    ("rec_sys.recommenders.next_item", "rec_sys.recommenders.ease"),
     ("rec_sys.recommenders.graph.fit_item_factors", "rec_sys.recommenders.ease"),
     ("rec_sys.recommenders.graph.fit_item_factors", "rec_sys.recommenders.text_ease"),
 }
