@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from rec_sys.dataset.sources.sql_settings import SqlSettings
 from rec_sys.errors import ConfigError, DataError
 from rec_sys.progress import ProgressCallback
 from rec_sys.settings import Settings
@@ -42,6 +43,7 @@ class SourceSettings(Settings):
         None, description="file of lines ID<TAB>NUMBER on this machine, where the reviews number their users"
     )
     product_ids: str | None = Field(None, description="the same for the products; metadata goes by the ids")
+    sql: SqlSettings = Field(default_factory=SqlSettings, description="rows of a database, in place of a file")
     url: str | None = Field(None, description="address of the reviews; fetched once")
     metadata_url: str | None = Field(None, description="address of the file about the products; fetched once")
     sample_seed: int = Field(0, ge=0, description="of the generated sample")
@@ -88,10 +90,18 @@ def locate(settings: SourceSettings, data_dir: Path, progress: ProgressCallback 
     user_ids = _existing(settings.user_ids, "user_ids") if settings.user_ids else None
     product_ids = _existing(settings.product_ids, "product_ids") if settings.product_ids else None
     if path is not None:
+        if settings.sql.url or settings.sql.query:
+            raise ConfigError("data.path and data.sql both say where the rows are; give one of them")
         name = settings.name
         if name in NAMELESS:
             name = re.sub(r"[^\w-]+", "_", path.name.partition(".")[0]) or FILE  # files and commands will bear it
         return RawFiles(path, metadata, name, user_ids, product_ids)
+    if settings.sql.url or settings.sql.query:
+        from rec_sys.dataset.sources.sql import database_name, fetch_query  # SQLAlchemy, which few need
+
+        rows = fetch_query(settings.sql, data_dir, progress)
+        name = database_name(settings.sql) if settings.name in NAMELESS else settings.name
+        return RawFiles(rows, metadata, name, user_ids, product_ids)
     if settings.name in GENERATED and not settings.url:
         return _generated(settings, data_dir / SAMPLE, metadata, user_ids, product_ids)
     if not settings.url:
