@@ -43,7 +43,7 @@ from rec_sys.tracking.resources import measured
 SHARED = Path(os.environ.get("REC_SYS_SHARED_DATA") or Path(__file__).parents[1] / "../shared/data")
 ORDERS, REVIEWS = "online_retail/online_retail.csv.gz", {"instruments_2018": "Instruments.inter.json.gz"}
 SINCE = datetime(2011, 11, 1, tzinfo=UTC)
-MODELS = ("popularity", "item_knn", "ease", "ease_pairs", "als", "next_item")
+MODELS = ("popularity", "item_knn", "ease", "als", "next_item")
 WHOLE = 10_000  # newest entries of a history: all of it
 QUERIES = 300
 
