@@ -13,7 +13,8 @@ from typing import Any
 from rec_sys.dataset.settings import DataSettings
 from rec_sys.paths import Paths
 
-FILES = ("path", "metadata", "user_ids", "product_ids")  # settings that may name a file
+FILES = ("path", "metadata", "user_ids", "product_ids", "category_tree")  # settings that may name a file
+LISTS = ("item_properties",)  # settings that may name several
 SQLITE = "sqlite:///"  # before the file in the address of such a database
 WORDS = ("auto", "none")  # that such a setting may hold instead
 
@@ -23,6 +24,11 @@ def with_relative_paths(settings: DataSettings, paths: Paths) -> dict[str, Any]:
     values = settings.model_dump(mode="json")
     if values["sql"]["url"] is not None:
         values["sql"]["url"] = _kept_address(values["sql"]["url"], paths.work_dir)
+    for key in LISTS:
+        if isinstance(values[key], list):
+            values[key] = [_kept(file, paths.work_dir) for file in values[key]]
+        elif _is_file(values[key]):
+            values[key] = _kept(values[key], paths.work_dir)
     return values | {key: _kept(values[key], paths.work_dir) for key in FILES if _is_file(values[key])}
 
 
@@ -36,12 +42,23 @@ def with_found_paths(values: Mapping[str, Any], paths: Paths) -> DataSettings:
     Raises:
         ConfigError: a setting is wrong.
     """
-    here = {key: str(paths.work_dir / values[key]) for key in FILES if _is_file(values.get(key))}
-    found: dict[str, Any] = {key: file for key, file in here.items() if Path(file).exists()}
+    here: dict[str, str | list[str]] = {
+        key: str(paths.work_dir / values[key]) for key in FILES if _is_file(values.get(key))
+    }
+    for key in LISTS:
+        if isinstance(files := values.get(key), list):
+            here[key] = [str(paths.work_dir / file) for file in files]
+        elif _is_file(files):
+            here[key] = str(paths.work_dir / str(files))
+    found: dict[str, Any] = {key: file for key, file in here.items() if _is_there(file)}
     sql = values.get("sql") or {}
     if isinstance(sql.get("url"), str) and (file := _of_sqlite(sql["url"])) and (paths.work_dir / file).exists():
         found["sql"] = {**sql, "url": f"{SQLITE}{paths.work_dir / file}"}
     return DataSettings.read({**values, **found}, "data")
+
+
+def _is_there(files: str | list[str]) -> bool:
+    return all(Path(file).exists() for file in ([files] if isinstance(files, str) else files))
 
 
 def _kept_address(address: str, work_dir: Path) -> str:
