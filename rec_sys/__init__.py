@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rec_sys.recommenders.bpr import BPR
     from rec_sys.recommenders.ease import EASE
     from rec_sys.recommenders.item_knn import ItemKNN
+    from rec_sys.recommenders.next_item import NextItem
     from rec_sys.recommenders.popularity import Popularity
     from rec_sys.recommenders.rating_bias import UserProductBias
     from rec_sys.recommenders.registry import create, load
@@ -45,6 +46,7 @@ __all__ = [
     "Dataset",
     "GraphModel",
     "ItemKNN",
+    "NextItem",
     "Popularity",
     "Query",
     "Recommender",
@@ -67,6 +69,7 @@ _HOMES = {
     "Dataset": "rec_sys.dataset.dataset",
     "GraphModel": "rec_sys.inference.graph_model",
     "ItemKNN": "rec_sys.recommenders.item_knn",
+    "NextItem": "rec_sys.recommenders.next_item",
     "Popularity": "rec_sys.recommenders.popularity",
     "Query": "rec_sys.dataset.query",
     "Recommender": "rec_sys.recommenders.base",
