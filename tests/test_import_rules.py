@@ -20,7 +20,19 @@ CODE = ("rec_sys", "triton_utils", "rec_chat", "rec_service", "benchmarks", "tes
 # Each line may import from the lines above it.
 LAYERS = (
     (
-        *("arrays", "columns", "errors", "closest", "ids", "files", "frames", "locks", "settings", "paths"),
+        *(
+            "arrays",
+            "columns",
+            "errors",
+            "closest",
+            "ids",
+            "files",
+            "frames",
+            "locks",
+            "settings",
+            "paths",
+            "passwords",
+        ),
         *("progress", "terminal", "tables", "allocator", "command", "command_names", "__main__"),
     ),
     ("text",),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
-from typing import Any, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -29,6 +29,9 @@ from rec_sys.errors import DataError
 from rec_sys.paths import Paths
 from rec_sys.progress import ProgressCallback
 from rec_sys.text.settings import EncoderSettings
+
+if TYPE_CHECKING:
+    from rec_sys.dataset.properties import ProductProperties  # Polars
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +59,7 @@ class Dataset:
     split_settings: SplitSettings = field(default_factory=SplitSettings)
     read_events: Callable[[], EventTable] | None = None  # of a data set of events or orders
     read_sales: Callable[[], SalesTable] | None = None  # of a data set of orders
+    read_properties: Callable[[], ProductProperties] | None = None  # of a data set with a file of them
     origin: dict[str, Any] = field(default_factory=dict)  # settings that load it again, by group
     as_pandas: bool = False  # it came as a pandas DataFrame, so answers are given as such
 
@@ -137,6 +141,11 @@ class Dataset:
             return sales_of_events(self.training_events, self.names)
         held_out = np.setdiff1d(np.arange(len(self.events)), before_held_out(self.table, self.split, self.events))
         return self.sales.without(sales_of_events(self.events.part(held_out), self.names))
+
+    @cached_property
+    def properties(self) -> ProductProperties | None:
+        """Properties of the products as they were at each time; None where the data has none."""
+        return None if self.read_properties is None else self.read_properties()
 
     @property
     def is_embedded(self) -> bool:
@@ -269,7 +278,13 @@ def prepare_data(
     """Find, read and check the raw reviews; returns the data set's name and the prepared folder."""
     raw = locate(settings, paths.data, progress)
     how = {name: getattr(settings, name) for name in ReadingSettings.model_fields}
-    reading = ReadSettings(**how, user_ids=raw.user_ids, product_ids=raw.product_ids)
+    reading = ReadSettings(
+        **how,
+        user_ids=raw.user_ids,
+        product_ids=raw.product_ids,
+        category_tree=raw.category_tree,
+        item_properties=raw.item_properties,
+    )
     out = paths.data / PREPARED
     if settings.format in ("events", "orders"):
         from rec_sys.dataset.event_log import derive_events  # Polars, see below
@@ -352,14 +367,11 @@ def _dataset_of(
     )
     texts = of_product[columns.PRODUCT_TEXT].fill_null("").to_list()
     split = split or SplitSettings()
-    read_events: Callable[[], EventTable] | None = None
-    read_sales: Callable[[], SalesTable] | None = None
+    of_log: dict[str, Any] = {}
     if prepared.log:
-        from rec_sys.dataset.event_folder import load_events, load_sales
+        from rec_sys.dataset.event_folder import readers_of
 
-        read_events = partial(load_events, prepared.folder, table, prepared.weights)
-        if prepared.log == "orders":
-            read_sales = partial(load_sales, prepared.folder)
+        of_log = readers_of(prepared, table)
     return Dataset(
         name=name,
         table=table,
@@ -372,12 +384,11 @@ def _dataset_of(
         rating_scale=(prepared.rating_scale[0], prepared.rating_scale[1]) if prepared.rating_scale else None,
         earlier_fingerprints=frozenset(with_core(each, settings.k_core) for each in prepared.earlier),
         split_settings=split,
-        read_events=read_events,
-        read_sales=read_sales,
         origin={
             "data": with_relative_paths(settings, paths),
             "encoder": encoder_settings.model_dump(mode="json"),
             "split": split.model_dump(mode="json"),
             "paths": {"work_dir": str(paths.work_dir.absolute())},
         },
+        **of_log,
     )

@@ -24,6 +24,8 @@ from rec_sys.dataset.readers.event_profile import EventProfile, find_event_profi
 from rec_sys.dataset.readers.event_rows import LISTED, NAME, PRODUCT, TIME, EventRows
 from rec_sys.dataset.readers.metadata import read_products
 from rec_sys.dataset.readers.metadata_join import check_join
+from rec_sys.dataset.readers.property_rows import PRODUCT as PROPERTY_OF
+from rec_sys.dataset.readers.property_rows import read_category_tree, read_properties
 from rec_sys.dataset.readers.reading_settings import ReadSettings
 from rec_sys.dataset.readers.rejects import Rejects
 from rec_sys.dataset.readers.rows import RawFile
@@ -122,6 +124,7 @@ def prepare_log(
             named = sum(bool(names[product]) for product in derived.products)  # the sales may have more products
         else:
             warnings += check_join(metadata, names, counts["reviewed"], unmatched)
+        _write_properties(settings, temporary, derived, progress)
         prepared = _summary(folder, fingerprint, raw, profile, rows, derived, named, counts, warnings)
         summary = {name: value for name, value in asdict(prepared).items() if name != "folder"}
         write_json(temporary / columns.SUMMARY_FILE, summary)
@@ -137,6 +140,26 @@ def _derived(
         return None
     derived = derive(frame, rows, settings, folder)
     return derived if derived.kept else None
+
+
+def _write_properties(
+    settings: ReadSettings, folder: Path, derived: Derived, progress: ProgressCallback | None
+) -> None:
+    """Write the properties of the products and the tree of their categories, where there are files of them."""
+    if settings.category_tree is None and not settings.item_properties:
+        return
+    changes, counts = read_properties(settings.item_properties, derived.products, settings.properties or (), progress)
+    changes.write_parquet(folder / columns.PROPERTIES_FILE)
+    tree = pl.DataFrame(schema={"category": pl.String, "parent": pl.String})
+    if settings.category_tree is not None:
+        tree = read_category_tree(settings.category_tree)
+    tree.write_parquet(folder / columns.CATEGORIES_FILE)
+    said = [f"{counts[name]:,} {name}" for name in ("rows", "of these products", "kept", "changes")]
+    said += [f"{counts[name]:,} {name}" for name in ("broken", "without a date") if counts[name]]
+    derived.found["properties"] = [
+        f"{', '.join(said)}; {changes[PROPERTY_OF].n_unique():,} of {len(derived.products):,} products; "
+        f"{len(tree):,} categories"
+    ]
 
 
 def _check(path: Path, derived: Derived | None, rows: EventRows, settings: ReadSettings, kept_as: Path) -> list[str]:

@@ -34,6 +34,7 @@ def load_dataset(
     split: Mapping[str, Any] | SplitSettings | None = None,
     encoder: str | Mapping[str, Any] | EncoderSettings | None = None,
     format: str = "auto",  # noqa: A002  the setting's name
+    query: str | None = None,
     progress: ProgressCallback | None = None,
 ) -> Dataset:
     """Read and check reviews.
@@ -52,6 +53,7 @@ def load_dataset(
         split: settings of the split, such as {"held_out_users": 0.1}.
         encoder: of texts: its name, or its settings.
         format: "interactions" where a user and a product are all there is; "ratings", "events" or "orders".
+        query: of a database, whose address `source` is then; its password is kept nowhere.
         progress: told how far the work is.
 
     Raises:
@@ -68,6 +70,8 @@ def load_dataset(
         if name not in (None, own):
             raise DataError(f"name={name!r}, but the sample is always called {own!r}; leave name out")
         values |= {"name": own} | ({"format": own} if own != SAMPLE else {})
+    elif query is not None:
+        values |= {"sql": {"url": str(source), "query": query}} | ({"name": name} if name else {})
     elif isinstance(source, str | Path):
         values |= {"path": str(source)} | ({"name": name} if name else {})
     else:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from rec_sys.dataset.sources.sql_settings import SqlSettings
 from rec_sys.errors import ConfigError, DataError
 from rec_sys.progress import ProgressCallback
 from rec_sys.settings import Settings
@@ -42,6 +43,16 @@ class SourceSettings(Settings):
         None, description="file of lines ID<TAB>NUMBER on this machine, where the reviews number their users"
     )
     product_ids: str | None = Field(None, description="the same for the products; metadata goes by the ids")
+    category_tree: str | None = Field(
+        "auto",
+        description="of events: file with the parent of each category; 'auto': generated with the sample, else none",
+    )
+    item_properties: str | list[str] | None = Field(
+        "auto",
+        description="of events: file or files with properties of items as they were at each time, [FILE1,FILE2]; "
+        "'auto' as above",
+    )
+    sql: SqlSettings = Field(default_factory=SqlSettings, description="rows of a database, in place of a file")
     url: str | None = Field(None, description="address of the reviews; fetched once")
     metadata_url: str | None = Field(None, description="address of the file about the products; fetched once")
     sample_seed: int = Field(0, ge=0, description="of the generated sample")
@@ -64,6 +75,8 @@ class RawFiles:
     name: str  # of the data set, as reports call it
     user_ids: Path | None = None
     product_ids: Path | None = None
+    category_tree: Path | None = None
+    item_properties: tuple[Path, ...] = ()
 
 
 def locate(settings: SourceSettings, data_dir: Path, progress: ProgressCallback | None = None) -> RawFiles:
@@ -82,16 +95,39 @@ def locate(settings: SourceSettings, data_dir: Path, progress: ProgressCallback 
         DataError: a given file does not exist.
         DownloadError: a file could not be fetched.
     """
+    raw = _located(settings, data_dir, progress)
+    tree, properties = settings.category_tree, settings.item_properties
+    files = [properties] if isinstance(properties, str) else properties or []
+    if tree not in (None, "auto", "none"):
+        raw = replace(raw, category_tree=_existing(str(tree), "category_tree"))
+    elif tree != "auto":
+        raw = replace(raw, category_tree=None)
+    if files != ["auto"]:
+        found = tuple(_existing(file, "item_properties") for file in files if file != "none")
+        raw = replace(raw, item_properties=found)
+    return raw
+
+
+def _located(settings: SourceSettings, data_dir: Path, progress: ProgressCallback | None) -> RawFiles:
+    """As `locate`, with the properties that belong to the data set."""
     wanted = settings.metadata or "none"
     path = _existing(settings.path, "path") if settings.path else None
     metadata = None if wanted in ("auto", "none") else _existing(wanted, "metadata")
     user_ids = _existing(settings.user_ids, "user_ids") if settings.user_ids else None
     product_ids = _existing(settings.product_ids, "product_ids") if settings.product_ids else None
     if path is not None:
+        if settings.sql.url or settings.sql.query:
+            raise ConfigError("data.path and data.sql both say where the rows are; give one of them")
         name = settings.name
         if name in NAMELESS:
             name = re.sub(r"[^\w-]+", "_", path.name.partition(".")[0]) or FILE  # files and commands will bear it
         return RawFiles(path, metadata, name, user_ids, product_ids)
+    if settings.sql.url or settings.sql.query:
+        from rec_sys.dataset.sources.sql import database_name, fetch_query  # SQLAlchemy, which few need
+
+        rows = fetch_query(settings.sql, data_dir, progress)
+        name = database_name(settings.sql) if settings.name in NAMELESS else settings.name
+        return RawFiles(rows, metadata, name, user_ids, product_ids)
     if settings.name in GENERATED and not settings.url:
         return _generated(settings, data_dir / SAMPLE, metadata, user_ids, product_ids)
     if not settings.url:
@@ -135,7 +171,8 @@ def _generated(
         events = sample_events.EventFiles.of(place)
         if not events.item_properties.exists():  # it is written last
             events = sample_events.write_events(place, settings.sample_seed, *sizes)
-        return RawFiles(events.events, metadata, EVENTS, user_ids, product_ids)
+        properties = (events.item_properties,)
+        return RawFiles(events.events, metadata, EVENTS, user_ids, product_ids, events.category_tree, properties)
     path = place / f"{settings.name}.csv"
     if not path.exists():
         if settings.name == ORDERS:
