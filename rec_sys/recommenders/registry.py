@@ -34,6 +34,7 @@ RECOMMENDERS = {
     "svd": "rec_sys.recommenders.svd:SVD",
     "biased_als": "rec_sys.recommenders.biased_als:BiasedALS",
     "rating_bias": "rec_sys.recommenders.rating_bias:UserProductBias",
+    "trending": "rec_sys.recommenders.trending.model:Trending",
     GRAPH: "rec_sys.inference.graph_model:GraphModel",
 }
 
