@@ -29,6 +29,7 @@ RECOMMENDERS = {
     "als": "rec_sys.recommenders.als:ALS",
     "bpr": "rec_sys.recommenders.bpr:BPR",
     "sasrec": "rec_sys.recommenders.sasrec:SASRec",
+    "neumf": "rec_sys.recommenders.neumf:NeuMF",
     "text_cosine": "rec_sys.recommenders.text_cosine:TextCosine",
     GRAPH: "rec_sys.inference.graph_model:GraphModel",
 }
