@@ -57,7 +57,7 @@ class NeuMFNetwork(nn.Module):
         for name, weight in self.named_parameters():
             if weight.dim() == 1:
                 nn.init.zeros_(weight)
-            elif "user_gmf" in name or "product_gmf" in name or "_mlp.weight" in name and "out" not in name:
+            elif "user_gmf" in name or "product_gmf" in name or ("_mlp.weight" in name and "out" not in name):
                 nn.init.normal_(weight, std=0.1)
             else:
                 nn.init.kaiming_uniform_(weight, a=1, nonlinearity="leaky_relu")
@@ -96,7 +96,7 @@ class NeuMFNetwork(nn.Module):
 
     @torch.inference_mode()
     def arrays(self) -> Arrays:
-        """What scoring needs: the vectors with the linear layers next to them multiplied in; layer by layer the rest."""
+        """What scoring needs: vectors with the linear layers next to them multiplied in, and the other layers."""
         found = {
             "user_gmf": self.user_gmf.weight * self.out_gmf.weight,
             "product_gmf": self.product_gmf.weight,
@@ -262,9 +262,7 @@ def train_network(
     return TrainedEpochs(keep.best_epoch, float(np.median(keep.seconds)))
 
 
-def _epochs(
-    network: NeuMFNetwork, pairs: Pairs, plan: TrainingPlan, stage: int, keep: KeepBest, epochs: int
-) -> None:
+def _epochs(network: NeuMFNetwork, pairs: Pairs, plan: TrainingPlan, stage: int, keep: KeepBest, epochs: int) -> None:
     """Epochs of Lightning, which says and writes nothing."""
     loggers = [logging.getLogger(f"lightning.{part}") for part in ("pytorch", "fabric")]
     levels = [each.level for each in loggers]

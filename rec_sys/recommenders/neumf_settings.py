@@ -30,6 +30,9 @@ class NeuMFSettings(Settings):
     pretrain: int = Field(0, ge=0, description="epochs of each branch alone before both are trained together")
     epochs: int = Field(30, ge=1, description="at most; exactly so many without validation")
     patience: int = Field(3, ge=1, description="epochs without a better one before training stops")
+    max_history: int = Field(200, ge=1, description="newest products of a new user's history that are folded in")
+    fold_in_steps: int = Field(10, ge=0, description="gradient steps on the vector of a new user; 0: the typical one")
+    fold_in_rate: float = Field(0.1, gt=0, description="of Adam when a new user is folded in")
     seed: int = Field(0, ge=0, description="draws the first weights, the batches and the negatives")
 
 
