@@ -30,6 +30,7 @@ RECOMMENDERS = {
     "bpr": "rec_sys.recommenders.bpr:BPR",
     "sasrec": "rec_sys.recommenders.sasrec:SASRec",
     "next_item": "rec_sys.recommenders.next_item:NextItem",
+    "neumf": "rec_sys.recommenders.neumf:NeuMF",
     "text_cosine": "rec_sys.recommenders.text_cosine:TextCosine",
     "svd": "rec_sys.recommenders.svd:SVD",
     "biased_als": "rec_sys.recommenders.biased_als:BiasedALS",
