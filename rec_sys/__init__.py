@@ -22,14 +22,19 @@ if TYPE_CHECKING:
     from rec_sys.inference.graph_model import GraphModel
     from rec_sys.recommenders.als import ALS
     from rec_sys.recommenders.base import Recommender
+    from rec_sys.recommenders.biased_als import BiasedALS
     from rec_sys.recommenders.bpr import BPR
     from rec_sys.recommenders.ease import EASE
     from rec_sys.recommenders.item_knn import ItemKNN
+    from rec_sys.recommenders.next_item import NextItem
     from rec_sys.recommenders.popularity import Popularity
+    from rec_sys.recommenders.rating_bias import UserProductBias
     from rec_sys.recommenders.registry import create, load
     from rec_sys.recommenders.sasrec import SASRec
+    from rec_sys.recommenders.svd import SVD
     from rec_sys.recommenders.text_cosine import TextCosine
     from rec_sys.recommenders.text_ease import TextEASE
+    from rec_sys.recommenders.trending.model import Trending
 
     __version__: str
 
@@ -37,15 +42,20 @@ __all__ = [
     "ALS",
     "BPR",
     "EASE",
+    "SVD",
+    "BiasedALS",
     "Dataset",
     "GraphModel",
     "ItemKNN",
+    "NextItem",
     "Popularity",
     "Query",
     "Recommender",
     "SASRec",
     "TextCosine",
     "TextEASE",
+    "Trending",
+    "UserProductBias",
     "__version__",
     "create",
     "load",
@@ -56,15 +66,20 @@ _HOMES = {
     "ALS": "rec_sys.recommenders.als",
     "BPR": "rec_sys.recommenders.bpr",
     "EASE": "rec_sys.recommenders.ease",
+    "SVD": "rec_sys.recommenders.svd",
+    "BiasedALS": "rec_sys.recommenders.biased_als",
     "Dataset": "rec_sys.dataset.dataset",
     "GraphModel": "rec_sys.inference.graph_model",
     "ItemKNN": "rec_sys.recommenders.item_knn",
+    "NextItem": "rec_sys.recommenders.next_item",
     "Popularity": "rec_sys.recommenders.popularity",
     "Query": "rec_sys.dataset.query",
     "Recommender": "rec_sys.recommenders.base",
     "SASRec": "rec_sys.recommenders.sasrec",
     "TextCosine": "rec_sys.recommenders.text_cosine",
     "TextEASE": "rec_sys.recommenders.text_ease",
+    "Trending": "rec_sys.recommenders.trending.model",
+    "UserProductBias": "rec_sys.recommenders.rating_bias",
     "create": "rec_sys.recommenders.registry",
     "load": "rec_sys.recommenders.registry",
     "load_dataset": "rec_sys.dataset.load",

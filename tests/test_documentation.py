@@ -56,14 +56,20 @@ def commands_on(page: Path) -> list[tuple[str, list[str]]]:
 
 
 @functools.cache
-def settings_of(module: str) -> DictConfig:
-    """All settings of a command by their defaults; empty where it is no command of Hydra's."""
+def settings_of(module: str, recommender: str = "") -> DictConfig:
+    """All settings of a command by their defaults; empty where it is no command of Hydra's.
+
+    Args:
+        module: of the command.
+        recommender: whose settings are among those of training.
+    """
     source = Path(str(importlib.import_module(module).__file__)).read_text()
     primary = re.search(r'^@command\("(\w+)"\)', source, re.MULTILINE)
     if primary is None:
         return OmegaConf.create({})
     with initialize_config_dir(str(PROJECT / "config"), version_base="1.3"):
-        settings = compose(primary[1], ["+search=default"] if primary[1] == "train_config" else [])
+        chosen = [f"recommender={recommender}"] if recommender else []
+        settings = compose(primary[1], ["+search=default", *chosen] if primary[1] == "train_config" else chosen)
     OmegaConf.set_struct(settings, False)  # what is missing is looked for below
     return settings
 
@@ -71,7 +77,8 @@ def settings_of(module: str) -> DictConfig:
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_settings_of_commands_on_a_page_exist(page: Path) -> None:
     for module, words in commands_on(page):
-        settings = settings_of(module)
+        recommender = next((word.partition("=")[2] for word in words if word.startswith("recommender=")), "")
+        settings = settings_of(module, recommender)
         for word in words if settings else []:
             setting = word.partition("=")[0].lstrip("+~-")
             assert OmegaConf.select(settings, setting, default=MISSING) is not MISSING, f"{module} {word}"

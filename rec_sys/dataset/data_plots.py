@@ -48,10 +48,10 @@ def plots_of(description: Description) -> list[Plot] | None:
             ("Length of the texts", lambda axis: _lengths(axis, texts.by_length)),
             (f"Scripts, of a sample of {texts.sample:,} texts", lambda axis: _scripts(axis, texts.scripts)),
         ]
-    return [Plot(title, _svg(draw)) for title, draw in drawn]
+    return [Plot(title, svg_image(draw)) for title, draw in drawn]
 
 
-def _svg(draw: Callable[[Any], None]) -> str:
+def svg_image(draw: Callable[[Any], None]) -> str:
     """A picture as a data URI; drawn without pyplot, whose figures belong to the whole process."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -73,7 +73,7 @@ def _svg(draw: Callable[[Any], None]) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(held.getvalue().encode()).decode()
 
 
-def _bars(axis: Any, counts: Mapping[str, int], width: float = 0.8) -> None:
+def bars(axis: Any, counts: Mapping[str, int], width: float = 0.8) -> None:
     """A bar for each name, with as many names below as there is room for."""
     axis.bar(range(len(counts)), list(counts.values()), width, color=COLOR)
     names = list(counts)
@@ -84,7 +84,7 @@ def _bars(axis: Any, counts: Mapping[str, int], width: float = 0.8) -> None:
 
 def _ratings(axis: Any, ratings: Mapping[float, int]) -> None:
     if len(ratings) <= MANY_RATINGS:
-        _bars(axis, {f"{value:g}": count for value, count in ratings.items()})
+        bars(axis, {f"{value:g}": count for value, count in ratings.items()})
     else:
         axis.hist(list(ratings), bins=20, weights=list(ratings.values()), color=COLOR, rwidth=0.9)
     axis.set(xlabel="rating in the file", ylabel="reviews")
@@ -92,7 +92,7 @@ def _ratings(axis: Any, ratings: Mapping[float, int]) -> None:
 
 def _months(axis: Any, months: Mapping[str, int]) -> None:
     if len(months) <= 60:
-        _bars(axis, months)
+        bars(axis, months)
     else:
         axis.fill_between(range(len(months)), list(months.values()), step="mid", color=COLOR)
         places = list(range(0, len(months), -(-len(months) // TICKS)))
@@ -109,7 +109,7 @@ def _spread(axis: Any, by_reviews: Mapping[int, int], what: str) -> None:
 
     if max(by_reviews, default=0) < LOG_FROM:
         most = max(by_reviews, default=1)
-        _bars(axis, {str(reviews): by_reviews.get(reviews, 0) for reviews in range(1, most + 1)})
+        bars(axis, {str(reviews): by_reviews.get(reviews, 0) for reviews in range(1, most + 1)})
     else:
         axis.scatter(list(by_reviews), list(by_reviews.values()), s=12, color=COLOR)
         axis.set(xscale="log", yscale="log")
@@ -125,7 +125,7 @@ def _spread(axis: Any, by_reviews: Mapping[int, int], what: str) -> None:
 def _lengths(axis: Any, by_length: Mapping[int, int]) -> None:
     first, last = min(by_length), max(by_length)
     powers = range(first.bit_length() - 1, last.bit_length())
-    _bars(axis, {f"{1 << power:,}": by_length.get(1 << power, 0) for power in powers})
+    bars(axis, {f"{1 << power:,}": by_length.get(1 << power, 0) for power in powers})
     axis.set(xlabel="characters, up to twice as many", ylabel="reviews")
 
 

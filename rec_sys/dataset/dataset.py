@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -16,9 +16,9 @@ from rec_sys.dataset.events import EventTable, before_held_out, events_of_review
 from rec_sys.dataset.kept_paths import with_relative_paths
 from rec_sys.dataset.prepared import PreparedReviews, find_prepared, prepared_folder
 from rec_sys.dataset.product_texts import ProductDescriptions, describe_held_out_products, with_texts_from
-from rec_sys.dataset.readers.reading_settings import ReadingSettings
+from rec_sys.dataset.readers.reading_settings import ReadingSettings, ReadSettings
 from rec_sys.dataset.review_writer import MARK
-from rec_sys.dataset.reviews import ReadSettings, prepare_reviews
+from rec_sys.dataset.reviews import prepare_reviews
 from rec_sys.dataset.sales import SalesTable, sales_of_events
 from rec_sys.dataset.settings import DataSettings, SplitSettings
 from rec_sys.dataset.sources.locate import locate
@@ -29,6 +29,9 @@ from rec_sys.errors import DataError
 from rec_sys.paths import Paths
 from rec_sys.progress import ProgressCallback
 from rec_sys.text.settings import EncoderSettings
+
+if TYPE_CHECKING:
+    from rec_sys.dataset.properties import ProductProperties  # Polars
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +59,7 @@ class Dataset:
     split_settings: SplitSettings = field(default_factory=SplitSettings)
     read_events: Callable[[], EventTable] | None = None  # of a data set of events or orders
     read_sales: Callable[[], SalesTable] | None = None  # of a data set of orders
+    read_properties: Callable[[], ProductProperties] | None = None  # of a data set with a file of them
     origin: dict[str, Any] = field(default_factory=dict)  # settings that load it again, by group
     as_pandas: bool = False  # it came as a pandas DataFrame, so answers are given as such
 
@@ -138,6 +142,11 @@ class Dataset:
         held_out = np.setdiff1d(np.arange(len(self.events)), before_held_out(self.table, self.split, self.events))
         return self.sales.without(sales_of_events(self.events.part(held_out), self.names))
 
+    @cached_property
+    def properties(self) -> ProductProperties | None:
+        """Properties of the products as they were at each time; None where the data has none."""
+        return None if self.read_properties is None else self.read_properties()
+
     @property
     def is_embedded(self) -> bool:
         """Whether somebody has asked for the vectors of the texts."""
@@ -205,9 +214,13 @@ class Dataset:
 
     def learned_whole(self) -> Dataset:
         """The same data with nothing held out: for the model that is used once its kind has been evaluated."""
+        return self.learned_from(np.arange(len(self.table)))
+
+    def learned_from(self, reviews: Ints) -> Dataset:
+        """The same data of which only some reviews are learned from (ascending numbers); none has a part to test."""
         nothing = np.zeros(0, dtype=np.int64)
         other = replace(self)
-        other.__dict__["split"] = Split(np.arange(len(self.table)), nothing, nothing, nothing)
+        other.__dict__["split"] = Split(reviews, nothing, nothing, nothing)
         for name in ("vectors", "events", "sales"):  # of the whole data
             if name in self.__dict__:
                 other.__dict__[name] = self.__dict__[name]
@@ -265,8 +278,22 @@ def prepare_data(
     """Find, read and check the raw reviews; returns the data set's name and the prepared folder."""
     raw = locate(settings, paths.data, progress)
     how = {name: getattr(settings, name) for name in ReadingSettings.model_fields}
-    reading = ReadSettings(**how, user_ids=raw.user_ids, product_ids=raw.product_ids)
-    return raw.name, prepare_reviews(raw.reviews, paths.data / PREPARED, reading, raw.metadata, progress)
+    reading = ReadSettings(
+        **how,
+        user_ids=raw.user_ids,
+        product_ids=raw.product_ids,
+        category_tree=raw.category_tree,
+        item_properties=raw.item_properties,
+    )
+    out = paths.data / PREPARED
+    if settings.format in ("events", "orders"):
+        from rec_sys.dataset.event_log import derive_events  # Polars, see below
+        from rec_sys.dataset.event_preparation import prepare_log
+        from rec_sys.dataset.order_lines import derive_orders
+
+        derive = derive_events if settings.format == "events" else derive_orders
+        return raw.name, prepare_log(raw.reviews, out, reading, derive, raw.metadata, progress)
+    return raw.name, prepare_reviews(raw.reviews, out, reading, raw.metadata, progress)
 
 
 def load_data(
@@ -340,6 +367,11 @@ def _dataset_of(
     )
     texts = of_product[columns.PRODUCT_TEXT].fill_null("").to_list()
     split = split or SplitSettings()
+    of_log: dict[str, Any] = {}
+    if prepared.log:
+        from rec_sys.dataset.event_folder import readers_of
+
+        of_log = readers_of(prepared, table)
     return Dataset(
         name=name,
         table=table,
@@ -358,4 +390,5 @@ def _dataset_of(
             "split": split.model_dump(mode="json"),
             "paths": {"work_dir": str(paths.work_dir.absolute())},
         },
+        **of_log,
     )

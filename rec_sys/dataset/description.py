@@ -249,7 +249,8 @@ def _median(counts: dict[int, int]) -> float:
 
 
 def _samples(frame: pl.LazyFrame, prepared: PreparedReviews) -> list[SampleRow]:
-    rows = frame.head(SAMPLE_ROWS).with_columns(pl.col(columns.TEXT).str.slice(0, MAX_SHOWN)).collect()
+    read = [columns.USER_ID, columns.PRODUCT_ID, columns.RATING, columns.TIMESTAMP, columns.TEXT, columns.LINE]
+    rows = frame.select(read).head(SAMPLE_ROWS).with_columns(pl.col(columns.TEXT).str.slice(0, MAX_SHOWN)).collect()
     names = (
         pl.scan_parquet(prepared.folder / columns.PRODUCTS_FILE)
         .filter(pl.col(columns.PRODUCT_ID).is_in(rows[columns.PRODUCT_ID].to_list()))

@@ -12,12 +12,20 @@ from rec_sys import columns
 from rec_sys.columns import MAX_RATING, MIN_RATING
 from rec_sys.dataset.readers.formats import Order
 
+INTERACTIONS = {  # what a row of reviews.parquet stands for
+    "events": "a user and a product, at the time of their first event, with the weight of the strongest kind",
+    "orders": "a customer and a product in an invoice, with what was not returned",
+}
+
 Line = tuple[str, int | None, str]  # what it is about, how many, and words
 
 
 @dataclass(frozen=True)
 class PreparedReviews:
-    """A prepared folder and what became of the raw rows; `read == kept + sum(rejected.values())`."""
+    """A prepared folder and what became of the raw rows.
+
+    `read == kept + sum(rejected.values())`; of events and orders `kept` are interactions, and `otherwise` comes to it.
+    """
 
     folder: Path  # holds reviews.parquet, products.parquet, rejects.jsonl and summary.json
     fingerprint: str  # hex, of the raw files, the settings and VERSION
@@ -47,6 +55,12 @@ class PreparedReviews:
     collective: dict[str, int] = field(default_factory=dict)  # names that stand for many users, with their rows
     warnings: list[str] = field(default_factory=list)
     earlier: list[str] = field(default_factory=list)  # fingerprints that earlier versions give the same files
+    log: str = ""  # "events" or "orders"; empty for reviews
+    otherwise: dict[str, int] = field(default_factory=dict)  # rows of events and orders that are used in another way
+    kinds: dict[str, int] = field(default_factory=dict)  # events of each kind, the weakest first
+    weights: dict[str, float] = field(default_factory=dict)  # of each kind
+    found: dict[str, list[str]] = field(default_factory=dict)  # what else was found and done, in words, by what it is
+    sales: dict[str, float] = field(default_factory=dict)  # of orders: products, days, pieces, revenue, all net
 
     def describe(self) -> str:
         """A block for a person: what was found, taken, left out, and last what is suspicious."""
@@ -58,8 +72,7 @@ class PreparedReviews:
         lines: list[Line] = [
             *self._found(with_columns),
             ("kept", self.kept, self._order()),
-            ("  with a rating", self.rated, self._scale()),
-            ("  with a text", self.kept - self.without_text, ""),
+            *self._of_events(),
             ("left out", left_out, str(self.folder / columns.REJECTS_FILE) if left_out else ""),
             *((f"  {reason}", count, "") for reason, count in self.rejected.items()),
             ("users", self.users, ""),
@@ -71,6 +84,29 @@ class PreparedReviews:
         lines += [("products", self.products, ""), ("  with a name or text", self.products_named, "")]
         if self.metadata.get("broken"):
             lines.append(("  broken metadata rows", self.metadata["broken"], ""))
+        return lines
+
+    def _of_events(self) -> list[Line]:
+        """What the kept rows have; of events and orders their kinds, and the rows that are used in another way."""
+        if not self.log:
+            return [
+                ("  with a rating", self.rated, self._scale()),
+                ("  with a text", self.kept - self.without_text, ""),
+            ]
+        lines: list[Line] = [("  interactions of", self.kept, INTERACTIONS[self.log])]
+        lines += [(f"  {name}", None, words) for name, each in self.found.items() for words in each]
+        lines += [
+            (f"  events: {kind}", count, f"weight {self.weights[kind]:g}")
+            for kind, count in self.kinds.items()
+            if self.log == "events"
+        ]
+        if self.sales:
+            sold = f"{self.sales['pieces']:,.0f} pieces net of {self.sales['products']:,.0f} products"
+            money = f" for {self.sales['revenue']:,.2f}" if self.sales.get("revenue") is not None else ""
+            lines.append(("  sales", int(self.sales["rows"]), f"products and days: {sold}{money}"))
+        if self.otherwise:
+            lines.append(("used otherwise", sum(self.otherwise.values()), ""))
+            lines += [(f"  {name}", count, "") for name, count in self.otherwise.items()]
         return lines
 
     def _found(self, with_columns: bool) -> list[Line]:
@@ -141,6 +177,9 @@ def find_prepared(folder: Path, fingerprint: str) -> PreparedReviews | None:
     try:
         prepared = PreparedReviews(folder=folder, **orjson.loads((folder / columns.SUMMARY_FILE).read_bytes()))
     except (ValueError, TypeError):
+        return None
+    more = {"events": (columns.EVENTS_FILE,), "orders": (columns.EVENTS_FILE, columns.SALES_FILE)}
+    if not all((folder / name).is_file() for name in more.get(prepared.log, ())):
         return None
     return prepared if prepared.fingerprint == fingerprint else None
 

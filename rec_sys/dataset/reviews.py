@@ -18,17 +18,16 @@ from itertools import islice
 from pathlib import Path
 
 import orjson
-from pydantic import Field
 
 from rec_sys import columns
 from rec_sys.dataset.prepared import PreparedReviews, find_prepared, prepared_folder
 from rec_sys.dataset.readers.accounting import LineAccount, check_again, check_days, check_left_out, remedy
 from rec_sys.dataset.readers.format_choice import given_columns
-from rec_sys.dataset.readers.formats import LISTS, Review, ReviewFormat
+from rec_sys.dataset.readers.formats import LISTS, OF_EVENTS, Review, ReviewFormat
 from rec_sys.dataset.readers.metadata import read_products
 from rec_sys.dataset.readers.metadata_join import check_join
 from rec_sys.dataset.readers.profile import Profile, find_profile, first_values
-from rec_sys.dataset.readers.reading_settings import ReadingSettings
+from rec_sys.dataset.readers.reading_settings import ReadSettings
 from rec_sys.dataset.readers.real_ids import read_real_ids
 from rec_sys.dataset.readers.rejects import Reason, Rejects
 from rec_sys.dataset.readers.review_reader import ReviewReader, first
@@ -36,21 +35,13 @@ from rec_sys.dataset.readers.row import Row
 from rec_sys.dataset.readers.rows import RawFile, peek
 from rec_sys.dataset.readers.sequences import Sequences, find_sequences
 from rec_sys.dataset.review_writer import ReviewWriter, write_products
-from rec_sys.errors import DataError
+from rec_sys.errors import ConfigError, DataError
 from rec_sys.files import atomic_folder, sha256_of, write_json
 from rec_sys.progress import ProgressCallback, Stage
 
 VERSION = 2  # to be raised when the same raw file would give another folder
 HEAD = 100  # rows of a file of lists in which an example of each column is looked for
 STEP = 2_000  # rows between two updates of the progress bar
-
-
-class ReadSettings(ReadingSettings):
-    """How a raw file is read, and which files belong to it."""
-
-    metadata: Path | None = Field(None, description="file with names and texts of the products")
-    user_ids: Path | None = Field(None, description="file with the ids of numbered users")
-    product_ids: Path | None = Field(None, description="file with the ids of numbered products")
 
 
 @dataclass(frozen=True)
@@ -97,6 +88,11 @@ def prepare_reviews(
             mislead. What was left out stays in `out/<fingerprint>-rejects.jsonl`.
     """
     settings = settings or ReadSettings()
+    if settings.category_tree is not None or settings.item_properties:
+        raise ConfigError(
+            "data.category_tree and data.item_properties are for events and orders; data.metadata=FILE is the file "
+            "about reviewed products"
+        )
     metadata = metadata or settings.metadata
     user_ids = read_real_ids(settings.user_ids) if settings.user_ids else None
     product_ids = read_real_ids(settings.product_ids) if settings.product_ids else None
@@ -316,14 +312,19 @@ def fingerprints_of(path: Path, metadata: Path | None, settings: ReadSettings) -
     parts: dict[str, object] = {
         "reviews": sha256_of(path),
         "metadata": None if metadata is None else sha256_of(metadata),
-        "settings": {"columns": settings.columns.model_dump(mode="json", exclude={"order"})},
+        "settings": {"columns": settings.columns.model_dump(mode="json", exclude={"order", *OF_EVENTS})},
     }
     # Settings that came later count only where they are given: checkpoints know their data by this digest.
     if settings.columns.order is not None:
         parts["order"] = settings.columns.order
+    if of_events := settings.columns.model_dump(include=set(OF_EVENTS), exclude_none=True):
+        parts["columns_of_events"] = of_events
     later = settings.model_dump(
         mode="json",
-        exclude={"columns", "metadata", "user_ids", "product_ids", "max_left_out"},
+        exclude={
+            *("columns", "metadata", "user_ids", "product_ids", "max_left_out"),
+            *("category_tree", "item_properties"),
+        },
         exclude_defaults=True,
     )
     parts |= later
@@ -331,6 +332,10 @@ def fingerprints_of(path: Path, metadata: Path | None, settings: ReadSettings) -
         parts["user_ids"] = sha256_of(settings.user_ids)
     if settings.product_ids is not None:
         parts["product_ids"] = sha256_of(settings.product_ids)
+    if settings.category_tree is not None:
+        parts["category_tree"] = sha256_of(settings.category_tree)
+    if settings.item_properties:
+        parts["item_properties"] = [sha256_of(file) for file in settings.item_properties]
     versions = range(VERSION, 0, -1)
     return [
         hashlib.sha256(orjson.dumps({**parts, "version": version}, option=orjson.OPT_SORT_KEYS)).hexdigest()

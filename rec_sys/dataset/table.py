@@ -126,6 +126,8 @@ def load_table(folder: Path, fingerprint: str, min_reviews: int = 1, newest_firs
     import polars as pl  # only where a table is read
 
     keys = [columns.USER_ID, columns.PRODUCT_ID, columns.RATING, columns.TIMESTAMP]
+    schema = pl.read_parquet_schema(folder / columns.REVIEWS_FILE)
+    keys += [columns.WEIGHT] if columns.WEIGHT in schema else []
     frame = pl.read_parquet(folder / columns.REVIEWS_FILE, columns=keys).with_row_index("row")
     total = len(frame)
     while min_reviews > 1:
@@ -159,6 +161,7 @@ def load_table(folder: Path, fingerprint: str, min_reviews: int = 1, newest_firs
         folder=folder,
         fingerprint=with_core(fingerprint, min_reviews),
         newest_first=newest_first,
+        weights=frame[columns.WEIGHT].to_numpy().astype(np.float32) if columns.WEIGHT in keys else None,
     )
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from rec_sys.dataset.readers.column_aliases import find_columns, is_known, may_n
 from rec_sys.dataset.readers.dates import read_date
 from rec_sys.dataset.readers.identities import read_id
 from rec_sys.dataset.readers.nested import flat
+from rec_sys.dataset.readers.ratings import RatingForm, Scale
 from rec_sys.dataset.readers.rejects import Reason
 from rec_sys.dataset.table import ReviewTable
 from rec_sys.errors import DataError, UnknownIdError
@@ -110,6 +111,7 @@ def question_of_histories(
     text_dim: int,
     ids: Sequence[str] | None = None,
     as_pandas: bool = False,
+    ratings: Sequence[float] | None = None,
 ) -> Question:
     """New users with the products they have, oldest first.
 
@@ -119,6 +121,7 @@ def question_of_histories(
         text_dim: length of the vectors of review texts that the model reads.
         ids: of the users; None: they have none.
         as_pandas: the question came as pandas.
+        ratings: 1 to 5 or nan, of the entries of all histories one after the other; None: they have none.
     """
     if any(isinstance(history, str) for history in histories):
         raise DataError("a history is a list of product ids, oldest first; got a single text")
@@ -129,15 +132,24 @@ def question_of_histories(
     whole = Histories(indptr, np.arange(len(names)), numbers)
     known = _of_known_products(whole, numbers, names)
     users = np.full(len(histories), -1, dtype=np.int64)
-    query = Query(known, BareReviews.of(len(names), text_dim), users)
+    reviews = BareReviews.of(len(names), text_dim)
+    if ratings is not None:
+        reviews = replace(reviews, rating=np.array(ratings, dtype=np.float32))
+    query = Query(known, reviews, users)
     return Question(list(ids or [NEW_USER] * len(histories)), query, as_pandas)
 
 
-def question_of_reviews(products: IdMap, reviews: object, text_dim: int) -> Question:
-    """New users with the products of their reviews; other columns are not read.
+def question_of_reviews(products: IdMap, reviews: object, text_dim: int, scale: Scale | None = None) -> Question:
+    """New users with the products of their reviews, and with their ratings where the model reads these.
+
+    Args:
+        products: the catalogue of the model.
+        reviews: a table; other columns are not read.
+        text_dim: length of the vectors of review texts that the model reads.
+        scale: lowest and best rating; None: ratings are not read.
 
     Raises:
-        DataError: it is no table of reviews, or has no column for the product.
+        DataError: it is no table of reviews, has no column for the product, or a rating makes no sense.
     """
     rows = [flat(row) for row in records_of(reviews)]
     columns = find_columns(list(dict.fromkeys(name for row in rows for name in row)))
@@ -147,17 +159,54 @@ def question_of_reviews(products: IdMap, reviews: object, text_dim: int) -> Ques
         raise DataError(
             f"no column for the product among {', '.join(rows[0])}; expected one such as {usual_names('product')}"
         )
-    histories: dict[str, list[tuple[int | None, str]]] = {}
+    form = None if scale is None or "rating" not in columns else RatingForm(scale, zero_is_none=scale[0] > 0)
+    histories: dict[str, list[_Entry]] = {}
     time = columns.get("timestamp") or columns.get("order")
     for row in rows:
         user = _id_of(row, "user", columns["user"]) if "user" in columns else ""
         product = _id_of(row, "product", columns["product"])
         if not product:
             raise DataError(f"a review names no product: {row}")
-        histories.setdefault(user or NEW_USER, []).append((read_date(row.get(time)) if time else None, product))
+        rating = np.nan if form is None else _rating_of(row, columns["rating"], form)
+        entry = _Entry(read_date(row.get(time)) if time else None, product, rating)
+        histories.setdefault(user or NEW_USER, []).append(entry)
     histories = histories or {NEW_USER: []}
     ordered = [_in_time(entries) for entries in histories.values()]
-    return question_of_histories(products, ordered, text_dim, list(histories), is_pandas(reviews))
+    return question_of_histories(
+        products,
+        [[entry.product for entry in entries] for entries in ordered],
+        text_dim,
+        list(histories),
+        is_pandas(reviews),
+        [entry.rating for entries in ordered for entry in entries],
+    )
+
+
+class _Entry(NamedTuple):
+    """One review of a history."""
+
+    time: int | None
+    product: str
+    rating: float  # 1 to 5; nan where there is none
+
+
+def _rating_of(row: Mapping[str, Any], column: str, form: RatingForm) -> float:
+    """1 to 5; nan where there is none.
+
+    Raises:
+        DataError: it is no rating of the scale.
+    """
+    value = row.get(column)
+    if value is None or value == "":
+        return np.nan
+    rating = form.read(value)
+    if rating is None:
+        low, high = form.scale
+        raise DataError(
+            f"{column} of a review is {value!r}; expected a number from {low:g} to {high:g}, as in the data that was "
+            f"learned from, or leave it out"
+        )
+    return rating
 
 
 def _id_of(row: Mapping[str, Any], what: str, column: str) -> str:
@@ -172,16 +221,16 @@ def _id_of(row: Mapping[str, Any], what: str, column: str) -> str:
     return found
 
 
-def _in_time(entries: Sequence[tuple[int | None, str]]) -> list[str]:
-    """The products of one user, oldest first; as they came where not every one has a time."""
-    untimed = sum(when is None for when, _ in entries)
+def _in_time(entries: Sequence[_Entry]) -> Sequence[_Entry]:
+    """The reviews of one user, oldest first; as they came where not every one has a time."""
+    untimed = sum(entry.time is None for entry in entries)
     if 0 < untimed < len(entries):
         logger.warning(
             "%d of %d reviews of a user have no time that can be read: their order is kept", untimed, len(entries)
         )
     if untimed:
-        return [product for _, product in entries]
-    return [product for _, product in sorted(entries, key=lambda entry: entry[0] or 0)]
+        return entries
+    return sorted(entries, key=lambda entry: entry.time or 0)
 
 
 def _check_one_user(rows: Sequence[Mapping[str, Any]], read: Collection[str]) -> None:

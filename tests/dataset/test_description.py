@@ -11,7 +11,8 @@ import pytest
 
 from rec_sys.dataset.description import Description, describe_reviews
 from rec_sys.dataset.description_text import page_text
-from rec_sys.dataset.reviews import ReadSettings, prepare_reviews
+from rec_sys.dataset.readers.reading_settings import ReadSettings
+from rec_sys.dataset.reviews import prepare_reviews
 from rec_sys.dataset.scripts import scripts_of
 
 HEAD = "user_id,product_id,rating,date,title,text,product_name"

@@ -13,7 +13,8 @@ import pytest
 
 from rec_sys import columns
 from rec_sys.dataset.prepared import PreparedReviews
-from rec_sys.dataset.reviews import ReadSettings, prepare_reviews
+from rec_sys.dataset.readers.reading_settings import ReadSettings
+from rec_sys.dataset.reviews import prepare_reviews
 from rec_sys.dataset.table import load_table
 from rec_sys.errors import DataError
 

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from rec_sys import columns
 from rec_sys.dataset import review_writer, reviews
 from rec_sys.dataset.prepared import PreparedReviews
+from rec_sys.dataset.readers.reading_settings import ReadSettings
 from rec_sys.dataset.readers.rejects import Reason, Rejects
-from rec_sys.dataset.reviews import ReadSettings, prepare_reviews
+from rec_sys.dataset.reviews import prepare_reviews
 from rec_sys.dataset.table import load_table
 from rec_sys.errors import ConfigError, DataError
 from rec_sys.progress import Progress

@@ -26,6 +26,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "text_ease": {"regularisation": 5, "text_weight": 2},
     "als": {"factors": 8, "regularisation": 1, "alpha": 10, "iterations": 8},
     "bpr": {"factors": 8, "iterations": 20},
+    "svd": {"factors": 8, "epochs": 10},
+    "biased_als": {"factors": 4, "iterations": 5, "regularisation": 0.5},
     "sasrec": {
         "dim": 8,
         "heads": 2,
@@ -35,6 +37,7 @@ SMALL: dict[str, dict[str, Any]] = {
         "epochs": 3,
         "learning_rate": 0.01,
     },
+    "neumf": {"factors": 4, "epochs": 4, "batch_size": 300, "learning_rate": 0.02},
     "graph": {"dim": 16, "heads": 2, "max_history": 8, "item_factors": 8, "exclusion_codes": 4, "max_epochs": 2},
 }
 

@@ -12,7 +12,7 @@ from rec_sys.dataset.readers.date_columns import DAY
 from rec_sys.dataset.readers.dates import ACCEPTED
 from rec_sys.dataset.readers.profile import Profile
 from rec_sys.dataset.readers.reading_settings import ReadingSettings
-from rec_sys.dataset.readers.rejects import Reason, Rejects
+from rec_sys.dataset.readers.rejects import ON_PURPOSE, Reason, Rejects
 from rec_sys.errors import DataError
 
 MAX_LEFT_OUT = 0.1  # share of the rows for one reason
@@ -75,6 +75,8 @@ def check_left_out(
                     f"products merged by their ids?"
                 )
             continue
+        if reason in ON_PURPOSE:
+            continue
         finding = _finding(reason, count, read, rejects, profile)
         bound = MAX_LEFT_OUT if settings.max_left_out is None else settings.max_left_out
         kind = rejects.one_kind(reason)
@@ -97,7 +99,7 @@ def check_again(path: Path, read: int, rejected: Mapping[str, int], settings: Re
     """
     bound = MAX_LEFT_OUT if settings.max_left_out is None else settings.max_left_out
     for reason, count in rejected.items():
-        if reason != Reason.REPEATED and count > bound * read:
+        if reason not in {str(each) for each in ON_PURPOSE} and count > bound * read:
             share = math.ceil(1000 * count / read) / 1000
             raise DataError(
                 f"{path}: {count:,} of {read:,} rows ({count / read:.1%}) are left out: {reason}; to leave them out "
@@ -153,5 +155,14 @@ def remedy(reason: Reason, profile: Profile | None) -> str:
         "names another column, data.columns.order=... takes its numbers as an order, data.check_dates=false "
         "takes them as they are",
         Reason.BAD_ORDER: "data.columns.order=... names another column",
+        Reason.UNKNOWN_KIND: "name each kind with its weight, 0 to leave it out: data.event_weights={wishlist: 2, "
+        "remove: 0}; known ones are view, addtocart, transaction and their usual names",
+        Reason.BAD_QUANTITY: "data.columns.quantity=... names another column, data.columns.quantity=none counts every "
+        "row as one piece",
+        Reason.REPEATED_EVENT: "the same user, product, kind, basket and moment is one event",
+        Reason.KIND_LEFT_OUT: "a weight above 0 in data.event_weights takes the kind",
+        Reason.NOBODY: "data.max_share=1 takes all names as they are",
+        Reason.NOT_A_PRODUCT: "data.not_products=[CODE,NAME*] names what is none; [] takes all lines as products",
+        Reason.NO_PRICE: "data.columns.price=none reads no prices",
         Reason.NO_ID: "data.user_ids and data.product_ids are files of lines ID<TAB>NUMBER",
     }.get(reason, "check the file")

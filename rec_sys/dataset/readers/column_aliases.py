@@ -104,6 +104,42 @@ PRODUCT_ALIASES: dict[str, Columns] = {
     ),
 }
 
+# The same for events and orders, beside the user, product and time of above; a `description` is the product's.
+EVENT_ALIASES: dict[str, Columns] = {
+    "user": ALIASES["user"],
+    "product": ALIASES["product"],
+    "timestamp": (
+        *ALIASES["timestamp"],
+        *_words("order_timestamp order_time order_purchase_timestamp sale_date bon_datum"),
+    ),
+    "kind": _words(
+        """
+        event event_type event_name kind behavior behavior_type behaviour behaviour_type action action_type action_name
+        interaction interaction_type feedback_type activity activity_type ereignis aktion type 行为类型 行为
+        """
+    ),
+    "basket": _words(
+        """
+        invoice_no invoice invoice_id invoice_number order_id order_no order_number order transaction_id transaction
+        basket_id basket receipt_id receipt_no receipt bill_no bon_id bon bestellnummer bestellung_id auftragsnummer
+        rechnungsnummer belegnummer beleg commande_id numero_commande pedido_id ordine_id 订单号 订单id заказ
+        """
+    ),
+    "quantity": _words(
+        """
+        quantity qty units pieces order_quantity item_quantity count amount menge anzahl stueck quantite cantidad
+        quantita quantidade 数量 количество
+        """
+    ),
+    "price": _words(
+        """
+        unit_price price_per_unit price item_price stueckpreis einzelpreis preis prix_unitaire prix precio preco prezzo
+        单价 价格 цена
+        """
+    ),
+    "product_name": (*ALIASES["product_name"], *_words("description item_description product_description name title")),
+}
+
 # Columns of known exports that say nothing a recommender reads.
 UNUSED = _words(
     """

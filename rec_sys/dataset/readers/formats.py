@@ -17,6 +17,7 @@ from rec_sys.settings import Settings
 DATES = ("unixReviewTime", "timestamp", "reviewTime", "ReviewTime", "date", "Date", "time", "review_date", "created_at")
 NONE = "none"  # in place of a column's name: the field is not read though the file may have a column for it
 FIELDS = ("user", "product", "rating", "timestamp", "order", "text", "title", "product_name")
+OF_EVENTS = ("kind", "basket", "quantity", "price")  # fields of events and orders alone
 
 Names = tuple[str, ...]
 Order = Literal["time", "column", "list", "file"]  # what a person's reviews are ordered by
@@ -33,6 +34,10 @@ class ColumnNames(Settings):
     text: str | None = Field(None, min_length=1, description="body of the review")
     title: str | None = Field(None, min_length=1, description="title of the review")
     product_name: str | None = Field(None, min_length=1, description="name of the product")
+    kind: str | None = Field(None, min_length=1, description="of events: what was done, such as view or addtocart")
+    basket: str | None = Field(None, min_length=1, description="of events and orders: number of the order or invoice")
+    quantity: str | None = Field(None, min_length=1, description="of events and orders: pieces; below 0: returned")
+    price: str | None = Field(None, min_length=1, description="of events and orders: of a piece")
 
     @field_validator("*", mode="before")
     @classmethod

@@ -92,7 +92,8 @@ def find_profile(file: RawFile, settings: ReadingSettings, progress: Progress = 
     values: list[dict[str, Any]] = [row.fields for row in head if isinstance(row.fields, dict)]
     if file.kind == "CSV" and not file.layout.has_header:
         settings = settings_without_header(file, settings, values)
-    format_ = choose_format(header, settings.columns, file.path, settings.format == "interactions")
+    told = settings.format
+    format_ = choose_format(header, settings.columns, file.path, told == "interactions", told == "ratings")
     format_, replaced = with_telling_ids(format_, header, values, settings)
     format_, warnings = with_readable_rating(format_, header, values, settings)
     warnings = [*replaced, *warnings]

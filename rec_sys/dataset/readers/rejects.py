@@ -36,6 +36,21 @@ class Reason(StrEnum):
     BAD_ORDER = "place in the order is not a whole number"
     NO_ID = "number without an id"
     REPEATED = "repeated review"
+    REPEATED_EVENT = "repeated event"
+    UNKNOWN_KIND = "unknown kind of event"
+    KIND_LEFT_OUT = "kind of event that is left out"
+    NOBODY = "name that stands for many users"
+    BAD_QUANTITY = "quantity is not a number above 0"
+    NOT_A_PRODUCT = "no product: postage, fees and the like"
+    NO_PRICE = "price is not above 0: gifts and adjustments"
+
+
+ON_PURPOSE = frozenset(  # what is left out because it is no review or sale, and no fault of the file
+    (
+        *(Reason.REPEATED, Reason.REPEATED_EVENT, Reason.KIND_LEFT_OUT, Reason.NOBODY),
+        *(Reason.NOT_A_PRODUCT, Reason.NO_PRICE),
+    )
+)
 
 
 class Rejects:
@@ -43,10 +58,11 @@ class Rejects:
 
     Args:
         path: the file to write; a context manager closes it.
+        limit: rows of one reason that are written; more are counted.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, limit: int | None = None) -> None:
+        self.path, self.limit = path, limit
         self.counts: Counter[Reason] = Counter()
         self.examples: defaultdict[Reason, list[tuple[int, str]]] = defaultdict(list)  # line and value
         self._kinds: defaultdict[Reason, Counter[str]] = defaultdict(Counter)
@@ -79,6 +95,9 @@ class Rejects:
             value: that is at fault, if it is one.
         """
         self.counts[reason] += 1
+        if self.limit is not None and self.counts[reason] > self.limit:
+            self._kinds_of(reason, value, "")
+            return
         shown: dict[str, str | None] | str
         if isinstance(row, str):
             shown = row[:MAX_SHOWN]
@@ -89,11 +108,27 @@ class Rejects:
             told = "" if value is None else repr(value if not isinstance(value, str) else value[:MAX_VALUE])[:MAX_VALUE]
         if len(self.examples[reason]) < EXAMPLES:
             self.examples[reason].append((line, told))
+        self._kinds_of(reason, value, told)
+        self._file.write(orjson.dumps({"line": line, "reason": reason, "row": shown}) + b"\n")
+
+    def _kinds_of(self, reason: Reason, value: Any, told: str) -> None:
         kinds = self._kinds[reason]
         kind = _kind(reason, value, told)
         if kind in kinds or len(kinds) < KINDS:
             kinds[kind] += 1
-        self._file.write(orjson.dumps({"line": line, "reason": reason, "row": shown}) + b"\n")
+
+    @property
+    def by_kind(self) -> dict[str, int]:
+        """The counts by reason, the most frequent first; unknown kinds of events each by its name."""
+        found: Counter[str] = Counter()
+        for reason, count in self.counts.items():
+            if reason != Reason.UNKNOWN_KIND:
+                found[str(reason)] = count
+                continue
+            found |= Counter({f"{reason}: {name!r}": rows for name, rows in self._kinds[reason].items()})
+            if (others := count - sum(self._kinds[reason].values())) > 0:
+                found[f"{reason}: others"] = others
+        return dict(found.most_common())
 
     def one_kind(self, reason: Reason) -> str:
         """What the values of all rows of a reason have in common; "" where they differ, or cannot be compared."""
@@ -108,6 +143,8 @@ def _kind(reason: Reason, value: Any, told: str) -> str:
         return "too high" if number is not None and number > 1 else "too low"
     if reason == Reason.BROKEN:
         return re.sub(r"\d+", "9", told.partition(":")[0])
+    if reason == Reason.UNKNOWN_KIND:
+        return str(value)[:MAX_VALUE]
     if reason in (Reason.BAD_DATE, Reason.RATING_NOT_A_NUMBER) and value is not None:
         looks = re.sub(r"[^\W\d]+", "a", re.sub(r"\d", "9", str(value)[:MAX_VALUE]))
         return f"written like {looks!r}"

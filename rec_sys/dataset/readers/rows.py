@@ -71,7 +71,7 @@ class RawFile:
             raise DataError(f"{path} does not exist; expected a file of JSON lines, CSV or Parquet: check the path")
         self.blank = 0  # physical lines without anything in them, so far
         self.stray_quotes = 0  # rows of a CSV whose quotes were taken as they stand, so far
-        with self._errors():
+        with self.errors():
             self.size = path.stat().st_size  # bytes
             self.position = 0  # bytes read so far, of `size`
             self.line = 0  # the last line (Parquet: row) read
@@ -93,7 +93,7 @@ class RawFile:
     @cached_property
     def scan(self) -> Scan:
         """What all bytes of a text show: its encoding, and how many lines it has."""
-        with self._errors():
+        with self.errors():
             found = scan(self._chunks(), self._chunks(), self._encoding)
             self.line = 0
             return found
@@ -119,7 +119,7 @@ class RawFile:
             DataError: the file is cut off or damaged as a whole; single bad lines are yielded with their reason.
         """
         self.blank = self.stray_quotes = 0
-        with self._errors():
+        with self.errors():
             if self.kind == "Parquet":
                 yield from self._parquet()
                 return
@@ -154,6 +154,19 @@ class RawFile:
             else:
                 yield self._raw
 
+    def blocks(self, size: int) -> Iterator[bytes]:
+        """The unpacked bytes in pieces.
+
+        Raises:
+            DataError: the file is cut off or damaged.
+        """
+        self.line = 0
+        with self.errors(), self._open() as file:
+            while block := file.read(size):
+                self.line += block.count(b"\n")
+                self.position = self._raw.tell()
+                yield block
+
     def _chunks(self) -> Iterator[bytes]:
         self.line = 0
         with self._open() as file:
@@ -162,7 +175,7 @@ class RawFile:
                 yield chunk
 
     @contextmanager
-    def _errors(self) -> Iterator[None]:
+    def errors(self) -> Iterator[None]:
         """Foreign errors become one line that says what to do."""
         try:
             yield
@@ -220,7 +233,7 @@ class RawFile:
     @cached_property
     def _first_lines(self) -> list[str]:
         """The first lines of a text, whole, with their ends."""
-        with self._errors(), self._open() as file:
+        with self.errors(), self._open() as file:
             raw = file.read(LAYOUT_SAMPLE)
             cut = len(raw) == LAYOUT_SAMPLE
         text = raw.decode(self.scan.codec, "replace").removeprefix("\ufeff")

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from rec_sys.dataset.readers.metadata_join import check_join
-from rec_sys.dataset.reviews import ReadSettings, prepare_reviews
+from rec_sys.dataset.readers.reading_settings import ReadSettings
+from rec_sys.dataset.reviews import prepare_reviews
 from rec_sys.errors import DataError
 
 DAYS = [f"2020-01-{day:02d}" for day in range(1, 29)]
