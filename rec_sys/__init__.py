@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from rec_sys.recommenders.svd import SVD
     from rec_sys.recommenders.text_cosine import TextCosine
     from rec_sys.recommenders.text_ease import TextEASE
+    from rec_sys.recommenders.trending.model import Trending
 
     __version__: str
 
@@ -53,6 +54,7 @@ __all__ = [
     "SASRec",
     "TextCosine",
     "TextEASE",
+    "Trending",
     "UserProductBias",
     "__version__",
     "create",
@@ -76,6 +78,7 @@ _HOMES = {
     "SASRec": "rec_sys.recommenders.sasrec",
     "TextCosine": "rec_sys.recommenders.text_cosine",
     "TextEASE": "rec_sys.recommenders.text_ease",
+    "Trending": "rec_sys.recommenders.trending.model",
     "UserProductBias": "rec_sys.recommenders.rating_bias",
     "create": "rec_sys.recommenders.registry",
     "load": "rec_sys.recommenders.registry",

@@ -41,6 +41,7 @@ logger = logging.getLogger(__name__)
 GROUP = "recommender."  # of the settings on the command line
 DIGITS = 4  # of a chosen number: what is typed is what was tried
 MAE = "mae"  # of a trial, beside its value
+FOLDS = 4  # of models that are not cross-validated when they are trained
 MOST_FAILURES = 10  # in a row: then the search gives up
 
 
@@ -250,7 +251,9 @@ def _try_all(
         trial = ask(study, settings, space)
         try:
             one = type(model)(None, **{**model.settings.model_dump(), **_values(trial.params, model)})
-            [found] = cross_validate([one], dataset, one.settings.folds or 4, one.settings.seed, reviews)
+            [found] = cross_validate(
+                [one], dataset, getattr(one.settings, "folds", 0) or FOLDS, getattr(one.settings, "seed", 0), reviews
+            )
         except RecSysError as error:  # it diverged
             study.tell(trial, state=TrialState.FAIL)
             failures += 1
