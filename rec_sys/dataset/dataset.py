@@ -67,8 +67,8 @@ class Dataset:
         table = self.table
         has = ", ".join(sorted(self.has)) or "interactions alone"
         return (
-            f"<Dataset {self.name}: {len(table):,} reviews of {table.num_products:,} products by {table.num_users:,} "
-            f"users; {has}>"
+            f"<Dataset {self.name}: {len(table):,} {'reviews' if self.read_events is None else 'interactions'} of "
+            f"{table.num_products:,} products by {table.num_users:,} users; {has}>"
         )
 
     @classmethod
