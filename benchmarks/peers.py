@@ -4,13 +4,14 @@
                                [--threads 1] [--work-dir DIR] [--fresh]
 
 Each model is fitted by a process of its own, in an environment that uv makes for its library (the head of each script
-in benchmarks/peer_scripts names the versions). The script sees the training interactions and the validation items, never
-the test items, and gives back rankings; this benchmark leaves out seen items and computes the figures. Each model is
-there twice: with its library's defaults, and with the settings that are best on validation. Models of ratings predict the
-same four folds.
+in benchmarks/peer_scripts names the versions). The script sees the training interactions and the validation items,
+never the test items, and gives back rankings; this benchmark leaves out seen items and computes the figures. Each model
+is there twice: with its library's defaults, and with the settings that are best on validation. Models of ratings
+predict the same four folds.
 
-What is done is not done again, so a stopped benchmark goes on where it was. What fails or takes longer than the limit is
-named with its error. Times are processor times of one process with `threads` threads. The sets are read from $REC_SYS_SHARED_DATA (default ../shared/data).
+What is done is not done again, so a stopped benchmark goes on where it was. What fails or takes longer than the limit
+is named with its error. Times are processor times of one process. The sets are read from $REC_SYS_SHARED_DATA (default
+../shared/data).
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from hydra import compose, initialize_config_dir
 
 from benchmarks.peer_scripts.exchange import Settings
 from benchmarks.peer_scripts.folds import Rated, rating_figures
-from benchmarks.peers_export import HeldOut, figures_of, rated_of, task_of
+from benchmarks.peers_export import HeldOut, difference, figures_of, rated_of, task_of
 from benchmarks.report import print_table, report
 from rec_sys.command import CONFIG_FOLDER
 from rec_sys.dataset.dataset import Dataset, load_data
@@ -105,13 +106,21 @@ LIBRARIES = {
     ),
 }
 
+# names on the command lines: the same method, so that ours can be held against it
+ALIKE = {
+    "als": ("als", "implicit_mf"),
+    "bpr": ("bpr", "bpr_again"),
+    "item_knn": ("item_knn", "cosine", "tfidf", "bm25"),
+    "ease": ("ease", "ease_as_recbole_asks"),
+    "sasrec": ("sasrec",),
+}
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", nargs="+", default=DEFAULT_SETS, choices=SETS, metavar="SET", help=", ".join(SETS))
-    parser.add_argument(
-        "--peers", nargs="+", default=list(LIBRARIES), choices=list(LIBRARIES), metavar="PEER", help=", ".join(LIBRARIES)
-    )
+    every = list(LIBRARIES)
+    parser.add_argument("--peers", nargs="+", default=every, choices=every, metavar="PEER", help=", ".join(every))
     parser.add_argument("--models", nargs="+", help="only these, by the names of the scripts; else all of each peer")
     parser.add_argument("--limit", type=int, default=900, help="processor seconds of one model on one set, one way")
     parser.add_argument("--threads", type=int, default=1, help="of each process")
@@ -122,12 +131,15 @@ def main() -> None:
     args = parser.parse_args()
     rows: list[dict[str, Any]] = []
     left_out: list[dict[str, Any]] = []
+    beside: list[dict[str, Any]] = []
     for name in args.sets:
         exported = Exported.of(name, args.work_dir)
         for found in results(exported, args):
             (left_out if "left out" in found else rows).append(found)
+        beside += beside_ours(exported)
     ranking, ratings = ([row for row in rows if kind in row] for kind in ("N@10 filtered", "RMSE"))
-    print_table([{key: value for key, value in row.items() if key != "settings"} for row in ratings])
+    print_table(ratings)
+    print_table(beside)
     for each in left_out:
         print(f"{each['data']}: {each['library']}: {each['model']}, {each['way']}: {each['left out']}")
     report(
@@ -138,6 +150,7 @@ def main() -> None:
         limit_seconds=args.limit,
         threads=args.threads,
         ratings=ratings,
+        beside_ours=beside,
         left_out=left_out,
     )
 
@@ -150,6 +163,10 @@ class Exported:
     folder: Path
     held_out: HeldOut
     rated: Rated | None  # none where the set has no ratings
+
+    def file(self, peer: str, model: str, way: str) -> Path:
+        """The facts of a model that is done; its arrays lie beside it."""
+        return self.folder / f"{peer}-{model}-{way.split()[0]}.json"
 
     @classmethod
     def of(cls, name: str, work_dir: Path) -> Exported:
@@ -182,7 +199,7 @@ def results(exported: Exported, args: argparse.Namespace) -> Iterator[dict[str, 
             for way in WAYS:
                 if args.models is None or model in args.models:
                     row = {"data": exported.name, "library": library.name, "model": title, "way": way}
-                    out = exported.folder / f"{key}-{model}-{way.split()[0]}.json"
+                    out = exported.file(key, model, way)
                     yield row | result(exported, library, model, way == WAYS[1], out, args)
 
 
@@ -216,8 +233,22 @@ def result(
         "tried": facts["tried"],
         "version": facts["version"],
         "note": facts["note"],
-        "settings": facts["settings"],
+        "settings": words(facts["settings"]),
     }
+
+
+def beside_ours(exported: Exported) -> list[dict[str, Any]]:
+    """What peers' models gain over ours of the same method, settings chosen on validation, of all that is done."""
+    rows = []
+    for own, names in ALIKE.items():
+        ours = exported.file(OURS, own, WAYS[1])
+        peers = [(key, model) for key in LIBRARIES if key != OURS for model in names]
+        for key, model in peers:
+            library, peer = LIBRARIES[key], exported.file(key, model, WAYS[1])
+            if ours.is_file() and peer.is_file() and not library.ratings and model in library.models:
+                gain = difference(ours.with_suffix(".npz"), peer.with_suffix(".npz"), exported.held_out)
+                rows.append({"data": exported.name, "library": library.name, "model": library.models[model], **gain})
+    return rows
 
 
 def run(exported: Exported, library: Library, model: str, choose: bool, out: Path, args: argparse.Namespace) -> str:
@@ -244,15 +275,17 @@ def run(exported: Exported, library: Library, model: str, choose: bool, out: Pat
     return ""
 
 
+def words(settings: Settings) -> str:
+    """Settings in one line."""
+    return ", ".join(
+        f"{name} {value if not isinstance(value, dict) else f'({words(value)})'}" for name, value in settings.items()
+    )
+
+
 def last_line(stderr: str) -> str:
     """What an error says, without the way to it."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     return lines[-1][:300] if lines else "failed without a word"
-
-
-def words(settings: Settings) -> str:
-    """Settings in one line; those of the folds of a model of ratings may differ."""
-    return ", ".join(f"{name} {value}" for name, value in settings.items())
 
 
 if __name__ == "__main__":

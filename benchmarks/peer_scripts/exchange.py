@@ -113,8 +113,8 @@ class Task:
         with np.load(file, allow_pickle=False) as arrays:
             num_users, num_items = arrays["sizes"].tolist()
             history = Lists(arrays["valid_indptr"], arrays["valid_history"])
-            rest = (arrays[name] for name in ("user", "item", "test_user", "valid_item"))
-            return cls(num_users, num_items, *rest, valid_history=history)
+            of_users = {name: arrays[name] for name in ("user", "item", "test_user", "valid_item")}
+            return cls(num_users, num_items, valid_history=history, **of_users)
 
 
 def with_last(lists: Lists, item: Ints) -> Lists:
@@ -200,21 +200,31 @@ class Model:
         return [self.defaults, *({**self.defaults, **each} for each in combinations if each)]
 
 
-def fit_default(model: Model, task: Task, seconds: float) -> tuple[Ints, Settings, int]:
-    """The ranking of the test question with the library's defaults, of the last ranker that they give."""
+@dataclass(frozen=True)
+class Fitted:
+    """What a model gave."""
+
+    ranking: Ints  # (n, depth) of the test question
+    settings: Settings
+    tried: int = 1  # rankers that validation chose among
+    at_limit: bool = False  # not all were tried, since the time was over
+
+
+def fit_default(model: Model, task: Task, seconds: float) -> Fitted:
+    """With the library's defaults; of several rankers of one training the last."""
     if model.stops:
         return fit_chosen(replace(model, grid={}), task, seconds)
     *_, (settings, rank) = model.fit(task, model.defaults)
-    return rank(task.test), settings, 1
+    return Fitted(rank(task.test), settings)
 
 
-def fit_chosen(model: Model, task: Task, seconds: float) -> tuple[Ints, Settings, int]:
-    """The ranking of the test question with the settings that are best on validation, and how many were tried.
+def fit_chosen(model: Model, task: Task, seconds: float) -> Fitted:
+    """With the settings that are best on validation.
 
     Nothing more is tried once most of the seconds of processor time are gone.
     """
     best: tuple[float, Ints, Settings] | None = None
-    tried = 0
+    tried, at_limit = 0, False
     for settings in model.candidates():
         worse = 0
         for chosen, rank in model.fit(task, settings):
@@ -223,13 +233,14 @@ def fit_chosen(model: Model, task: Task, seconds: float) -> tuple[Ints, Settings
             worse += 1
             if best is None or value > best[0]:
                 best, worse = (value, rank(task.test), chosen), 0
-            if (model.patience and worse >= model.patience) or time.process_time() > SHARE * seconds:
+            at_limit = time.process_time() > SHARE * seconds
+            if at_limit or (model.patience and worse >= model.patience):
                 break
-        if time.process_time() > SHARE * seconds:
+        if at_limit:
             break
     if best is None:
         raise ValueError("a model that yields no ranker cannot be chosen")
-    return best[1], best[2], tried
+    return Fitted(best[1], best[2], tried, at_limit)
 
 
 def run(models: Mapping[str, Model], version: Callable[[], str], arguments: Sequence[str] | None = None) -> None:
@@ -237,10 +248,12 @@ def run(models: Mapping[str, Model], version: Callable[[], str], arguments: Sequ
     args = arguments_of_script(models, arguments)
     task, model = Task.load(args.data), models[args.model]
     before, started = resident_mib(), time.process_time()
-    ranking, settings, tried = (fit_chosen if args.choose else fit_default)(model, task, args.limit)
+    fitted = (fit_chosen if args.choose else fit_default)(model, task, args.limit)
     seconds, peak = time.process_time() - started, peak_mib()
-    np.savez_compressed(args.out.with_suffix(".npz"), ranking=ranking.astype(np.int32))
-    write_facts(args.out, version(), settings, tried, seconds, peak - before, model.note)
+    np.savez_compressed(args.out.with_suffix(".npz"), ranking=fitted.ranking.astype(np.int32))
+    stopped = f"no more was tried after {SHARE * args.limit:.0f} s" if fitted.at_limit else ""
+    note = "; ".join(part for part in (model.note, stopped) if part)
+    write_facts(args.out, version(), fitted.settings, fitted.tried, seconds, peak - before, note)
 
 
 def arguments_of_script(names: Iterable[str], arguments: Sequence[str] | None = None) -> argparse.Namespace:

@@ -12,7 +12,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.peer_scripts.exchange import SHARE, Ints, Settings, arguments_of_script, peak_mib, resident_mib, write_facts
+from benchmarks.peer_scripts.exchange import (
+    SHARE,
+    Ints,
+    Settings,
+    arguments_of_script,
+    peak_mib,
+    resident_mib,
+    write_facts,
+)
 
 Doubles = npt.NDArray[np.float64]
 

@@ -20,25 +20,25 @@ from implicit.cpu.bpr import BayesianPersonalizedRanking
 from implicit.nearest_neighbours import BM25Recommender, CosineRecommender, TFIDFRecommender
 from threadpoolctl import threadpool_limits
 
-from benchmarks.peer_scripts.exchange import Ints, Lists, Model, Question, Rank, Settings, Task, run
+from benchmarks.peer_scripts.exchange import Ints, Model, Question, Rank, Settings, Task, run
 
 
-def matrix(lists: Lists, num_items: int) -> sp.csr_matrix:
-    """(len(lists), num_items) ones; a product that is there twice counts once, as in our own models."""
-    found = sp.csr_matrix((np.ones(len(lists.item), np.float32), (lists.row, lists.item)), (len(lists), num_items))
+def pairs(user: Ints, item: Ints, shape: tuple[int, int]) -> sp.csr_matrix:
+    """Ones; a pair that is there twice counts once, as in our own models."""
+    found = sp.csr_matrix((np.ones(len(item), np.float32), (user, item)), shape)
     found.data[:] = 1
     return found
 
 
 def training(task: Task) -> sp.csr_matrix:
     """(num_users, num_items)"""
-    indptr = np.searchsorted(task.user, np.arange(task.num_users + 1))
-    return matrix(Lists(indptr, task.item), task.num_items)
+    return pairs(task.user, task.item, (task.num_users, task.num_items))
 
 
 def asked(model: Any, question: Question, num_items: int, **options: Any) -> Ints:
     """The library's own recommendations."""
-    history = matrix(question.history, num_items)
+    known = question.history
+    history = pairs(known.row, known.item, (len(known), num_items))
     items, scores = model.recommend(
         question.user, history, N=question.depth, filter_already_liked_items=False, **options
     )
@@ -63,11 +63,11 @@ def bpr_again(task: Task, settings: Settings) -> Iterator[tuple[Settings, Rank]]
     """Chosen on validation as `bpr`, then fitted again on the histories of the test, whose users it thereby knows."""
 
     def rank(question: Question) -> Ints:
-        known = question.history
         model = BayesianPersonalizedRanking(random_state=0, num_threads=1, **settings)
-        whole = training(task).tolil()
-        whole[question.user] = matrix(known, task.num_items)
-        model.fit(whole.tocsr(), show_progress=False)
+        known = question.history
+        user = np.append(task.user, question.user[known.row])
+        whole = pairs(user, np.append(task.item, known.item), (task.num_users, task.num_items))
+        model.fit(whole, show_progress=False)
         return asked(model, question, task.num_items)
 
     yield settings, rank

@@ -1,7 +1,7 @@
 """Our own models, as the scripts of other libraries: fitted on the exported interactions, asked with them.
 
-The export has no texts, ratings and times, as the peers get none. A model that needs them, or that refuses the data, ends
-with its own message.
+The export has no texts, ratings and times, as the peers get none. A model that needs them, or that refuses the data,
+ends with its own message.
 """
 
 from __future__ import annotations

@@ -71,7 +71,11 @@ def sasrec(task: Task, settings: Settings) -> Iterator[tuple[Settings, Rank]]:
         yield {**settings, "epochs": done}, rank
 
 
-MODELS = {"sasrec": Model(sasrec, {"epochs": 3}, {"epochs": (None,), "session_max_len": (50,), "n_factors": (64, 128)}, patience=3)}
+MODELS = {
+    "sasrec": Model(
+        sasrec, {"epochs": 3}, {"epochs": (None,), "session_max_len": (50,), "n_factors": (64, 128)}, patience=3
+    )
+}
 
 if __name__ == "__main__":
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
