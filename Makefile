@@ -40,6 +40,7 @@ bench:  ## every benchmark, one after the other; about an hour on two cores
 	uv run -m benchmarks.pipeline
 	uv run -m benchmarks.serving
 	uv run -m benchmarks.start_up
+	uv run -m benchmarks.event_reading
 	uv run -m benchmarks.results_page
 
 clean:  ## caches only; what the commands wrote stays
