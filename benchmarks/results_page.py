@@ -268,6 +268,23 @@ def ranking_time(facts: dict[str, Any]) -> str:
     return table(["Scores", "Seconds", "Memory, MiB"], lines)
 
 
+def cross_validated(facts: dict[str, Any], data: str) -> str:
+    lines = [
+        [row["model"], short(row["RMSE"]), short(row["MAE"]), short(row["fit, s"], 3)]
+        for row in facts["rows"]
+        if row["data"] == data
+    ]
+    return table(["Model", "RMSE", "MAE", "Seconds to fit"], lines)
+
+
+def rating_speed(facts: dict[str, Any]) -> str:
+    lines = [
+        [row["model"], row["data"], short(row["pairs"], 0), short(row["predictions per second"], 0)]
+        for row in facts["speed"]
+    ]
+    return table(["What is asked", "Data", "Pairs", "Predictions per second"], lines)
+
+
 def start_up(facts: dict[str, Any]) -> str:
     names = [f"{what}{which}" for what in ("CPU s", "wall s") for which in ("", ", lowest", ", highest")]
     lines = [
@@ -295,7 +312,20 @@ def _speed_tables() -> dict[str, str]:
     }
     for question in dict.fromkeys(row["what"] for row in serving["rows"]):
         tables[f"serving {question.replace(',', '')}"] = load(serving, question)
-    for name in ("quality", "embedding", "embedding_one_thread", "pipeline", "ranking", "start_up", "serving"):
+    ratings = _result("ratings")
+    tables["ratings"] = rating_speed(ratings)
+    for data in dict.fromkeys(row["data"] for row in ratings["rows"]):
+        tables[f"ratings {data}"] = cross_validated(ratings, data)
+    for name in (
+        "quality",
+        "embedding",
+        "embedding_one_thread",
+        "pipeline",
+        "ranking",
+        "ratings",
+        "start_up",
+        "serving",
+    ):
         tables[f"{name} measured with"] = measured_with(_result(name))
     return tables
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rec_sys.recommenders.bpr import BPR
     from rec_sys.recommenders.ease import EASE
     from rec_sys.recommenders.item_knn import ItemKNN
+    from rec_sys.recommenders.next_item import NextItem
     from rec_sys.recommenders.popularity import Popularity
     from rec_sys.recommenders.rating_bias import UserProductBias
     from rec_sys.recommenders.registry import create, load
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from rec_sys.recommenders.svd import SVD
     from rec_sys.recommenders.text_cosine import TextCosine
     from rec_sys.recommenders.text_ease import TextEASE
+    from rec_sys.recommenders.trending.model import Trending
 
     __version__: str
 
@@ -45,12 +47,14 @@ __all__ = [
     "Dataset",
     "GraphModel",
     "ItemKNN",
+    "NextItem",
     "Popularity",
     "Query",
     "Recommender",
     "SASRec",
     "TextCosine",
     "TextEASE",
+    "Trending",
     "UserProductBias",
     "__version__",
     "create",
@@ -67,12 +71,14 @@ _HOMES = {
     "Dataset": "rec_sys.dataset.dataset",
     "GraphModel": "rec_sys.inference.graph_model",
     "ItemKNN": "rec_sys.recommenders.item_knn",
+    "NextItem": "rec_sys.recommenders.next_item",
     "Popularity": "rec_sys.recommenders.popularity",
     "Query": "rec_sys.dataset.query",
     "Recommender": "rec_sys.recommenders.base",
     "SASRec": "rec_sys.recommenders.sasrec",
     "TextCosine": "rec_sys.recommenders.text_cosine",
     "TextEASE": "rec_sys.recommenders.text_ease",
+    "Trending": "rec_sys.recommenders.trending.model",
     "UserProductBias": "rec_sys.recommenders.rating_bias",
     "create": "rec_sys.recommenders.registry",
     "load": "rec_sys.recommenders.registry",

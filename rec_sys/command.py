@@ -21,13 +21,14 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue, OmegaConfBaseException
 from yaml import YAMLError
 
 from rec_sys.closest import did_you_mean
 from rec_sys.command_names import command_line
 from rec_sys.errors import RecSysError
+from rec_sys.passwords import without_password
 from rec_sys.paths import quoted, typed
 from rec_sys.settings import Settings
 
@@ -39,6 +40,8 @@ OURS = ("rec_sys", "triton_utils", "rec_chat", "rec_service")  # loggers whose m
 
 
 OF_IDS = ("users", "history", "data.nothing")  # settings that hold ids
+OF_TEXTS = ("data.sql.url", "data.sql.query")  # settings that hold a text with signs of Hydra's own
+ADDRESS = "data.sql.url"  # of a database, which may hold a password
 NO_IDS = ("", "null", "all")  # what such a setting may hold instead
 
 
@@ -80,6 +83,7 @@ def command(
             inside_task = True
             show_messages(level)
             try:
+                _without_password(cfg)
                 task(cfg)
             # Hydra swallows an Exception of the job and reports it in its own way; SystemExit passes.
             except RecSysError as error:
@@ -118,11 +122,14 @@ def command(
 
 
 def with_kept_spelling(word: str) -> str:
-    """A word of the command line whose ids stay as they are typed; Hydra would read NULL, 5e3 and true as values.
+    """A word of the command line whose ids and texts stay as they are typed; Hydra would read NULL and 5e3 as values.
 
-    Words with quotes or brackets of their own are left to Hydra's rules.
+    Words with quotes or brackets of their own are left to Hydra's rules, but for an address or a query, which is no
+    value of Hydra's. An address loses its password here, before Hydra writes down what was typed.
     """
     setting, _, value = word.partition("=")
+    if setting in OF_TEXTS:
+        return f"{setting}={_as_text(without_password(value) if setting == ADDRESS else value)}"
     if setting not in OF_IDS or value.lower() in NO_IDS:
         return word
     listed = value.startswith("[") and value.endswith("]")
@@ -131,6 +138,21 @@ def with_kept_spelling(word: str) -> str:
         return word
     as_texts = ",".join(f"'{name.strip()}'" for name in ids)
     return f"{setting}=[{as_texts}]" if listed else f"{setting}={as_texts}"
+
+
+def _as_text(value: str) -> str:
+    """A text in Hydra's quotes; one that has some already, or means nothing, stays."""
+    if value == "null" or re.fullmatch(r"""(['"]).*\1""", value, re.DOTALL):
+        return value
+    quoted_ = re.sub(r'(\\*)"', r'\1\1\\"', value)
+    return '"' + re.sub(r"(\\+)$", r"\1\1", quoted_) + '"'
+
+
+def _without_password(cfg: DictConfig) -> None:
+    """Take the password out of the address of a database that a configuration holds."""
+    address = OmegaConf.select(cfg, ADDRESS)
+    if isinstance(address, str):
+        OmegaConf.update(cfg, ADDRESS, without_password(address))
 
 
 class _Shown(logging.Handler):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 # Read by the libraries when they are imported, so set before any of them is.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -26,7 +28,13 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 PROJECT = Path(__file__).resolve().parents[1]
 SHARED_DATA = Path(os.environ.get("REC_SYS_SHARED_DATA") or PROJECT / "../shared/data").resolve()
 
-REAL_SETS = ("all_beauty_2018", "instruments_2018", "musical_instruments_2014", "scientific_2018")  # asked for by tests
+REAL_SETS = (  # asked for by tests
+    "all_beauty_2018",
+    "instruments_2018",
+    "musical_instruments_2014",
+    "online_retail",
+    "scientific_2018",
+)
 
 # The same examples every time, and no time limit on one: a busy machine must not turn a test red.
 settings.register_profile("project", deadline=None, derandomize=True)
@@ -79,6 +87,18 @@ def shared_data() -> Callable[[str], Path]:
         return path
 
     return folder
+
+
+@pytest.fixture
+def postgres() -> str:
+    """Give the address of a PostgreSQL that tests may write to; the test that asks is skipped where none listens."""
+    address = os.environ.get("REC_SYS_TEST_POSTGRES") or "postgresql://postgres@127.0.0.1:5432/postgres"
+    found = urlsplit(address)
+    try:
+        socket.create_connection((found.hostname or "127.0.0.1", found.port or 5432), timeout=2).close()
+    except OSError:
+        pytest.skip("no PostgreSQL (set REC_SYS_TEST_POSTGRES)")
+    return address
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

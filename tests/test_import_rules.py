@@ -20,7 +20,19 @@ CODE = ("rec_sys", "triton_utils", "rec_chat", "rec_service", "benchmarks", "tes
 # Each line may import from the lines above it.
 LAYERS = (
     (
-        *("arrays", "columns", "errors", "closest", "ids", "files", "frames", "locks", "settings", "paths"),
+        *(
+            "arrays",
+            "columns",
+            "errors",
+            "closest",
+            "ids",
+            "files",
+            "frames",
+            "locks",
+            "settings",
+            "paths",
+            "passwords",
+        ),
         *("progress", "terminal", "tables", "allocator", "command", "command_names", "__main__"),
     ),
     ("text",),
@@ -41,6 +53,7 @@ LAYER_OF = {part: number for number, parts in enumerate(LAYERS) for part in part
 MODELS = {home.partition(":")[0] for home in RECOMMENDERS.values()} | {"rec_sys.recommenders.rating_bias"}
 BUILT_ON_EASE = {
     ("rec_sys.recommenders.text_ease", "rec_sys.recommenders.ease"),
+    ("rec_sys.recommenders.next_item", "rec_sys.recommenders.ease"),
     ("rec_sys.recommenders.graph.fit_item_factors", "rec_sys.recommenders.ease"),
     ("rec_sys.recommenders.graph.fit_item_factors", "rec_sys.recommenders.text_ease"),
 }

@@ -198,7 +198,7 @@ def test_every_mark_is_declared() -> None:
     assert marks <= known
 
 
-def test_only_missing_real_data_and_a_missing_gpu_skip() -> None:
+def test_only_missing_real_data_a_missing_gpu_and_a_missing_database_skip() -> None:
     skips = {
         "pytest.skip",
         "pytest.importorskip",
@@ -212,7 +212,10 @@ def test_only_missing_real_data_and_a_missing_gpu_skip() -> None:
         path: [ast.unparse(call) for function, call in calls(path) if function in skips] for path in (*TESTS, conftest)
     }
     kinds = [text for text in found.pop(conftest) if "REC_SYS_SHARED_DATA" not in text]
-    assert kinds == ["pytest.mark.skip(reason='no CUDA device')"]
+    assert kinds == [
+        "pytest.skip('no PostgreSQL (set REC_SYS_TEST_POSTGRES)')",
+        "pytest.mark.skip(reason='no CUDA device')",
+    ]
     assert {name(path): texts for path, texts in found.items() if texts} == {}
     imported = {
         name(path)

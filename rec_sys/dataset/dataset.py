@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
-from typing import Any, Literal
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from rec_sys import columns
 from rec_sys.arrays import Ints, Vectors
-from rec_sys.dataset.events import EventTable, before_held_out, events_of_reviews
+from rec_sys.dataset.events import EventTable, before_held_out, events_of_reviews, weights_before_held_out
 from rec_sys.dataset.kept_paths import with_relative_paths
 from rec_sys.dataset.prepared import PreparedReviews, find_prepared, prepared_folder
 from rec_sys.dataset.product_texts import ProductDescriptions, describe_held_out_products, with_texts_from
@@ -29,6 +29,9 @@ from rec_sys.errors import DataError
 from rec_sys.paths import Paths
 from rec_sys.progress import ProgressCallback
 from rec_sys.text.settings import EncoderSettings
+
+if TYPE_CHECKING:
+    from rec_sys.dataset.properties import ProductProperties  # Polars
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +59,7 @@ class Dataset:
     split_settings: SplitSettings = field(default_factory=SplitSettings)
     read_events: Callable[[], EventTable] | None = None  # of a data set of events or orders
     read_sales: Callable[[], SalesTable] | None = None  # of a data set of orders
+    read_properties: Callable[[], ProductProperties] | None = None  # of a data set with a file of them
     origin: dict[str, Any] = field(default_factory=dict)  # settings that load it again, by group
     as_pandas: bool = False  # it came as a pandas DataFrame, so answers are given as such
 
@@ -63,8 +67,8 @@ class Dataset:
         table = self.table
         has = ", ".join(sorted(self.has)) or "interactions alone"
         return (
-            f"<Dataset {self.name}: {len(table):,} reviews of {table.num_products:,} products by {table.num_users:,} "
-            f"users; {has}>"
+            f"<Dataset {self.name}: {len(table):,} {'reviews' if self.read_events is None else 'interactions'} of "
+            f"{table.num_products:,} products by {table.num_users:,} users; {has}>"
         )
 
     @classmethod
@@ -138,6 +142,11 @@ class Dataset:
         held_out = np.setdiff1d(np.arange(len(self.events)), before_held_out(self.table, self.split, self.events))
         return self.sales.without(sales_of_events(self.events.part(held_out), self.names))
 
+    @cached_property
+    def properties(self) -> ProductProperties | None:
+        """Properties of the products as they were at each time; None where the data has none."""
+        return None if self.read_properties is None else self.read_properties()
+
     @property
     def is_embedded(self) -> bool:
         """Whether somebody has asked for the vectors of the texts."""
@@ -210,7 +219,7 @@ class Dataset:
     def learned_from(self, reviews: Ints) -> Dataset:
         """The same data of which only some reviews are learned from (ascending numbers); none has a part to test."""
         nothing = np.zeros(0, dtype=np.int64)
-        other = replace(self)
+        other = replace(self, table=replace(self.table, read_weights=None))
         other.__dict__["split"] = Split(reviews, nothing, nothing, nothing)
         for name in ("vectors", "events", "sales"):  # of the whole data
             if name in self.__dict__:
@@ -269,7 +278,13 @@ def prepare_data(
     """Find, read and check the raw reviews; returns the data set's name and the prepared folder."""
     raw = locate(settings, paths.data, progress)
     how = {name: getattr(settings, name) for name in ReadingSettings.model_fields}
-    reading = ReadSettings(**how, user_ids=raw.user_ids, product_ids=raw.product_ids)
+    reading = ReadSettings(
+        **how,
+        user_ids=raw.user_ids,
+        product_ids=raw.product_ids,
+        category_tree=raw.category_tree,
+        item_properties=raw.item_properties,
+    )
     out = paths.data / PREPARED
     if settings.format in ("events", "orders"):
         from rec_sys.dataset.event_log import derive_events  # Polars, see below
@@ -352,15 +367,12 @@ def _dataset_of(
     )
     texts = of_product[columns.PRODUCT_TEXT].fill_null("").to_list()
     split = split or SplitSettings()
-    read_events: Callable[[], EventTable] | None = None
-    read_sales: Callable[[], SalesTable] | None = None
+    of_log: dict[str, Any] = {}
     if prepared.log:
-        from rec_sys.dataset.event_folder import load_events, load_sales
+        from rec_sys.dataset.event_folder import readers_of
 
-        read_events = partial(load_events, prepared.folder, table, prepared.weights)
-        if prepared.log == "orders":
-            read_sales = partial(load_sales, prepared.folder)
-    return Dataset(
+        of_log = readers_of(prepared, table)
+    made = Dataset(
         name=name,
         table=table,
         names=of_product[columns.PRODUCT_NAME].fill_null("").to_list(),
@@ -372,12 +384,15 @@ def _dataset_of(
         rating_scale=(prepared.rating_scale[0], prepared.rating_scale[1]) if prepared.rating_scale else None,
         earlier_fingerprints=frozenset(with_core(each, settings.k_core) for each in prepared.earlier),
         split_settings=split,
-        read_events=read_events,
-        read_sales=read_sales,
         origin={
             "data": with_relative_paths(settings, paths),
             "encoder": encoder_settings.model_dump(mode="json"),
             "split": split.model_dump(mode="json"),
             "paths": {"work_dir": str(paths.work_dir.absolute())},
         },
+        **of_log,
     )
+    if table.weights is not None:
+        of_training = cache(lambda: weights_before_held_out(made.table, made.split, made.events))
+        made.table = replace(table, read_weights=of_training)
+    return made

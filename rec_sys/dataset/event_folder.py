@@ -6,14 +6,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from rec_sys import columns
 from rec_sys.dataset.events import EventTable
+from rec_sys.dataset.prepared import PreparedReviews
+from rec_sys.dataset.properties import load_properties
 from rec_sys.dataset.review_writer import REVIEWS_SCHEMA
 from rec_sys.dataset.sales import SalesTable
 from rec_sys.dataset.table import ReviewTable
@@ -59,6 +63,17 @@ def write_sales(path: Path, rows: pl.DataFrame) -> None:
         pl.col("pieces").cast(pl.Float64),
         pl.col("revenue").cast(pl.Float64),
     ).write_parquet(path)
+
+
+def readers_of(prepared: PreparedReviews, table: ReviewTable) -> dict[str, Callable[[], Any]]:
+    """What reads events, sales and properties of a prepared folder when they are asked for, as a `Dataset` takes it."""
+    folder = prepared.folder
+    readers: dict[str, Callable[[], Any]] = {"read_events": partial(load_events, folder, table, prepared.weights)}
+    if prepared.log == "orders":
+        readers["read_sales"] = partial(load_sales, folder)
+    if (folder / columns.PROPERTIES_FILE).is_file():
+        readers["read_properties"] = partial(load_properties, folder, table.products)
+    return readers
 
 
 def load_events(folder: Path, table: ReviewTable, weights: Mapping[str, float]) -> EventTable:

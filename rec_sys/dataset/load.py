@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rec_sys.frames import DataFrame
 
 SAMPLE = "sample"
+SAMPLES = ("sample:events", "sample:orders", "sample:ratings")
 FRAME = "dataframe"  # the name of a data set that came as one
 
 
@@ -33,6 +34,7 @@ def load_dataset(
     split: Mapping[str, Any] | SplitSettings | None = None,
     encoder: str | Mapping[str, Any] | EncoderSettings | None = None,
     format: str = "auto",  # noqa: A002  the setting's name
+    query: str | None = None,
     progress: ProgressCallback | None = None,
 ) -> Dataset:
     """Read and check reviews.
@@ -40,7 +42,8 @@ def load_dataset(
     A DataFrame goes through the same reader as a file: it is written as Parquet below `work_dir`, the same one once.
 
     Args:
-        source: "sample" for generated reviews, a file (JSON lines, CSV, Parquet, plain or gzip), or a DataFrame.
+        source: "sample" for generated reviews, or "sample:events", "sample:orders", "sample:ratings"; a file (JSON
+            lines, CSV, Parquet, plain or gzip); or a DataFrame.
         columns: which column holds what, by field: user, product, rating, timestamp, order, text, title, product_name.
             Usual names are recognised without it.
         metadata: names and texts of the products, a file or a DataFrame.
@@ -50,6 +53,7 @@ def load_dataset(
         split: settings of the split, such as {"held_out_users": 0.1}.
         encoder: of texts: its name, or its settings.
         format: "interactions" where a user and a product are all there is; "ratings", "events" or "orders".
+        query: of a database, whose address `source` is then; its password is kept nowhere.
         progress: told how far the work is.
 
     Raises:
@@ -61,10 +65,13 @@ def load_dataset(
     values: dict[str, Any] = {"k_core": k_core, "columns": dict(columns or {}), "format": format}
     if is_frame(source):
         values |= {"name": name or FRAME, "path": str(write_frame(source, frames, name or FRAME).absolute())}
-    elif str(source) == SAMPLE:
-        if name not in (None, SAMPLE):
-            raise DataError(f"name={name!r}, but the sample is always called {SAMPLE!r}; leave name out")
-        values |= {"name": SAMPLE}
+    elif str(source) in (SAMPLE, *SAMPLES):
+        own = str(source).rpartition(":")[2]
+        if name not in (None, own):
+            raise DataError(f"name={name!r}, but the sample is always called {own!r}; leave name out")
+        values |= {"name": own} | ({"format": own} if own != SAMPLE else {})
+    elif query is not None:
+        values |= {"sql": {"url": str(source), "query": query}} | ({"name": name} if name else {})
     elif isinstance(source, str | Path):
         values |= {"path": str(source)} | ({"name": name} if name else {})
     else:

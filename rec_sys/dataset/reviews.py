@@ -35,7 +35,7 @@ from rec_sys.dataset.readers.row import Row
 from rec_sys.dataset.readers.rows import RawFile, peek
 from rec_sys.dataset.readers.sequences import Sequences, find_sequences
 from rec_sys.dataset.review_writer import ReviewWriter, write_products
-from rec_sys.errors import DataError
+from rec_sys.errors import ConfigError, DataError
 from rec_sys.files import atomic_folder, sha256_of, write_json
 from rec_sys.progress import ProgressCallback, Stage
 
@@ -88,6 +88,11 @@ def prepare_reviews(
             mislead. What was left out stays in `out/<fingerprint>-rejects.jsonl`.
     """
     settings = settings or ReadSettings()
+    if settings.category_tree is not None or settings.item_properties:
+        raise ConfigError(
+            "data.category_tree and data.item_properties are for events and orders; data.metadata=FILE is the file "
+            "about reviewed products"
+        )
     metadata = metadata or settings.metadata
     user_ids = read_real_ids(settings.user_ids) if settings.user_ids else None
     product_ids = read_real_ids(settings.product_ids) if settings.product_ids else None
@@ -316,7 +321,10 @@ def fingerprints_of(path: Path, metadata: Path | None, settings: ReadSettings) -
         parts["columns_of_events"] = of_events
     later = settings.model_dump(
         mode="json",
-        exclude={"columns", "metadata", "user_ids", "product_ids", "max_left_out"},
+        exclude={
+            *("columns", "metadata", "user_ids", "product_ids", "max_left_out"),
+            *("category_tree", "item_properties"),
+        },
         exclude_defaults=True,
     )
     parts |= later
@@ -324,6 +332,10 @@ def fingerprints_of(path: Path, metadata: Path | None, settings: ReadSettings) -
         parts["user_ids"] = sha256_of(settings.user_ids)
     if settings.product_ids is not None:
         parts["product_ids"] = sha256_of(settings.product_ids)
+    if settings.category_tree is not None:
+        parts["category_tree"] = sha256_of(settings.category_tree)
+    if settings.item_properties:
+        parts["item_properties"] = [sha256_of(file) for file in settings.item_properties]
     versions = range(VERSION, 0, -1)
     return [
         hashlib.sha256(orjson.dumps({**parts, "version": version}, option=orjson.OPT_SORT_KEYS)).hexdigest()

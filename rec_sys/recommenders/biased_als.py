@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from pydantic import Field
@@ -13,14 +12,14 @@ from rec_sys.dataset.ratings import Ratings
 from rec_sys.progress import ProgressCallback, tracked
 from rec_sys.recommenders.rating_model import Doubles, Factors, Range, RatingModel, RatingSettings
 
-AT_ONCE = 4_000_000  # numbers of products of vectors in memory
+AT_ONCE = 16_000_000  # numbers of products of vectors in memory
 
 
 class BiasedALSSettings(RatingSettings):
     """Settings of biased ALS."""
 
     factors: int = Field(10, ge=1, description="length of the vectors")
-    regularisation: float = Field(5.0, gt=0, description="lambda: draws the vectors towards 0")
+    regularisation: float = Field(10.0, gt=0, description="lambda: draws the vectors towards 0")
     bias_shrinkage: float = Field(5.0, gt=0, description="pretended average ratings of each user and product")
     iterations: int = Field(15, ge=1, description="alternations between users and products")
     seed: int = Field(0, ge=0, description="draws the first vectors, and the folds")
@@ -51,8 +50,8 @@ class BiasedALS(RatingModel):
         s = self.settings
         mean = float(ratings.rating.mean())
         left = ratings.rating - mean
-        by_user = _Side.of(ratings.user, ratings.product, left)
-        by_product = _Side.of(ratings.product, ratings.user, left)
+        by_user = _Side(ratings.user, ratings.product, left)
+        by_product = _Side(ratings.product, ratings.user, left)
         product = np.zeros((len(ratings.products), 1 + s.factors))  # (num_products, 1 + factors): the bias first
         product[:, 1:] = np.random.default_rng(s.seed).normal(0, 0.1, (len(product), s.factors))
         penalties = self._penalties(1)
@@ -66,37 +65,36 @@ class BiasedALS(RatingModel):
         return np.array([self.settings.bias_shrinkage, *[self.settings.regularisation] * self.settings.factors])
 
 
-@dataclass(frozen=True)
 class _Side:
-    """Ratings by user, or by product: the *rows* that are solved for; the others are the *columns*."""
+    """Ratings by user, or by product: the *rows* that are solved for; the others are the *columns*.
 
-    indptr: Ints  # (num_rows + 1,): the ratings of row r are those from indptr[r] to indptr[r + 1]
-    column: Ints  # (num_ratings,)
-    left: Doubles  # (num_ratings,) rating - mean
+    Args:
+        row: (num_ratings,) each row has a rating.
+        column: (num_ratings,)
+        left: (num_ratings,) rating - mean.
+    """
 
-    @classmethod
-    def of(cls, row: Ints, column: Ints, left: Doubles) -> _Side:
-        """Of ratings in any order; every row has one."""
-        order = np.argsort(row, kind="stable")
-        indptr = np.concatenate([[0], np.cumsum(np.bincount(row))]).astype(np.int64)
-        return cls(indptr, column[order], left[order])
+    def __init__(self, row: Ints, column: Ints, left: Doubles) -> None:
+        import scipy.sparse as sp  # serving does without it
+
+        self.seen, self.left = (sp.csr_matrix((values, (row, column))) for values in (np.ones(len(row)), left))
 
     def solve(self, columns: Doubles, penalties: Doubles) -> Doubles:
         """(num_rows, 1 + factors) bias and factors of each row, those of the columns given alike."""
-        width = columns.shape[1]
-        solved = np.empty((len(self.indptr) - 1, width))
-        start = 0
-        while start < len(solved):  # as many rows as have few enough ratings, and at least one
-            until = self.indptr[start] + AT_ONCE // width**2
-            stop = max(start + 1, int(np.searchsorted(self.indptr, until, side="right")) - 1)
-            first, last = self.indptr[start], self.indptr[stop]
-            column = self.column[first:last]
-            x = columns[column].copy()  # (n, width)
-            x[:, 0] = 1
-            left = self.left[first:last] - columns[column, 0]
-            starts = self.indptr[start:stop] - first
-            gram = np.add.reduceat(x[:, :, None] * x[:, None, :], starts)  # (rows, width, width)
-            right = np.add.reduceat(x * left[:, None], starts)  # (rows, width)
-            solved[start:stop] = np.linalg.solve(gram + np.diag(penalties), right[:, :, None])[:, :, 0]
-            start = stop
+        x = columns.copy()  # (num_columns, width)
+        x[:, 0] = 1
+        width = x.shape[1]
+        right = np.asarray(self.left @ x - self.seen @ (columns[:, :1] * x))  # (num_rows, width)
+        upper, lower = np.triu_indices(width)
+        solved = np.empty_like(right)
+        num_rows, num_pairs = max(1, AT_ONCE // width**2), max(1, AT_ONCE // len(x))
+        for start in range(0, len(solved), num_rows):
+            seen = self.seen[start : start + num_rows]
+            gram = np.empty((seen.shape[0], width, width))
+            for first in range(0, len(upper), num_pairs):
+                one, other = upper[first : first + num_pairs], lower[first : first + num_pairs]
+                gram[:, one, other] = gram[:, other, one] = np.asarray(seen @ (x[:, one] * x[:, other]))
+            gram += np.diag(penalties)
+            part = right[start : start + num_rows, :, None]
+            solved[start : start + num_rows] = np.linalg.solve(gram, part)[:, :, 0]
         return solved

@@ -154,22 +154,21 @@ def cross_validation_section(
 def beside_bias(own: CrossValidation, bias: CrossValidation) -> str:
     """Whether a model is better than bias alone, as a sentence.
 
-    It counts as better by a figure where the mean over folds of (bias - model) is above the standard deviation of that
-    difference between folds; else bias alone is as good.
+    By a figure, one of the two is better where the mean over folds of their difference is above the standard deviation
+    of that difference between folds; else bias alone is as good.
     """
-    better: list[str] = []
-    as_good: list[str] = []
+    said: dict[str, list[str]] = {"better": [], "as good": [], "worse": []}
     for figure in FIGURES:
         gains = np.array(bias.values(figure)) - np.array(own.values(figure))
-        spread = float(gains.std(ddof=1))
-        said = (
-            f"{figure.upper()} ({own.mean(figure):.4f} against {bias.mean(figure):.4f}, gain {gains.mean():+.4f}, "
-            f"between folds ±{spread:.4f})"
+        gain, spread = float(gains.mean()), float(gains.std(ddof=1))
+        verdict = "better" if gain > spread else "worse" if gain < -spread else "as good"
+        said[verdict].append(
+            f"{figure.upper()} ({own.mean(figure):.4f} against {bias.mean(figure):.4f}, gain {gain:+.4f}, between "
+            f"folds ±{spread:.4f})"
         )
-        (better if gains.mean() > spread else as_good).append(said)
-    sentences = []
-    if as_good:
-        sentences.append(f"Bias alone is as good here as {own.name}, by {' and '.join(as_good)}.")
-    if better:
-        sentences.append(f"{own.name} is better than bias alone by {' and '.join(better)}.")
-    return " ".join(sentences)
+    words = {
+        "as good": f"Bias alone is as good here as {own.name}",
+        "worse": f"Bias alone is better here than {own.name}",
+        "better": f"{own.name} is better than bias alone",
+    }
+    return " ".join(f"{words[verdict]} by {' and '.join(said[verdict])}." for verdict in words if said[verdict])

@@ -80,11 +80,7 @@ class EASE(Recommender):
             together = together + self.settings.pairs * (pairs.T @ pairs)
         gram = together.toarray(order="F")  # (num_products, num_products), symmetric until `_add_texts`
         self._add_texts(gram, dataset)
-        gram[np.diag_indices_from(gram)] += self.settings.regularisation
-        weights = _inverse(gram)
-        weights /= -np.diag(weights).copy()  # column j by -P_jj
-        np.fill_diagonal(weights, 0)
-        self.weights: Floats = weights  # row: product of a history, column: product scored
+        self.weights: Floats = item_weights(gram, self.settings.regularisation)
 
     def _add_texts(self, gram: Floats, dataset: Dataset) -> None:
         """Add what texts say to how often each two products were taken together; the lower half will do."""
@@ -109,6 +105,23 @@ class PairsEASE(EASE):
     def grid(cls, num_products: int) -> Grid:
         pairs = (0.5, 1) if num_products <= 10_000 else (1,)
         return Grid({"pairs": pairs, "regularisation": (100,)}, {"decay": DECAYS})
+
+
+def item_weights(gram: Floats, regularisation: float) -> Floats:
+    """(num_products, num_products) B of the formula above; row: product of a history, column: product scored.
+
+    Args:
+        gram: X'X, float32 in Fortran order; it is overwritten, and only its lower half is read.
+        regularisation: lambda.
+
+    Raises:
+        ConfigError: the matrix cannot be inverted in float32.
+    """
+    gram[np.diag_indices_from(gram)] += regularisation
+    weights = _inverse(gram)
+    weights /= -np.diag(weights).copy()  # column j by -P_jj
+    np.fill_diagonal(weights, 0)
+    return weights
 
 
 def _inverse(matrix: Floats) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Self
 
 import numpy as np
@@ -13,7 +14,7 @@ from rec_sys.dataset.ratings import Ratings
 from rec_sys.dataset.table import ReviewTable
 from rec_sys.errors import DataError
 from rec_sys.progress import ProgressCallback
-from rec_sys.recommenders.rating_model import Doubles, Factors, RatingModel
+from rec_sys.recommenders.rating_model import Doubles, Factors, Range, RatingModel
 from rec_sys.settings import Settings
 
 
@@ -66,6 +67,10 @@ class UserProductBias(RatingModel):
     is_personal = False
     own = "own bias"
     beside = ()
+
+    @classmethod
+    def search_space(cls) -> Mapping[str, Range]:
+        return {name: Range(0.5, 50.0, log=True) for name in ("user_shrinkage", "product_shrinkage")}
 
     def _learn(self, ratings: Ratings, progress: ProgressCallback | None) -> Factors:
         sizes = len(ratings.users), len(ratings.products)

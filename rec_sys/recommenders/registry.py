@@ -29,10 +29,13 @@ RECOMMENDERS = {
     "als": "rec_sys.recommenders.als:ALS",
     "bpr": "rec_sys.recommenders.bpr:BPR",
     "sasrec": "rec_sys.recommenders.sasrec:SASRec",
+    "next_item": "rec_sys.recommenders.next_item:NextItem",
+    "neumf": "rec_sys.recommenders.neumf:NeuMF",
     "text_cosine": "rec_sys.recommenders.text_cosine:TextCosine",
     "svd": "rec_sys.recommenders.svd:SVD",
     "biased_als": "rec_sys.recommenders.biased_als:BiasedALS",
     "rating_bias": "rec_sys.recommenders.rating_bias:UserProductBias",
+    "trending": "rec_sys.recommenders.trending.model:Trending",
     GRAPH: "rec_sys.inference.graph_model:GraphModel",
 }
 

@@ -45,7 +45,7 @@ def main() -> None:
 def _train_or_search(cfg: DictConfig) -> None:
     recommender = cfg.recommender.name
     if recommender != GRAPH:
-        _train_recommender(cfg)
+        (_search_recommender if "search" in cfg else _train_recommender)(cfg)
     elif "search" in cfg:
         _search(cfg)
     else:
@@ -99,6 +99,15 @@ def _search(cfg: DictConfig) -> None:
     done, early = best.trials["complete"] + best.trials["stopped early"], best.trials["stopped early"]
     print(f"\nbest of {done} trials, {early} of them stopped early: trial {best.trial}, {best.figure} {best.value:.4f}")
     print(f"\nnext, to train it and evaluate it on the test reviews:\n  {best.command}")
+
+
+def _search_recommender(cfg: DictConfig) -> None:
+    from rec_sys.terminal import ProgressBars
+    from rec_sys.train.rating_search import search_recommender
+
+    found, command = search_recommender(cfg, HydraConfig.get().overrides.task, ProgressBars())
+    print(f"\n{found.section.text()}")
+    print(f"\nnext, to train it and evaluate it on the test reviews:\n  {command}")
 
 
 if __name__ == "__main__":

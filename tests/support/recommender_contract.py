@@ -37,6 +37,7 @@ SMALL: dict[str, dict[str, Any]] = {
         "epochs": 3,
         "learning_rate": 0.01,
     },
+    "neumf": {"factors": 4, "epochs": 4, "batch_size": 300, "learning_rate": 0.02},
     "graph": {"dim": 16, "heads": 2, "max_history": 8, "item_factors": 8, "exclusion_codes": 4, "max_epochs": 2},
 }
 

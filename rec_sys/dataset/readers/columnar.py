@@ -11,13 +11,10 @@ from __future__ import annotations
 
 import codecs
 import csv
-import math
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime
 from itertools import islice
 from typing import Any, Literal
 
-import orjson
 import polars as pl
 import pyarrow.parquet as pq
 
@@ -27,6 +24,7 @@ from rec_sys.dataset.readers.nested import flat
 from rec_sys.dataset.readers.row import MAX_ROW, start_of
 from rec_sys.dataset.readers.rows import RawFile, peek
 from rec_sys.dataset.readers.separators import fields_of, quote_of, read_csv
+from rec_sys.dataset.readers.value_text import value_text
 
 LINE, LINES, BROKEN = "\0line", "\0lines", "\0broken"  # columns beside those of the file, which hold no such sign
 BLOCK = 16 * CHUNK  # bytes of a frame
@@ -210,7 +208,7 @@ class Columnar:
                 held.append((line, lines, fields, *(None for _ in names)))
             else:
                 values = fields if all(name in fields for name in names) else flat(fields)
-                held.append((line, lines, None, *(_text(values.get(name)) for name in names)))
+                held.append((line, lines, None, *(value_text(values.get(name)) for name in names)))
             if len(held) >= ROWS:
                 yield _frame(held, names)
                 held = []
@@ -227,18 +225,3 @@ def _lines(text: str, end: str) -> pl.Series:
 def _frame(rows: list[tuple[Any, ...]], names: list[str]) -> pl.DataFrame:
     schema = {LINE: pl.Int64, LINES: pl.Int32, BROKEN: pl.String} | dict.fromkeys(names, pl.String)
     return pl.DataFrame(rows, schema=schema, orient="row")
-
-
-def _text(value: Any) -> str | None:
-    """A value of a row as text; None where there is none."""
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return None if math.isnan(value) else str(value)
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    return orjson.dumps(value, default=str).decode() if isinstance(value, list | dict) else str(value)

@@ -38,7 +38,6 @@ _ID_KINDS = {
     "e-mail addresses": re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+"),
     "UUIDs": re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"),
     "numbers": re.compile(r"\d+(?:\.0)?"),
-    "names": re.compile(r"[^\W\d_]+(?:[ .'-][^\W\d_]+)*\.?"),
 }
 
 

@@ -23,7 +23,11 @@ from rec_sys.errors import DataError
 
 
 def choose_format(
-    header: Collection[str], columns: ColumnNames, path: Path, interactions: bool = False
+    header: Collection[str],
+    columns: ColumnNames,
+    path: Path,
+    interactions: bool = False,
+    ratings: bool = False,
 ) -> ReviewFormat:
     """The format of a file with a row per review.
 
@@ -33,6 +37,7 @@ def choose_format(
         path: the file, for messages.
         interactions: take the file as plain interactions, whatever format it looks like: user and product are enough,
             and without a column for the time the order of the file counts.
+        ratings: the same, but a rating is needed in every row, and no texts are read.
 
     Raises:
         DataError: no format fits, or a column is missing; the message lists what was found.
@@ -41,6 +46,8 @@ def choose_format(
     mapped: dict[str, Any] = {field: () if name == NONE else (name,) for field, name in mapping.items()}
     if mapped.get("order"):
         mapped.setdefault("timestamp", ())  # who names the order means it
+    if ratings:
+        mapped = {"text": (), "title": ()} | mapped
     spared = {field for field in ("rating", "text") if mapping.get(field) == NONE}
     present = {plain(name) for name in header}
     known = [
@@ -48,15 +55,18 @@ def choose_format(
         for format_ in FORMATS
         if not format_.one_of or _looks_like(format_, present)
     ]
-    needed = ("user", "product") if interactions else GENERIC.required
+    needed = ("user", "product") if interactions or ratings else GENERIC.required
     generic = _fitted(replace(GENERIC, **mapped, required=needed), header, mapped)
-    if interactions:
+    if ratings:
+        generic = replace(generic, required=(*needed, "rating"), may_be_unrated=False, name="ratings")
+    if interactions or ratings:
         known = [generic]
     chosen = next((_fitted(one, header, mapped) for one in known if not _as_written(one, header).missing(header)), None)
     if chosen is None and not generic.missing(header) and _has_what_its_kind_has(generic, known, header, mapped):
         chosen = generic
     if chosen is None:
-        raise DataError(_what_is_missing(header, known if known[0].one_of else [*known, generic], path, interactions))
+        alone = interactions or ratings
+        raise DataError(_what_is_missing(header, known if known[0].one_of else [*known, generic], path, alone))
     if mapping:
         chosen = replace(chosen, name=f"{chosen.name}, mapped columns")
     # A column that is nowhere in the file means "no ratings"; one that is empty in a row means a bad row.

@@ -29,7 +29,7 @@ from rec_sys.dataset.readers.reading_settings import ReadingSettings
 from rec_sys.dataset.readers.review_reader import Reading, first
 from rec_sys.dataset.readers.row import Row
 from rec_sys.dataset.readers.rows import RawFile, peek
-from rec_sys.dataset.readers.unread_columns import suspicious_columns
+from rec_sys.dataset.readers.unread_columns import events_or_orders, suspicious_columns
 from rec_sys.errors import DataError
 
 HEAD = 1_000  # rows by which the columns are chosen
@@ -92,7 +92,8 @@ def find_profile(file: RawFile, settings: ReadingSettings, progress: Progress = 
     values: list[dict[str, Any]] = [row.fields for row in head if isinstance(row.fields, dict)]
     if file.kind == "CSV" and not file.layout.has_header:
         settings = settings_without_header(file, settings, values)
-    format_ = choose_format(header, settings.columns, file.path, settings.format == "interactions")
+    told = settings.format
+    format_ = choose_format(header, settings.columns, file.path, told == "interactions", told == "ratings")
     format_, replaced = with_telling_ids(format_, header, values, settings)
     format_, warnings = with_readable_rating(format_, header, values, settings)
     warnings = [*replaced, *warnings]
@@ -110,6 +111,7 @@ def find_profile(file: RawFile, settings: ReadingSettings, progress: Progress = 
     except DataError as error:
         raise DataError(f"{file.path}: {error}") from None
     warnings += suspicious_columns(values, profile.unread, profile.taken)
+    warnings += events_or_orders(values, header)
     return replace(
         profile,
         nested=nested,

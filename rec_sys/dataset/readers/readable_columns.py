@@ -126,7 +126,7 @@ def with_readable_time(
     counts = tuple(name for name, kind in dated.items() if kind == "counts")
     if counts:
         return replace(format_, timestamp=counts[:1]), None, None
-    if settings.format == "interactions" and not given:
+    if settings.format in ("interactions", "ratings") and not given:
         return replace(format_, timestamp=()), None, None
     empty = all(not column.count for column in looked.values())
     if empty:

@@ -62,6 +62,16 @@ class ReadingSettings(Settings):
         "by their codes and names",
     )
 
+    properties: list[str] | None = Field(
+        None, description="names of item properties to keep beside the category and whether an item can be had"
+    )
+
+    @field_validator("event_weights", mode="before")
+    @classmethod
+    def _names(cls, given: Any) -> Any:
+        """Kinds may be numbers."""
+        return {str(name): weight for name, weight in given.items()} if isinstance(given, dict) else given
+
     @field_validator("event_weights", mode="after")
     @classmethod
     def _weights(cls, given: dict[str, float] | None) -> dict[str, float] | None:
@@ -74,7 +84,7 @@ class ReadingSettings(Settings):
     def _scale(cls, given: Any) -> Any:
         return str(given) if isinstance(given, int | float) else given
 
-    @field_validator("nothing", "not_products", mode="before")
+    @field_validator("nothing", "not_products", "properties", mode="before")
     @classmethod
     def _words(cls, given: Any) -> Any:
         return [str(word) for word in given] if isinstance(given, list) else given
@@ -86,3 +96,5 @@ class ReadSettings(ReadingSettings):
     metadata: Path | None = Field(None, description="file with names and texts of the products")
     user_ids: Path | None = Field(None, description="file with the ids of numbered users")
     product_ids: Path | None = Field(None, description="file with the ids of numbered products")
+    category_tree: Path | None = Field(None, description="file with the parent of each category")
+    item_properties: tuple[Path, ...] = Field((), description="files with properties of items at each time")

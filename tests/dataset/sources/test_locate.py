@@ -219,7 +219,7 @@ def test_configuration_files(path: Path) -> None:
 
 def test_the_known_data_sets_are_there_and_offered() -> None:
     assert {path.stem for path in CONFIG.glob("*.yaml")} == {
-        *("sample", "file", "interactions", "musical_instruments"),
+        *("sample", "file", "interactions", "ratings", "events", "orders", "musical_instruments"),
         *("musical_instruments_2014", "instruments_2018", "scientific_2018", "sports_2014", "lastfm"),
         *("retailrocket", "online_retail"),
     }

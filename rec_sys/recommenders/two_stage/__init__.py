@@ -1,0 +1,1 @@
+"""Two stages: candidates from several sources, then a ranker that is learned on later events."""

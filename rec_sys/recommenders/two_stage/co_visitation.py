@@ -1,0 +1,52 @@
+"""Products that the same user touched near each other, weighted by kind of event and by the time between."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+
+from rec_sys.dataset.events import EventTable
+from rec_sys.recommenders.two_stage.settings import TwoStageSettings
+
+DAY, HOUR = 86_400, 3_600  # seconds
+
+
+def co_visits(events: EventTable, settings: TwoStageSettings) -> sp.csr_matrix:
+    """(num_products, num_products) float32: how strongly the row's product leads to the column's.
+
+    Two events of a user that are s <= `span` events and t hours apart count, in both directions,
+
+        step_decay ** (s - 1) * (floor + (1 - floor) * exp(-t / covisit_hours)) * weight of the kind led to ** covisit_kinds
+
+    and rows are divided by the fourth root of the events of their product. What stands close together counts by far
+    the most, and since each event meets `span` others at most, somebody with thousands of events counts by these and
+    not by their square. The `neighbours` strongest per product are kept.
+    """
+    num_products = len(events.products)
+    user, product, time = events.user, events.product, events.timestamp
+    weight = (events.weight.astype(np.float64) ** settings.covisit_kinds).astype(np.float32)
+    total = sp.csr_matrix((num_products, num_products), dtype=np.float32)
+    for apart in range(1, settings.span + 1):
+        first = np.flatnonzero(user[apart:] == user[:-apart])
+        first = first[product[first] != product[first + apart]]
+        second = first + apart
+        hours = (time[second] - time[first]) / HOUR
+        near = settings.covisit_floor + (1 - settings.covisit_floor) * np.exp(-hours / settings.covisit_hours)
+        near *= settings.step_decay ** (apart - 1)
+        row = np.concatenate([product[first], product[second]])
+        col = np.concatenate([product[second], product[first]])
+        value = np.concatenate([near * weight[second], near * weight[first]]).astype(np.float32)
+        total = total + sp.csr_matrix((value, (row, col)), shape=total.shape)
+    size = np.bincount(product, minlength=num_products).clip(1) ** 0.25
+    return strongest_per_row(sp.csr_matrix(sp.diags_array((1 / size).astype(np.float32)) @ total), settings.neighbours)
+
+
+def strongest_per_row(matrix: sp.csr_matrix, count: int) -> sp.csr_matrix:
+    """The highest `count` entries of each row; of equal ones the lower column."""
+    row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    order = np.lexsort((matrix.indices, -matrix.data, row))
+    place = np.arange(len(row)) - matrix.indptr[row]
+    keep = np.sort(order[place < count])
+    kept = sp.csr_matrix((matrix.data[keep], (row[keep], matrix.indices[keep])), shape=matrix.shape)
+    kept.sort_indices()
+    return kept
