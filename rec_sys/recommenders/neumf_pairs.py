@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 
 from rec_sys.arrays import Floats, Ints
 from rec_sys.dataset.table import ReviewTable
@@ -47,6 +48,14 @@ class Pairs:
         starts = np.concatenate([[0], np.cumsum(lengths)])
         entry = np.arange(starts[-1]) + np.repeat(self.indptr[users] - starts[:-1], lengths)
         return np.repeat(np.arange(len(users)), lengths), self.product[entry], self.weight[entry]
+
+    def mean_of_takers(self, vectors: Floats) -> tuple[Floats, Floats]:
+        """(num_products,) by how many users each product was taken, and the mean of their (num_users, dim) vectors."""
+        ones = np.ones(len(self), dtype=np.float32)
+        taken_by = sp.csr_matrix((ones, (self.product, self.user)), shape=(self.num_products, len(vectors)))
+        counts = np.bincount(self.product, minlength=self.num_products).astype(np.float32)
+        means: Floats = (taken_by @ vectors) / np.maximum(counts, 1)[:, None]
+        return counts, means
 
     def has(self, users: Ints, products: Ints) -> npt.NDArray[np.bool_]:
         """(n,) whether each pair is one."""
