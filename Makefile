@@ -48,6 +48,7 @@ bench:  ## every benchmark, one after the other; some hours on two cores
 	uv run -m benchmarks.pipeline
 	uv run -m benchmarks.serving
 	uv run -m benchmarks.start_up
+	uv run -m benchmarks.event_reading
 	uv run -m benchmarks.results_page
 
 clean:  ## caches only; what the commands wrote stays
