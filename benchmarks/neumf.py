@@ -133,17 +133,17 @@ def dense(num_users: int, num_products: int, seed: int = 0) -> tuple[Dataset, Kn
     popularity = random.normal(0, 1.4, num_products).astype(np.float32)
     chances = popularity + np.log(taste @ genres.T + 0.02)
     taken = []
-    for user, length in enumerate(lengths.tolist()):
-        drawn = chances[user] + random.gumbel(size=num_products)
+    for chance, length in zip(chances, lengths.tolist(), strict=True):
+        drawn = chance + random.gumbel(size=num_products)
         taken.append(random.permutation(np.argpartition(-drawn, length)[:length]))
-    user, product = np.repeat(np.arange(num_users), lengths), np.concatenate(taken)
-    number = np.arange(len(user))
+    user, product = np.repeat(np.arange(num_users, dtype=np.int64), lengths), np.concatenate(taken).astype(np.int64)
+    number = np.arange(len(product))
     table = ReviewTable(
         users=IdMap(map(str, range(num_users)), "user"),
         products=IdMap(map(str, range(num_products)), "product"),
         user=user,
         product=product,
-        rating=np.full(len(user), np.nan, dtype=np.float32),
+        rating=np.full(len(product), np.nan, dtype=np.float32),
         timestamp=number,
         row=number,
     )
