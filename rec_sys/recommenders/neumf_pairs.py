@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -25,10 +26,15 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.product)
 
-    @property
+    @cached_property
     def user(self) -> Ints:
         """(num_pairs,)"""
         return np.repeat(np.arange(len(self.indptr) - 1), np.diff(self.indptr))
+
+    @cached_property
+    def keys(self) -> Ints:
+        """(num_pairs,) ascending: user * num_products + product."""
+        return self.user * self.num_products + self.product
 
     @classmethod
     def of(cls, table: ReviewTable, train: Ints) -> Pairs:
@@ -59,10 +65,10 @@ class Pairs:
 
     def has(self, users: Ints, products: Ints) -> npt.NDArray[np.bool_]:
         """(n,) whether each pair is one."""
-        keys = self.user * self.num_products + self.product
         asked = users * self.num_products + products
-        place = np.minimum(np.searchsorted(keys, asked), max(len(keys) - 1, 0))
-        return keys[place] == asked if len(keys) else np.zeros(len(asked), dtype=bool)
+        place = np.searchsorted(self.keys, asked).clip(max=len(self) - 1)
+        found: npt.NDArray[np.bool_] = self.keys[place] == asked
+        return found
 
 
 @dataclass(frozen=True)
