@@ -253,7 +253,7 @@ def beside_ours(exported: Exported) -> list[dict[str, Any]]:
 
 def run(exported: Exported, library: Library, model: str, choose: bool, out: Path, args: argparse.Namespace) -> str:
     """Call a script; gives why it failed, or nothing."""
-    script = f"benchmarks/peer_scripts/{library.script}.py"
+    script = str(ROOT / f"benchmarks/peer_scripts/{library.script}.py")
     own = library.name == LIBRARIES[OURS].name
     command = [sys.executable] if own else ["uv", "run", "--quiet", "--no-project", "--script"]
     command += [script, str(exported.folder / ("ratings.npz" if library.ratings else "ranking.npz")), str(out)]
@@ -264,7 +264,13 @@ def run(exported: Exported, library: Library, model: str, choose: bool, out: Pat
     environment.pop("VIRTUAL_ENV", None)  # this project's
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=BUSY * args.limit, env=environment, cwd=ROOT, check=False
+            command,
+            capture_output=True,
+            text=True,
+            timeout=BUSY * args.limit,
+            env=environment,
+            cwd=exported.folder,  # RecBole leaves logs where it is called
+            check=False,
         )
     except FileNotFoundError as error:
         return f"{error.filename} is not installed"

@@ -74,4 +74,7 @@ def difference(ours: Path, peer: Path, held_out: HeldOut) -> dict[str, float]:
     values = [values_of_ranks(ranks_of(file, held_out)["filtered"], "ndcg@10") for file in (peer, ours)]
     gain = (values[0] - values[1])[:, None]
     low, high = bootstrap_intervals(gain)
-    return {"difference": round(float(gain.mean()), 4), "low": round(low[0], 4), "high": round(high[0], 4)}
+    return {
+        name: round(float(value), 4)
+        for name, value in (("difference", gain.mean()), ("low", low[0]), ("high", high[0]))
+    }

@@ -36,6 +36,7 @@ RECOMMENDERS = {
     "biased_als": "rec_sys.recommenders.biased_als:BiasedALS",
     "rating_bias": "rec_sys.recommenders.rating_bias:UserProductBias",
     "trending": "rec_sys.recommenders.trending.model:Trending",
+    "two_stage": "rec_sys.recommenders.two_stage.model:TwoStage",
     GRAPH: "rec_sys.inference.graph_model:GraphModel",
 }
 

@@ -38,6 +38,15 @@ SMALL: dict[str, dict[str, Any]] = {
         "learning_rate": 0.01,
     },
     "neumf": {"factors": 4, "epochs": 4, "batch_size": 300, "learning_rate": 0.02},
+    "two_stage": {
+        "sources": ["item_knn", "als"],
+        "source_settings": {"als": {"factors": 4, "iterations": 4}},
+        "windows": 4,
+        "window_share": 0.12,
+        "rounds": 20,
+        "min_leaf": 10,
+        "leaves": 4,
+    },
     "graph": {"dim": 16, "heads": 2, "max_history": 8, "item_factors": 8, "exclusion_codes": 4, "max_epochs": 2},
 }
 

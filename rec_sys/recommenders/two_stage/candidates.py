@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +12,12 @@ import scipy.sparse as sp
 from rec_sys.arrays import Floats, Ints
 from rec_sys.recommenders.two_stage.known_events import KnownEvents
 from rec_sys.recommenders.two_stage.settings import TwoStageSettings
-from rec_sys.recommenders.two_stage.sources import Scores, Sources
+from rec_sys.recommenders.two_stage.sources import OWN_SOURCES, Scores, Sources
 
 FUSION = 60  # of the blend 1 / (FUSION + rank): Cormack, Clarke and Buettcher, SIGIR 2009
+
+Flags = npt.NDArray[np.bool_]
+Numbers = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -31,39 +35,51 @@ class Candidates:
         return len(self.row)
 
     @property
-    def is_new(self) -> npt.NDArray[np.bool_]:
+    def is_new(self) -> Flags:
         """(m,) whether the asker has no event of the product before the question."""
-        flags: npt.NDArray[np.bool_] = self.pair < 0
+        flags: Flags = self.pair < 0
         return flags
 
-    def some(self, which: npt.NDArray[np.bool_] | Ints) -> Candidates:
-        """Some of them, in ascending order; what is said of each stays as it was."""
+    def some(self, which: Flags) -> Candidates:
+        """Some of them; what is said of each stays as it was."""
         return Candidates(*(getattr(self, each.name)[which] for each in fields(self)))
 
+    def places_by(self, source: int, num_askers: int, among: Flags | None = None) -> Ints:
+        """(m,) 0 for what a source puts first, 1 for the next, ...; equals by the blend, then by product.
 
-def make_candidates(
-    known: KnownEvents, sources: Sources, settings: TwoStageSettings
-) -> tuple[Candidates, list[Scores]]:
-    """The candidates of each asker, at most `settings.candidates`, and what every source says of all products.
+        Args:
+            source: place of the source; the number of sources: the blend.
+            num_askers: in all.
+            among: candidates that have a place, the others come after them; None: all.
+        """
+        value = self.blend if source == self.score.shape[1] else self.score[:, source]
+        return places(self.row, [self.blend, value], num_askers, among)
+
+
+def make_candidates(known: KnownEvents, sources: Sources, settings: TwoStageSettings) -> Candidates:
+    """The candidates of each asker, at most `settings.candidates`.
 
     Every source gives the `per_source` products that it scores highest among those new to the asker; the asker's own
-    products are candidates by themselves, since the newest `max_events` are read.
+    products are candidates by themselves. Of somebody of whom nothing is known there are none.
     """
     scores = sources.scores(known)
     pairs = known.pairs
     keys = [pairs.row * known.num_products + pairs.product]
-    for each in scores[2:]:  # the first two give own products only
+    for each in scores[OWN_SOURCES:]:
         row, product = best_new(each, known, settings.per_source)
         keys.append(row * known.num_products + product)
     key = np.unique(np.concatenate(keys))
     row, product = key // known.num_products, key % known.num_products
-    pair = pairs.find(row, product)
     given = np.stack([values_at(each, row, product) for each in scores], axis=1)
-    rank = _ranks(row, given, np.array([sp.issparse(each) for each in scores]), len(known))
+    rank = np.empty(given.shape, dtype=np.float32)
+    for source, each in enumerate(scores):
+        rank[:, source] = places(row, [given[:, source]], len(known)) + 1
+        if sp.issparse(each):
+            rank[given[:, source] <= 0, source] = np.nan
     rank[rank > settings.per_source] = np.nan  # ranks up to here are those among all products
     blend = np.nansum(1 / (FUSION + rank), axis=1).astype(np.float32)
-    whole = Candidates(row, product, pair, given, rank, blend)
-    return whole.some(places(row, blend, len(known)) < settings.candidates), scores
+    whole = Candidates(row, product, pairs.find(row, product), given, rank, blend)
+    return whole.some(places(row, [blend], len(known)) < settings.candidates)
 
 
 def best_new(scores: Scores, known: KnownEvents, count: int) -> tuple[Ints, Ints]:
@@ -74,14 +90,16 @@ def best_new(scores: Scores, known: KnownEvents, count: int) -> tuple[Ints, Ints
     found = []
     for row in range(len(known)):
         mine = pairs.product[bounds[row] : bounds[row + 1]]
-        if sp.issparse(scores):
+        if not len(mine):
+            best = mine
+        elif sp.issparse(scores):
             of_row = slice(scores.indptr[row], scores.indptr[row + 1])
             product, value = scores.indices[of_row], scores.data[of_row]
             is_own[mine] = True
             keep = ~is_own[product]
             is_own[mine] = False
             product, value = product[keep], value[keep]
-            best = product if len(value) <= count else product[_highest(value, count)]
+            best = product[_highest(value, count)]
         else:
             value = np.array(scores[row])
             value[mine] = -np.inf
@@ -108,22 +126,27 @@ def values_at(scores: Scores, row: Ints, product: Ints) -> Floats:
     return found
 
 
-def places(row: Ints, value: npt.NDArray[np.floating], num_rows: int) -> Ints:
-    """(m,) 0 for the highest value of a row, 1 for the next, ...; of equal ones the earlier; `row` ascends."""
-    order = np.lexsort((-value, row))
-    place = np.empty(len(row), dtype=np.int64)
-    place[order] = np.arange(len(row)) - np.searchsorted(row, np.arange(num_rows + 1))[row[order]]
-    return place
+def places(row: Ints, keys: list[Numbers], num_rows: int, among: Flags | None = None) -> Ints:
+    """(m,) 0 for the first of a row, 1 for the next, ...: by the last key, equals by the one before, then as given.
 
-
-def _ranks(row: Ints, given: Floats, is_sparse: npt.NDArray[np.bool_], num_rows: int) -> Floats:
-    """(m, num_sources) the rank of each candidate among those of its asker; nan where a sparse source gives nothing."""
-    ranks = np.empty(given.shape, dtype=np.float32)
-    for source in range(given.shape[1]):
-        ranks[:, source] = places(row, given[:, source], num_rows) + 1
-        if is_sparse[source]:
-            ranks[given[:, source] <= 0, source] = np.nan
-    return ranks
+    Args:
+        row: (m,) ascending.
+        keys: each (m,), higher comes first; the last one counts first.
+        num_rows: rows in all.
+        among: (m,) which come first whatever their keys; None: no difference.
+    """
+    start = np.searchsorted(row, np.arange(num_rows + 1))
+    width = int(np.diff(start).max(initial=0))
+    column = np.arange(len(row)) - start[row]
+    order = np.broadcast_to(np.arange(width), (num_rows, width))
+    for key in keys if among is None else [*keys, among.astype(np.float32)]:
+        padded = np.full((num_rows, width), np.inf, dtype=np.float32)  # behind the rows' ends
+        padded[row, column] = -key
+        by_key = np.argsort(np.take_along_axis(padded, order, axis=1), axis=1, kind="stable")
+        order = np.take_along_axis(order, by_key, axis=1)
+    place = np.empty((num_rows, width), dtype=np.int64)
+    np.put_along_axis(place, order, np.broadcast_to(np.arange(width), order.shape), axis=1)
+    return place[row, column]
 
 
 def _highest(value: Floats, count: int) -> Ints:

@@ -9,6 +9,7 @@ from rec_sys.dataset.events import EventTable
 from rec_sys.recommenders.two_stage.settings import TwoStageSettings
 
 DAY, HOUR = 86_400, 3_600  # seconds
+WIDE_STEP = 0.8  # of the wide co-visitation, as `step_decay`
 
 
 def co_visits(events: EventTable, settings: TwoStageSettings) -> sp.csr_matrix:
@@ -20,19 +21,33 @@ def co_visits(events: EventTable, settings: TwoStageSettings) -> sp.csr_matrix:
 
     and rows are divided by the fourth root of the events of their product. What stands close together counts by far
     the most, and since each event meets `span` others at most, somebody with thousands of events counts by these and
-    not by their square. The `neighbours` strongest per product are kept.
+    not by their square. Of each user the newest `max_covisited` events count, of each product the `neighbours`
+    strongest are kept.
     """
+    return _summed(events, settings, settings.span, settings.covisit_hours, settings.covisit_floor, settings.step_decay)
+
+
+def wide_co_visits(events: EventTable, settings: TwoStageSettings) -> sp.csr_matrix:
+    """(num_products, num_products) float32: the same, of events up to twice as many events and a day apart."""
+    return _summed(events, settings, 2 * settings.span, 24.0, max(0.3, settings.covisit_floor), WIDE_STEP)
+
+
+def _summed(
+    events: EventTable, settings: TwoStageSettings, span: int, decay_hours: float, floor: float, step: float
+) -> sp.csr_matrix:
     num_products = len(events.products)
+    if settings.max_covisited:
+        from_end = events.indptr()[events.user + 1] - 1 - np.arange(len(events))
+        events = events.part(np.flatnonzero(from_end < settings.max_covisited))
     user, product, time = events.user, events.product, events.timestamp
     weight = (events.weight.astype(np.float64) ** settings.covisit_kinds).astype(np.float32)
     total = sp.csr_matrix((num_products, num_products), dtype=np.float32)
-    for apart in range(1, settings.span + 1):
+    for apart in range(1, span + 1):
         first = np.flatnonzero(user[apart:] == user[:-apart])
         first = first[product[first] != product[first + apart]]
         second = first + apart
-        hours = (time[second] - time[first]) / HOUR
-        near = settings.covisit_floor + (1 - settings.covisit_floor) * np.exp(-hours / settings.covisit_hours)
-        near *= settings.step_decay ** (apart - 1)
+        near = floor + (1 - floor) * np.exp(-(time[second] - time[first]) / HOUR / decay_hours)
+        near *= step ** (apart - 1)
         row = np.concatenate([product[first], product[second]])
         col = np.concatenate([product[second], product[first]])
         value = np.concatenate([near * weight[second], near * weight[first]]).astype(np.float32)

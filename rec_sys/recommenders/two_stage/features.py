@@ -14,11 +14,12 @@ import scipy.sparse as sp
 
 from rec_sys.arrays import Floats, Ints
 from rec_sys.dataset.events import EventTable
-from rec_sys.recommenders.two_stage.candidates import Candidates, values_at
+from rec_sys.recommenders.two_stage.candidates import Candidates, Flags, Numbers, values_at
 from rec_sys.recommenders.two_stage.co_visitation import DAY
 from rec_sys.recommenders.two_stage.known_events import KnownEvents
 from rec_sys.recommenders.two_stage.product_clock import ProductClock
-from rec_sys.recommenders.two_stage.sources import Scores, Sources, sparse_of
+from rec_sys.recommenders.two_stage.properties import PropertyHistory, property_features
+from rec_sys.recommenders.two_stage.sources import OWN_SOURCES, Sources, sparse_of
 
 GROUPS = ("source", "pair", "product", "user", "time", "property")
 HOUR, SESSION = 3_600, 1_800  # seconds; a pause of half an hour ends a session
@@ -45,7 +46,7 @@ class FeatureMaker:
         properties: category and availability of products in time; None: the data has none.
     """
 
-    def __init__(self, events: EventTable, target: int, sources: Sources, properties: Properties | None = None) -> None:
+    def __init__(self, events: EventTable, target: int, sources: Sources, properties: PropertyHistory | None = None) -> None:
         self.kinds, self.target, self.sources, self.properties = events.kinds, target, sources, properties
         count = len(events.products)
         self.all = ProductClock(events.product, events.timestamp, count)
@@ -55,21 +56,20 @@ class FeatureMaker:
         ]
         self.share = float((events.kind >= target).mean()) if len(events) else 0.0
 
-    def make(self, known: KnownEvents, candidates: Candidates, scores: list[Scores]) -> Features:
+    def make(self, known: KnownEvents, candidates: Candidates) -> Features:
         """The features of candidates.
 
         Args:
             known: of the askers.
             candidates: of these.
-            scores: of the sources, of all products.
         """
         columns = {
-            "source": self._of_sources(candidates),
+            "source": self._of_sources(candidates, len(known)),
             "pair": self._of_pairs(known, candidates),
             "product": self._of_products(known, candidates),
             "user": self._of_users(known, candidates),
             "time": _of_times(known, candidates),
-            "property": {} if self.properties is None else self.properties.features(known, candidates),
+            "property": {} if self.properties is None else property_features(self.properties, known, candidates),
         }
         flat = [(group, name, value) for group in GROUPS for name, value in columns[group].items()]
         values = np.empty((len(candidates), len(flat)), dtype=np.float32)
@@ -77,19 +77,22 @@ class FeatureMaker:
             values[:, place] = value
         return Features(values, tuple(name for _, name, _ in flat), tuple(group for group, _, _ in flat))
 
-    def _of_sources(self, candidates: Candidates) -> dict[str, npt.NDArray[np.floating]]:
-        columns: dict[str, npt.NDArray[np.floating]] = {"blend": candidates.blend}
+    def _of_sources(self, candidates: Candidates, num_askers: int) -> dict[str, Numbers]:
+        columns: dict[str, Numbers] = {"blend": candidates.blend}
         for place, name in enumerate(self.sources.names):
-            columns[f"{name}: score"] = candidates.score[:, place]
+            score = candidates.score[:, place]
+            columns[f"{name}: score"] = score
             columns[f"{name}: rank"] = candidates.rank[:, place]
+            if place >= OWN_SOURCES:
+                columns[f"{name}: part of the best"] = _part_of_the_best(score, candidates, num_askers)
         return columns
 
-    def _of_pairs(self, known: KnownEvents, candidates: Candidates) -> dict[str, npt.NDArray[np.floating]]:
+    def _of_pairs(self, known: KnownEvents, candidates: Candidates) -> dict[str, Numbers]:
         pairs, at, now = known.pairs, candidates.pair, known.now[candidates.row]
         own = at >= 0
-        columns: dict[str, npt.NDArray[np.floating]] = {}
+        columns: dict[str, Numbers] = {}
 
-        def of_own(value: npt.NDArray[np.generic]) -> npt.NDArray[np.floating]:
+        def of_own(value: npt.NDArray[np.generic]) -> Numbers:
             column = np.full(len(at), np.nan)
             column[own] = value[at[own]]
             return column
@@ -100,22 +103,25 @@ class FeatureMaker:
             columns[f"hours since own {name}"] = np.log1p((now - last) / HOUR)
         columns["hours since own first"] = np.log1p((now - of_own(pairs.first)) / HOUR)
         columns["own place"] = of_own(pairs.place)
-        columns["co-visited with newest"] = self._led_to(known, candidates, known.pairs.place == 0)
-        columns["co-visited with newest three"] = self._led_to(known, candidates, known.pairs.place < 3)
-        if self.target > 0 or len(self.kinds) > 1:
-            taken = pairs.count[:, max(self.target, 1) :].sum(axis=1) > 0
-            columns["co-visited with taken"] = self._led_to(known, candidates, taken)
+        covisit, wide, newest = self.sources.covisit, self.sources.wide, pairs.place == 0
+        columns["co-visited with newest"] = self._led_to(covisit, known, candidates, newest)
+        columns["co-visited with newest three"] = self._led_to(covisit, known, candidates, pairs.place < 3)
+        columns["own products that lead to it"] = self._led_to(self.sources.links, known, candidates, pairs.place >= 0)
+        if len(self.kinds) > 1:
+            taken = pairs.strongest >= max(self.target, 1)
+            columns["co-visited with taken"] = self._led_to(covisit, known, candidates, taken)
+            columns["widely co-visited with taken"] = self._led_to(wide, known, candidates, taken)
         return columns
 
-    def _led_to(self, known: KnownEvents, candidates: Candidates, which: npt.NDArray[np.bool_]) -> Floats:
+    def _led_to(self, matrix: sp.csr_matrix, known: KnownEvents, candidates: Candidates, which: Flags) -> Floats:
         """(m,) co-visitation from some own products to each candidate, summed."""
         pairs = known.pairs
         some = sparse_of(known, pairs.row[which], pairs.product[which], np.ones(np.count_nonzero(which)))
-        return values_at(sp.csr_matrix(some @ self.sources.covisit), candidates.row, candidates.product)
+        return values_at(sp.csr_matrix(some @ matrix), candidates.row, candidates.product)
 
-    def _of_products(self, known: KnownEvents, candidates: Candidates) -> dict[str, npt.NDArray[np.floating]]:
+    def _of_products(self, known: KnownEvents, candidates: Candidates) -> dict[str, Numbers]:
         product, now = candidates.product, known.now[candidates.row]
-        columns: dict[str, npt.NDArray[np.floating]] = {}
+        columns: dict[str, Numbers] = {}
         for days in RECENT:
             columns[f"events in {days} days"] = np.log1p(self.all.between(product, now - days * DAY, now))
         total = self.all.before(product, now)
@@ -130,13 +136,13 @@ class FeatureMaker:
         columns["days since first event"] = np.where(oldest < 0, np.nan, (now - oldest) / DAY)
         return columns
 
-    def _of_users(self, known: KnownEvents, candidates: Candidates) -> dict[str, npt.NDArray[np.floating]]:
+    def _of_users(self, known: KnownEvents, candidates: Candidates) -> dict[str, Numbers]:
         n, row = len(known), known.row
         ago = known.now[row] - known.timestamp
         total = np.bincount(row, minlength=n)
         newest = np.full(n, np.iinfo(np.int64).max)
         np.minimum.at(newest, row, ago)
-        of_asker: dict[str, npt.NDArray[np.floating]] = {
+        of_asker: dict[str, Numbers] = {
             f"user's {name} events": np.log1p(np.bincount(row[known.kind == kind], minlength=n))
             for kind, name in enumerate(self.kinds)
         }
@@ -149,15 +155,17 @@ class FeatureMaker:
         return {name: value[candidates.row] for name, value in of_asker.items()}
 
 
-class Properties:
-    """Category and availability of products, as they were at a time."""
-
-    def features(self, known: KnownEvents, candidates: Candidates) -> dict[str, npt.NDArray[np.floating]]:
-        return {}
-
-
-def _of_times(known: KnownEvents, candidates: Candidates) -> dict[str, npt.NDArray[np.floating]]:
+def _of_times(known: KnownEvents, candidates: Candidates) -> dict[str, Numbers]:
     hour = known.now // HOUR % 24
     weekday = (known.now // DAY + 3) % 7  # 0: Monday
     of_asker: dict[str, Ints] = {"hour": hour, "weekday": weekday}
     return {name: value[candidates.row].astype(np.float32) for name, value in of_asker.items()}
+
+
+def _part_of_the_best(score: Floats, candidates: Candidates, num_askers: int) -> Floats:
+    """(m,) a score as a part of the highest one among the products that are new to the asker."""
+    highest = np.zeros(num_askers, dtype=np.float32)
+    new = candidates.is_new
+    np.maximum.at(highest, candidates.row[new], score[new])
+    part: Floats = score / np.maximum(highest, 1e-9)[candidates.row]
+    return part

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from rec_sys.arrays import Ints
 from rec_sys.dataset.events import EventTable
@@ -42,6 +43,12 @@ class KnownEvents:
         """The events summed per asker and product."""
         return _pairs_of(self)
 
+    @property
+    def is_empty(self) -> npt.NDArray[np.bool_]:
+        """(n,) whether nothing is known of the asker."""
+        flags: npt.NDArray[np.bool_] = np.diff(self.indptr) == 0
+        return flags
+
     def part(self, start: int, stop: int) -> KnownEvents:
         """Askers start to stop."""
         stop = min(stop, len(self))
@@ -76,6 +83,12 @@ class OwnPairs:
     first: Ints  # (num_pairs,) time of the oldest event
     place: Ints  # (num_pairs,) 0: the product of the newest event of the asker, 1: the next other product, ...
     num_products: int
+
+    @property
+    def strongest(self) -> Ints:
+        """(num_pairs,) the strongest kind of event of each."""
+        kinds: Ints = self.count.shape[1] - 1 - np.argmax(self.count[:, ::-1] > 0, axis=1)
+        return kinds
 
     def find(self, row: Ints, product: Ints) -> Ints:
         """(m,) the pair of each asker and product; -1: the product is none of their own."""

@@ -1,8 +1,12 @@
-"""The second stage: LightGBM's lambdarank, kept in LightGBM's own text format."""
+"""The second stage: LightGBM's lambdarank (Burges 2010), kept in LightGBM's own text format.
+
+It starts from the order of the best source, -log2(rank + 1) times a weight, and learns what to add to it; so few
+examples do no harm.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -22,6 +26,10 @@ class Examples:
     values: Floats  # (m, num_features)
     label: Ints  # (m,) 1: what the user took
     row: Ints  # (m,) question, ascending
+    place: Ints  # (m,) in the order of the best source, from 0
+
+    def __len__(self) -> int:
+        return len(self.label)
 
     @property
     def sizes(self) -> Ints:
@@ -30,16 +38,13 @@ class Examples:
 
     @staticmethod
     def joined(parts: list[Examples]) -> Examples:
-        """Those of several windows one after another."""
+        """Those of several rounds one after another; every question keeps a number of its own."""
         row, start = [], 0
         for part in parts:
             row.append(part.row + start)
-            start = int(row[-1][-1]) + 1 if len(part.row) else start
-        return Examples(
-            np.concatenate([part.values for part in parts]),
-            np.concatenate([part.label for part in parts]),
-            np.concatenate(row),
-        )
+            start += int(part.row.max(initial=-1)) + 1
+        columns = {each.name: np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(Examples)}
+        return Examples(**{**columns, "row": np.concatenate(row)})
 
 
 class Ranker:
@@ -47,59 +52,65 @@ class Ranker:
 
     Args:
         text: of the model, as LightGBM writes it.
+        start_weight: of the order that it starts from.
         threads: of LightGBM.
     """
 
-    def __init__(self, text: str, threads: int = 1) -> None:
-        self.text, self.threads = text, threads
+    def __init__(self, text: str, start_weight: float, threads: int = 1) -> None:
+        self.text, self.start_weight, self.threads = text, start_weight, threads
         self._booster = _lightgbm().Booster(model_str=text)
 
     @classmethod
     def train(
-        cls,
-        examples: Examples,
-        names: tuple[str, ...],
-        settings: TwoStageSettings,
-        valid: Examples | None = None,
-        rounds: int | None = None,
+        cls, examples: Examples, settings: TwoStageSettings, valid: Examples | None = None, rounds: int | None = None
     ) -> Ranker:
         """Learn to rank.
 
         Args:
-            examples: of the training windows; every question has an answer among its candidates.
-            names: of the features.
+            examples: of the training; every question has an answer among its candidates.
             settings: of the two-stage model.
             valid: stops the training where NDCG@10 on it grows no more.
             rounds: trees; None: the settings' most.
         """
         lightgbm = _lightgbm()
-        data = _dataset_of(examples, names)
-        stop = [] if valid is None else [lightgbm.early_stopping(settings.patience, verbose=False)]
+        data = _dataset_of(examples, settings)
         booster = lightgbm.train(
             _parameters(settings),
             data,
             num_boost_round=rounds or settings.rounds,
-            valid_sets=None if valid is None else [_dataset_of(valid, names, data)],
-            callbacks=stop,
+            valid_sets=None if valid is None else [_dataset_of(valid, settings, data)],
+            callbacks=[] if valid is None else [lightgbm.early_stopping(settings.patience, verbose=False)],
         )
         best = booster.best_iteration if valid is not None else -1
-        return cls(booster.model_to_string(num_iteration=best), settings.threads)
+        return cls(booster.model_to_string(num_iteration=best), settings.start_weight, settings.threads)
 
     @property
     def rounds(self) -> int:
         """Trees."""
         return int(self._booster.current_iteration())
 
-    def scores(self, values: Floats) -> npt.NDArray[np.float64]:
-        """(m,) higher is better; only those of one question compare."""
+    def scores(self, values: Floats, place: Ints) -> npt.NDArray[np.float64]:
+        """(m,) higher is better; only those of one question compare.
+
+        Args:
+            values: (m, num_features).
+            place: (m,) in the order that the ranker starts from, from 0.
+        """
         if not len(values):
             return np.zeros(0)
-        return np.asarray(self._booster.predict(values, num_threads=self.threads), dtype=np.float64)
+        learned = np.asarray(self._booster.predict(values, num_threads=self.threads), dtype=np.float64)
+        return learned + _start(place, self.start_weight)
 
     def gain(self) -> Floats:
         """(num_features,) by how much splits on each feature lowered the loss, as a share of all."""
         gain = np.asarray(self._booster.feature_importance("gain"), dtype=np.float64)
         return (gain / max(gain.sum(), 1e-12)).astype(np.float32)
+
+
+def _start(place: Ints, weight: float) -> npt.NDArray[np.float64]:
+    """(m,) -log2(rank + 1): as NDCG discounts."""
+    start: npt.NDArray[np.float64] = -weight * np.log2(place + 2.0)
+    return start
 
 
 def _parameters(settings: TwoStageSettings) -> dict[str, Any]:
@@ -121,10 +132,14 @@ def _parameters(settings: TwoStageSettings) -> dict[str, Any]:
     }
 
 
-def _dataset_of(examples: Examples, names: tuple[str, ...], reference: Any = None) -> Any:
-    plain = [f"f{place}" for place in range(len(names))]  # LightGBM forbids some letters in names
+def _dataset_of(examples: Examples, settings: TwoStageSettings, reference: Any = None) -> Any:
     return _lightgbm().Dataset(
-        examples.values, examples.label, group=examples.sizes, feature_name=plain, reference=reference
+        examples.values,
+        examples.label,
+        group=examples.sizes,
+        init_score=_start(examples.place, settings.start_weight),
+        reference=reference,
+        params={"verbosity": -1},
     )
 
 

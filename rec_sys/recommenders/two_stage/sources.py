@@ -1,13 +1,15 @@
 """Where candidates come from. Every source scores products for those who ask; 0 of a sparse one: not given.
 
-Own history, own products not yet taken, co-visitation, popularity of the last days, and recommenders of the house.
+Own history, own products not yet taken, co-visitation close and wide, popularity of the last days, and recommenders of
+the house.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import scipy.sparse as sp
 
 from rec_sys.arrays import Floats, Ints
@@ -19,13 +21,21 @@ from rec_sys.dataset.table import ReviewTable
 from rec_sys.errors import ConfigError
 from rec_sys.recommenders.base import Recommender
 from rec_sys.recommenders.questions import BareReviews
-from rec_sys.recommenders.registry import create
-from rec_sys.recommenders.two_stage.co_visitation import DAY, co_visits
+from rec_sys.recommenders.registry import recommender_class
+from rec_sys.recommenders.two_stage.co_visitation import DAY, co_visits, wide_co_visits
 from rec_sys.recommenders.two_stage.known_events import KnownEvents
 from rec_sys.recommenders.two_stage.settings import TwoStageSettings
 
-OWN, NOT_YET, COVISIT, POPULAR = "own history", "own, not yet taken", "co-visitation", "popularity"
-BUILT_IN = (OWN, NOT_YET, COVISIT, POPULAR)
+OWN, NOT_YET, COVISIT, WIDE, POPULAR = (
+    "own history",
+    "own, not yet taken",
+    "co-visitation",
+    "wide co-visitation",
+    "popularity",
+)
+BUILT_IN = (OWN, NOT_YET, COVISIT, WIDE, POPULAR)
+OWN_SOURCES = 2  # the first two give own products alone
+BLEND = "blend by reciprocal rank"
 
 Scores = Floats | sp.csr_matrix  # (num_askers, num_products)
 
@@ -38,7 +48,8 @@ class Sources:
         target: place of the target in the kinds of events.
         weights: (num_kinds,) of the kinds of events.
         covisit: (num_products, num_products).
-        popular: (num_products,) recent events of each product.
+        wide: (num_products, num_products).
+        popular: (num_products,) weight of the recent events of each product.
         house: recommenders of the house by name, fitted.
     """
 
@@ -48,11 +59,14 @@ class Sources:
         target: int,
         weights: Floats,
         covisit: sp.csr_matrix,
+        wide: sp.csr_matrix,
         popular: Floats,
         house: dict[str, Recommender],
     ) -> None:
         self.settings, self.target, self.weights = settings, target, weights
-        self.covisit, self.popular, self.house = covisit, popular, house
+        self.covisit, self.wide, self.popular, self.house = covisit, wide, popular, house
+        self.links = covisit.copy()
+        self.links.data = np.ones_like(covisit.data)
 
     @classmethod
     def fit(cls, events: EventTable, target: int, settings: TwoStageSettings, texts: Dataset | None = None) -> Sources:
@@ -68,17 +82,13 @@ class Sources:
             ConfigError: a source cannot be fitted on events.
         """
         house = {}
-        data = dataset_of_events(events, settings.max_learned, texts) if settings.sources else None
         for name in settings.sources:
-            model = create(name, **settings.source_settings.get(name, {}))
-            if model.reads_review_texts:
-                raise ConfigError(f"two_stage.sources: {name!r} reads texts of reviews, which events do not have")
-            assert data is not None  # noqa: S101
-            house[name] = model.fit(data)
+            model = source_model(name, settings)
+            read = texts if "texts" in model.needs else None  # else no text is embedded
+            house[name] = model.fit(dataset_of_events(events, settings.max_learned, read))
             model.dataset = None
-        return cls(
-            settings, target, events.weights, co_visits(events, settings), popularity(events, target, settings), house
-        )
+        covisit, wide = co_visits(events, settings), wide_co_visits(events, settings)
+        return cls(settings, target, events.weights, covisit, wide, popularity(events, settings), house)
 
     @property
     def names(self) -> list[str]:
@@ -90,15 +100,28 @@ class Sources:
         recent = self.history_matrix(known)
         popular = np.broadcast_to(self.popular, (len(known), known.num_products))
         query = Query(known.histories(), None, known.user, known.now)
-        built_in: list[Scores] = [own(known), not_yet(known, self.target), recent @ self.covisit, popular]
-        return built_in + [_asked(model, query) for model in self.house.values()]
+        built_in: list[Scores] = [own(known), not_yet(known, self.target), recent @ self.covisit, recent @ self.wide]
+        return [*built_in, popular, *(_asked(model, query) for model in self.house.values())]
 
     def history_matrix(self, known: KnownEvents) -> sp.csr_matrix:
         """(num_askers, num_products): weight of the strongest kind * history_decay ** place from the newest."""
         pairs = known.pairs
-        strongest = known.num_kinds - 1 - np.argmax(pairs.count[:, ::-1] > 0, axis=1)
-        value = self.weights[strongest] * self.settings.history_decay**pairs.place
+        value = self.weights[pairs.strongest] * self.settings.history_decay**pairs.place
         return sparse_of(known, pairs.row, pairs.product, value)
+
+
+def source_model(name: str, settings: TwoStageSettings) -> Recommender:
+    """A recommender of the house, not fitted, with the settings that it has as a source.
+
+    Raises:
+        ConfigError: it is unknown, or reads what events do not have.
+    """
+    kind = recommender_class(name)
+    if kind.reads_review_texts or "ratings" in kind.needs:
+        what = "texts of reviews" if kind.reads_review_texts else "ratings"
+        raise ConfigError(f"two_stage.sources: {name!r} reads {what}, which events do not have; leave it out")
+    seed: dict[str, Any] = {"seed": settings.seed} if "seed" in kind.settings_class.model_fields else {}
+    return kind(**{**seed, **settings.source_settings.get(name, {})})
 
 
 def own(known: KnownEvents) -> sp.csr_matrix:
@@ -111,17 +134,16 @@ def not_yet(known: KnownEvents, target: int) -> sp.csr_matrix:
     """Own products without an event of the target's kind or a stronger one: the strongest kind first, then the newest.
 
     With the purchase as target that is what lies in the cart, then what was looked at. Only events before the question
-    are looked at; a source that keeps one row per user, product and kind says more by it than a real log would.
+    are looked at; a file that keeps one row per user, product and kind says more by it than a real log would.
     """
     pairs = known.pairs
     open_ = pairs.count[:, target:].sum(axis=1) == 0
-    strongest = known.num_kinds - 1 - np.argmax(pairs.count[:, ::-1] > 0, axis=1)
-    value = 1 + strongest + 1 / (2 + pairs.place)
+    value = 1 + pairs.strongest + 1 / (2 + pairs.place)
     return sparse_of(known, pairs.row[open_], pairs.product[open_], value[open_])
 
 
-def popularity(events: EventTable, target: int, settings: TwoStageSettings) -> Floats:
-    """(num_products,) weights of the events of each product, exp(-days ago / popular_days) each."""
+def popularity(events: EventTable, settings: TwoStageSettings) -> Floats:
+    """(num_products,) weights of the events of each product, times exp(-days ago / popular_days)."""
     if not len(events):
         return np.zeros(len(events.products), dtype=np.float32)
     ago = (events.timestamp.max() - events.timestamp) / (DAY * settings.popular_days)
@@ -143,8 +165,8 @@ def dataset_of_events(events: EventTable, limit: int, texts: Dataset | None = No
     strongest = np.zeros(len(newest), dtype=np.float32)
     np.maximum.at(strongest, of_row, events.weight[::-1])
     order = np.argsort(newest)
-    after = np.searchsorted(events.user[newest[order]], events.user[newest[order]], side="right") - np.arange(len(order))
-    order = order[after <= limit]
+    user = events.user[newest[order]]
+    order = order[np.searchsorted(user, user, side="right") - np.arange(len(order)) <= limit]
     rows = newest[order]
     table = ReviewTable(
         users=events.users,
@@ -162,7 +184,7 @@ def dataset_of_events(events: EventTable, limit: int, texts: Dataset | None = No
     return Dataset.of_table(table, split, product_text=product_text, name="events before a time")
 
 
-def sparse_of(known: KnownEvents, row: Ints, product: Ints, value: np.ndarray[tuple[int, ...], np.dtype]) -> sp.csr_matrix:
+def sparse_of(known: KnownEvents, row: Ints, product: Ints, value: npt.NDArray[np.floating[Any]]) -> sp.csr_matrix:
     """(num_askers, num_products) float32."""
     shape = (len(known), known.num_products)
     return sp.csr_matrix((value.astype(np.float32), (row, product)), shape=shape)
@@ -173,8 +195,3 @@ def _asked(model: Recommender, query: Query) -> Floats:
     recent = query.last(model.max_history)
     reviews = BareReviews.of(len(query.histories.review), model.review_text_dim)
     return model.score(Query(recent.histories, reviews, query.users, query.time))
-
-
-def reach(names: Sequence[str]) -> str:
-    """Sources in words."""
-    return ", ".join(names)
