@@ -169,5 +169,5 @@ def _part_of_the_best(score: Floats, candidates: Candidates, num_askers: int) ->
     highest = np.zeros(num_askers, dtype=np.float32)
     new = candidates.is_new
     np.maximum.at(highest, candidates.row[new], score[new])
-    part: Floats = score / np.maximum(highest, 1e-9)[candidates.row]
+    part: Floats = (score / np.maximum(highest, 1e-9)[candidates.row]).astype(np.float32)
     return part

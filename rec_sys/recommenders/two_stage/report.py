@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -66,13 +67,17 @@ def _choice_in_words(facts: Facts, column: Column) -> str:
     asked = f"{column}: {train:,} training, {valid:,} validation and {test:,} test questions"
     if not choice["rounds"]:
         return f"{asked}; too few to train a ranker, so {start} answers"
-    compared = f"NDCG@10 on validation: ranker {choice['of_ranker']:.4f}, {start} and the blend behind it {choice['of_start']:.4f}"
+    compared = (
+        f"NDCG@10 on validation: ranker {choice['of_ranker']:.4f}, {start} and the blend behind it "
+        f"{choice['of_start']:.4f}"
+    )
     used = "the ranker answers" if choice["ranked"] else f"the ranker is not better, so {start} answers"
     if found is None:
         return f"{asked}; {compared}: {used}"
     difference, low, high = found
     where = "test" if facts["is_test"] else "validation"
-    return f"{asked}; {compared}: {used}. On {where} ranker less {start} alone: {difference:+.4f} [{low:+.4f}, {high:+.4f}]"
+    clear = f"{difference:+.4f} [{low:+.4f}, {high:+.4f}]"
+    return f"{asked}; {compared}: {used}. On {where} ranker less {start} alone: {clear}"
 
 
 def _of_sources(learned: Learned, judged: Answered) -> list[dict[str, Any]]:
@@ -156,7 +161,7 @@ def _steps(shares: dict[str, float]) -> dict[str, float | None]:
     names = list(shares)
     return {
         f"{after} per {before}": shares[after] / shares[before] if shares[before] else None
-        for before, after in zip(names[:-1], names[1:], strict=True)
+        for before, after in pairwise(names)
     }
 
 
