@@ -28,7 +28,7 @@ class NeuMFSettings(Settings):
     dropout: float = Field(0.0, ge=0, lt=1, description="part of the numbers set to 0 while training")
     pretrain: int = Field(0, ge=0, description="epochs of each branch alone before both are trained together")
     epochs: int = Field(20, ge=1, description="at most; exactly so many without validation")
-    patience: int = Field(3, ge=1, description="epochs without a better one before training stops")
+    patience: int = Field(5, ge=1, description="epochs without a better one before training stops")
     own: float = Field(0.1, ge=0, le=1, description="share of a known user's own vector, at scoring only")
     decay: float = Field(0.8, gt=0, le=1, description="weight of a history entry is decay ** age, at scoring only")
     stretch: float = Field(

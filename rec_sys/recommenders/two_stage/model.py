@@ -127,6 +127,19 @@ class TwoStage(Recommender):
         names = [*self._sources.names, BLEND]
         return len(names) - 1 if choice is None else names.index(choice["start"])
 
+    def score_by_source(self, query: Query) -> dict[str, Floats]:
+        """(len(query), num_products) of every source by its name, to see where recommendations come from.
+
+        Raises:
+            NotFittedError: it has not been fitted.
+        """
+        _ = self.fitted_products
+        known = self._index.of_query(query, self.settings.max_history)
+        return {
+            name: np.asarray(each.todense() if sp.issparse(each) else each, dtype=np.float32)
+            for name, each in zip(self._sources.names, self._sources.scores(known), strict=True)
+        }
+
     def answered_by(self, query: Query) -> list[str]:
         """Ranker or the source that stands in for it, in either column; popularity where nothing is known of a user."""
         known = self._index.of_query(query, self.settings.max_history)
@@ -138,6 +151,16 @@ class TwoStage(Recommender):
 
     def sections(self, dataset: Dataset, progress: ProgressCallback | None = None) -> list[Section]:
         return sections_of(self._facts)
+
+    @property
+    def report_facts(self) -> dict[str, Any]:
+        """Plain JSON that the sections are made of.
+
+        Raises:
+            NotFittedError: it has not been fitted.
+        """
+        _ = self.fitted_products
+        return self._facts
 
     @property
     def chosen(self) -> str:

@@ -64,13 +64,15 @@ def _choice_in_words(facts: Facts, column: Column) -> str:
     asked = f"{column}: {train:,} training, {valid:,} validation and {test:,} test questions"
     if not choice["rounds"]:
         return f"{asked}; too few to train a ranker, so {start} answers"
-    compared = f"NDCG@10 on validation: ranker {choice['of_ranker']:.4f}, {start} {choice['of_start']:.4f}"
+    compared = (
+        f"NDCG@10 on validation: ranker {choice['of_ranker']:.4f}, {start} and the blend behind it {choice['of_start']:.4f}"
+    )
     used = "the ranker answers" if choice["ranked"] else f"the ranker is not better, so {start} answers"
     if found is None:
         return f"{asked}; {compared}: {used}"
     difference, low, high = found
     where = "test" if facts["is_test"] else "validation"
-    return f"{asked}; {compared}: {used}. On {where} ranker less {start}: {difference:+.4f} [{low:+.4f}, {high:+.4f}]"
+    return f"{asked}; {compared}: {used}. On {where} ranker less {start} alone: {difference:+.4f} [{low:+.4f}, {high:+.4f}]"
 
 
 def _of_sources(learned: Learned, judged: Answered) -> list[dict[str, Any]]:
@@ -115,12 +117,12 @@ def _places_by_ranker(learned: Learned, judged: Answered, column: Column) -> Any
 
 
 def _difference(learned: Learned, judged: Answered, column: Column) -> list[float] | None:
-    """NDCG@10 of the ranker less that of the best source of validation, with its interval."""
+    """NDCG@10 of the ranker less that of the source that was best on validation, alone, with its interval."""
     place = _places_by_ranker(learned, judged, column)
     if place is None or not judged.asked(column).any():
         return None
     choice: Choice = learned.choices[column]
-    start = judged.figures(judged.places_by(choice.start, column), column)[1]
+    start = judged.figures(judged.given_by(choice.start, column), column)[1]
     differences = judged.figures(place, column)[1] - start
     return [float(differences.mean()), *interval(differences)]
 
