@@ -46,7 +46,9 @@ class FeatureMaker:
         properties: category and availability of products in time; None: the data has none.
     """
 
-    def __init__(self, events: EventTable, target: int, sources: Sources, properties: PropertyHistory | None = None) -> None:
+    def __init__(
+        self, events: EventTable, target: int, sources: Sources, properties: PropertyHistory | None = None
+    ) -> None:
         self.kinds, self.target, self.sources, self.properties = events.kinds, target, sources, properties
         count = len(events.products)
         self.all = ProductClock(events.product, events.timestamp, count)

@@ -81,7 +81,9 @@ class TwoStage(Recommender):
         if wanted in events.kinds and events.kinds.index(wanted) in present:
             return events.kinds.index(wanted), []
         target = int(present.max(initial=0))
-        note = f"the data has no events of the kind {wanted!r}; the target is the strongest kind, {events.kinds[target]!r}"
+        note = (
+            f"the data has no events of the kind {wanted!r}; the target is the strongest kind, {events.kinds[target]!r}"
+        )
         logger.warning("two-stage: %s", note)
         return target, [note]
 
@@ -213,9 +215,7 @@ class TwoStage(Recommender):
         for name in ("covisit", "wide"):
             parts = tuple(arrays[f"{name}.{part}"] for part in MATRIX_PARTS)
             matrices[name] = sp.csr_matrix(parts, shape=(len(popular), len(popular)))
-        sources = Sources(
-            s, kept["target"], arrays["weights"], matrices["covisit"], matrices["wide"], popular, house
-        )
+        sources = Sources(s, kept["target"], arrays["weights"], matrices["covisit"], matrices["wide"], popular, house)
         found = _below(arrays, "properties.")
         self._use(events, kept["target"], sources, PropertyHistory(**found) if found else None)
         self._rankers = {

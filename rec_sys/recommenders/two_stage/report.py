@@ -39,7 +39,9 @@ def sections_of(facts: Facts) -> list[Section]:
     """The sections of a report."""
     of = "the test questions" if facts["is_test"] else "the validation questions: too few windows for a test"
     figures = {
-        f"two_stage/{SHORT[column]}/{row['source']}/ndcg_at_10".replace(" ", "_").replace(",", ""): row[f"N@10 {column}"]
+        f"two_stage/{SHORT[column]}/{row['source']}/ndcg_at_10".replace(" ", "_").replace(",", ""): row[
+            f"N@10 {column}"
+        ]
         for row in facts["sources"]
         for column in COLUMNS
         if row[f"N@10 {column}"] is not None
@@ -64,9 +66,7 @@ def _choice_in_words(facts: Facts, column: Column) -> str:
     asked = f"{column}: {train:,} training, {valid:,} validation and {test:,} test questions"
     if not choice["rounds"]:
         return f"{asked}; too few to train a ranker, so {start} answers"
-    compared = (
-        f"NDCG@10 on validation: ranker {choice['of_ranker']:.4f}, {start} and the blend behind it {choice['of_start']:.4f}"
-    )
+    compared = f"NDCG@10 on validation: ranker {choice['of_ranker']:.4f}, {start} and the blend behind it {choice['of_start']:.4f}"
     used = "the ranker answers" if choice["ranked"] else f"the ranker is not better, so {start} answers"
     if found is None:
         return f"{asked}; {compared}: {used}"
@@ -144,7 +144,9 @@ def _conversions(learned: Learned, judged: Answered) -> list[dict[str, Any]]:
         for each, start, stop in zip(learned.rounds, bounds[:-1], bounds[1:], strict=True):
             mine = (row >= start) & (row < stop)
             found = became(user, since, row[mine], product[mine], each.later)
-            shares = {kind: shares.get(kind, 0.0) + value * mine.sum() / max(len(row), 1) for kind, value in found.items()}
+            shares = {
+                kind: shares.get(kind, 0.0) + value * mine.sum() / max(len(row), 1) for kind, value in found.items()
+            }
         rows.append({"recommended by": name, "products": len(row), **shares, **_steps(shares)})
     return rows
 
