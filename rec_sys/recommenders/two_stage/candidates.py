@@ -99,14 +99,14 @@ def best_new(scores: Scores, known: KnownEvents, count: int) -> tuple[Ints, Ints
             keep = ~is_own[product]
             is_own[mine] = False
             product, value = product[keep], value[keep]
-            best = product[_highest(value, count)]
+            best = product[_highest(value, count)].astype(np.int64)
         else:
             value = np.array(scores[row])
             value[mine] = -np.inf
             best = _highest(value, min(count, len(value) - len(mine)))
         found.append(best)
-    row = np.repeat(np.arange(len(known)), [len(each) for each in found])
-    return row, (np.concatenate(found) if found else np.zeros(0)).astype(np.int64)
+    rows = np.repeat(np.arange(len(known)), [len(each) for each in found])
+    return rows, (np.concatenate(found) if found else np.zeros(0)).astype(np.int64)
 
 
 def values_at(scores: Scores, row: Ints, product: Ints) -> Floats:
@@ -146,7 +146,8 @@ def places(row: Ints, keys: list[Numbers], num_rows: int, among: Flags | None = 
         order = np.take_along_axis(order, by_key, axis=1)
     place = np.empty((num_rows, width), dtype=np.int64)
     np.put_along_axis(place, order, np.broadcast_to(np.arange(width), order.shape), axis=1)
-    return place[row, column]
+    of_candidate: Ints = place[row, column]
+    return of_candidate
 
 
 def _highest(value: Floats, count: int) -> Ints:

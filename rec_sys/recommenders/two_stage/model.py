@@ -81,7 +81,9 @@ class TwoStage(Recommender):
         if wanted in events.kinds and events.kinds.index(wanted) in present:
             return events.kinds.index(wanted), []
         target = int(present.max(initial=0))
-        note = f"the data has no events of the kind {wanted!r}; the target is the strongest kind, {events.kinds[target]!r}"
+        note = (
+            f"the data has no events of the kind {wanted!r}; the target is the strongest kind, {events.kinds[target]!r}"
+        )
         logger.warning("two-stage: %s", note)
         return target, [note]
 
@@ -213,9 +215,7 @@ class TwoStage(Recommender):
         for name in ("covisit", "wide"):
             parts = tuple(arrays[f"{name}.{part}"] for part in MATRIX_PARTS)
             matrices[name] = sp.csr_matrix(parts, shape=(len(popular), len(popular)))
-        sources = Sources(
-            s, kept["target"], arrays["weights"], matrices["covisit"], matrices["wide"], popular, house
-        )
+        sources = Sources(s, kept["target"], arrays["weights"], matrices["covisit"], matrices["wide"], popular, house)
         found = _below(arrays, "properties.")
         self._use(events, kept["target"], sources, PropertyHistory(**found) if found else None)
         self._rankers = {
@@ -234,7 +234,10 @@ def _events_of(arrays: Arrays, kinds: tuple[str, ...], num_users: int, num_produ
         products=IdMap(map(str, range(num_products)), "product"),
         kinds=kinds,
         weights=arrays["weights"],
-        **{name: arrays[f"events.{name}"].astype(np.int8 if name == "kind" else np.int64) for name in EVENT_COLUMNS},
+        user=arrays["events.user"].astype(np.int64),
+        product=arrays["events.product"].astype(np.int64),
+        timestamp=arrays["events.timestamp"],
+        kind=arrays["events.kind"],
         basket=np.full(count, -1, dtype=np.int64),
         quantity=np.ones(count, dtype=np.float32),
         price=np.full(count, np.nan, dtype=np.float32),
