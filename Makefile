@@ -32,14 +32,23 @@ lock:  ## requirements.lock from pyproject.toml
 	 uv export --frozen --quiet --no-dev --extra train --extra onnx --extra serve --extra baselines --extra family --extra sql --extra excel --no-emit-project --no-header) > requirements.lock.part
 	mv requirements.lock.part requirements.lock
 
-bench:  ## every benchmark, one after the other; about an hour on two cores
+bench:  ## every benchmark, one after the other; some hours on two cores
 	uv run -m benchmarks.ranking
 	uv run -m benchmarks.embedding
 	uv run -m benchmarks.quality
+	uv run -m benchmarks.family
+	uv run -m benchmarks.ratings
+	uv run -m benchmarks.next_item
+	uv run -m benchmarks.trending
+	uv run -m benchmarks.neumf
+	uv run -m benchmarks.two_stage
+	uv run -m benchmarks.peers
+	uv run -m benchmarks.event_reading
 	uv run -m benchmarks.results_chart
 	uv run -m benchmarks.pipeline
 	uv run -m benchmarks.serving
 	uv run -m benchmarks.start_up
+	uv run -m benchmarks.event_reading
 	uv run -m benchmarks.results_page
 
 clean:  ## caches only; what the commands wrote stays

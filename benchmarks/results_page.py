@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from benchmarks import peers_tables, trending_tables
 from benchmarks.quality_results import DATA_SETS, ROOT, Measured, Quality, Row
 from rec_sys.files import atomic_file
 
@@ -190,8 +191,8 @@ def _quality_tables(quality: Quality) -> dict[str, str]:
 # ---- speed ----------------------------------------------------------------------------------------------------------
 
 
-def measured_with(facts: dict[str, Any]) -> str:
-    """Date, machine, seeds and versions of a result file."""
+def measured_with(facts: dict[str, Any], more: Sequence[Sequence[str]] = ()) -> str:
+    """Date, machine, seeds and versions of a result file, and further lines."""
     seeds = facts["seeds"] if "seeds" in facts else [facts["seed"]]
     lines = [
         ["Date", facts["time"][:10]],
@@ -201,6 +202,7 @@ def measured_with(facts: dict[str, Any]) -> str:
         ["Python", facts["python"]],
         *([["Load of the machine before", short(facts["load_before"], 1)]] if "load_before" in facts else []),
         *([package, version] for package, version in facts["versions"].items()),
+        *more,
     ]
     return "".join(f"| {' | '.join(line)} |\n" for line in [["What", "Value"], ["---", "---"], *lines])
 
@@ -314,6 +316,10 @@ def _speed_tables() -> dict[str, str]:
     tables["ratings"] = rating_speed(ratings)
     for data in dict.fromkeys(row["data"] for row in ratings["rows"]):
         tables[f"ratings {data}"] = cross_validated(ratings, data)
+    trending = _result("trending")
+    for ahead in dict.fromkeys(row["ahead"] for row in trending["rows"]):
+        lines = trending_tables.forecast_lines(trending["rows"], ahead, short)
+        tables[f"trending {ahead}"] = table(trending_tables.HEADERS, lines)
     for name in (
         "quality",
         "embedding",
@@ -323,14 +329,38 @@ def _speed_tables() -> dict[str, str]:
         "ratings",
         "start_up",
         "serving",
+        "trending",
     ):
         tables[f"{name} measured with"] = measured_with(_result(name))
     return tables
 
 
+# ---- other libraries ------------------------------------------------------------------------------------------------
+
+
+def _peers_tables() -> dict[str, str]:
+    facts = _result("peers")
+    rows, ratings = facts["rows"], facts["ratings"]
+    tables: dict[str, str] = {}
+    for data in dict.fromkeys(row["data"] for row in rows):
+        tables |= {
+            f"peers {data} ranking": table(peers_tables.RANKING_HEADERS, peers_tables.ranking_lines(rows, data, short)),
+            f"peers {data} beside ours": table(
+                peers_tables.BESIDE_HEADERS, peers_tables.beside_lines(facts["beside_ours"], data)
+            ),
+            f"peers {data} settings": table(peers_tables.SETTINGS_HEADERS, peers_tables.settings_lines(rows, data)),
+            f"peers {data} ratings": table(
+                peers_tables.RATINGS_HEADERS, peers_tables.ratings_lines(ratings, data, short)
+            ),
+        }
+    versions = [["Libraries", peers_tables.versions([*rows, *ratings])]]
+    tables["peers measured with"] = measured_with(facts, versions)
+    return tables
+
+
 def all_tables() -> dict[str, str]:
     """Every table by the name that pages give it."""
-    return _quality_tables(Quality()) | _speed_tables()
+    return _quality_tables(Quality()) | _speed_tables() | _peers_tables()
 
 
 def rewrite(text: str, tables: dict[str, str]) -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rec_sys.recommenders.bpr import BPR
     from rec_sys.recommenders.ease import EASE
     from rec_sys.recommenders.item_knn import ItemKNN
+    from rec_sys.recommenders.neumf import NeuMF
     from rec_sys.recommenders.next_item import NextItem
     from rec_sys.recommenders.popularity import Popularity
     from rec_sys.recommenders.rating_bias import UserProductBias
@@ -48,6 +49,7 @@ __all__ = [
     "Dataset",
     "GraphModel",
     "ItemKNN",
+    "NeuMF",
     "NextItem",
     "Popularity",
     "Query",
@@ -74,6 +76,7 @@ _HOMES = {
     "GraphModel": "rec_sys.inference.graph_model",
     "ItemKNN": "rec_sys.recommenders.item_knn",
     "NextItem": "rec_sys.recommenders.next_item",
+    "NeuMF": "rec_sys.recommenders.neumf",
     "Popularity": "rec_sys.recommenders.popularity",
     "Query": "rec_sys.dataset.query",
     "Recommender": "rec_sys.recommenders.base",

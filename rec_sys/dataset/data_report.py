@@ -109,7 +109,7 @@ def _figures(description: Description) -> str:
     """Reviews of each user and product, and the other figures."""
     head, *lines = spread_cells(description)
     return (
-        "<h2>Reviews of each user and product</h2>\n"
+        f"<h2>{description.what.capitalize()} of each user and product</h2>\n"
         + html_table(lines, head, range(1, len(head)))
         + "\n<h2>More figures</h2>\n"
         + html_table([[name, words] for name, words in description.facts()])

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from rec_sys import columns
 from rec_sys.arrays import Ints, Vectors
-from rec_sys.dataset.events import EventTable, before_held_out, events_of_reviews
+from rec_sys.dataset.events import EventTable, before_held_out, events_of_reviews, weights_before_held_out
 from rec_sys.dataset.kept_paths import with_relative_paths
 from rec_sys.dataset.prepared import PreparedReviews, find_prepared, prepared_folder
 from rec_sys.dataset.product_texts import ProductDescriptions, describe_held_out_products, with_texts_from
@@ -67,8 +67,8 @@ class Dataset:
         table = self.table
         has = ", ".join(sorted(self.has)) or "interactions alone"
         return (
-            f"<Dataset {self.name}: {len(table):,} reviews of {table.num_products:,} products by {table.num_users:,} "
-            f"users; {has}>"
+            f"<Dataset {self.name}: {len(table):,} {'reviews' if self.read_events is None else 'interactions'} of "
+            f"{table.num_products:,} products by {table.num_users:,} users; {has}>"
         )
 
     @classmethod
@@ -219,7 +219,7 @@ class Dataset:
     def learned_from(self, reviews: Ints) -> Dataset:
         """The same data of which only some reviews are learned from (ascending numbers); none has a part to test."""
         nothing = np.zeros(0, dtype=np.int64)
-        other = replace(self)
+        other = replace(self, table=replace(self.table, read_weights=None))
         other.__dict__["split"] = Split(reviews, nothing, nothing, nothing)
         for name in ("vectors", "events", "sales"):  # of the whole data
             if name in self.__dict__:
@@ -372,7 +372,7 @@ def _dataset_of(
         from rec_sys.dataset.event_folder import readers_of
 
         of_log = readers_of(prepared, table)
-    return Dataset(
+    made = Dataset(
         name=name,
         table=table,
         names=of_product[columns.PRODUCT_NAME].fill_null("").to_list(),
@@ -392,3 +392,7 @@ def _dataset_of(
         },
         **of_log,
     )
+    if table.weights is not None:
+        of_training = cache(lambda: weights_before_held_out(made.table, made.split, made.events))
+        made.table = replace(table, read_weights=of_training)
+    return made

@@ -119,12 +119,18 @@ class Description:
     warnings: list[str]
 
     @property
+    def what(self) -> str:
+        """What is counted: reviews, or the interactions that events and orders give."""
+        return "interactions" if self.prepared.log else "reviews"
+
+    @property
     def enough(self) -> str:
         """Whether this is enough to train and test, in words."""
         testable, of = self.users.more, self.users.total
         if self.core is not None:
             testable, of = self.core.testable, self.core.users
-        said = f"{testable:,} of {of:,} users have the {NEEDED_REVIEWS} reviews that training, validation and test need"
+        needed = f"the {NEEDED_REVIEWS} {self.what} that training, validation and test need"
+        said = f"{testable:,} of {of:,} users have {needed}"
         if not testable or testable >= FEW_TESTED:
             return said
         return f"{said}; figures of a test on fewer than {FEW_TESTED} users vary much by chance"
@@ -136,12 +142,12 @@ class Description:
             facts.append(("texts", f"{self.texts.median:,.0f} characters (median), the longest {self.texts.longest:,}"))
             shares = ", ".join(f"{name} {percent(n, self.texts.sample)}" for name, n in self.texts.scripts.items())
             facts.append(("scripts", f"{shares} of a sample of {self.texts.sample:,} texts"))
-        if self.same_moment:
+        if self.same_moment and self.prepared.log != "orders":  # lines of an invoice are of one moment
             facts.append(
                 (
                     "same moment",
-                    f"{self.same_moment:,} reviews are of the same second as another of their user; the order of the "
-                    f"file decides which is the later",
+                    f"{self.same_moment:,} {self.what} are of the same second as another of their user; the order of "
+                    f"the file decides which is the later",
                 )
             )
         if self.core:

@@ -23,7 +23,7 @@ def page_text(description: Description, width: int = 120) -> str:
     parts = [
         aligned(prepared.account()),
         f"{title}\n\n{_sample_table(samples, prepared, width)}",
-        f"reviews of each user and product\n\n{text_table(spread_cells(description))}",
+        f"{description.what} of each user and product\n\n{text_table(spread_cells(description))}",
         aligned([(name, None, words) for name, words in description.facts()]),
     ]
     if description.warnings:

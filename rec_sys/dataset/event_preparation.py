@@ -114,7 +114,7 @@ def prepare_log(
             shutil.copyfile(rejects.path, refused)
             listed = "" if str(refused) in str(error) else f"; the rows left out are listed in {refused}"
             raise DataError(f"{error}{listed}", error.remedy) from None
-        assert derived is not None  # noqa: S101  `_check` refuses it
+        assert derived is not None  # noqa: S101  `_check` has refused it
         names = dict.fromkeys(derived.products, "") | derived.names
         counts: Counter[str] = Counter()
         unmatched: list[str] = []
@@ -138,8 +138,7 @@ def _derived(
     """What the rows become; None where no row is usable."""
     if frame.is_empty():
         return None
-    derived = derive(frame, rows, settings, folder)
-    return derived if derived.kept else None
+    return derive(frame, rows, settings, folder)
 
 
 def _write_properties(
@@ -169,15 +168,8 @@ def _check(path: Path, derived: Derived | None, rows: EventRows, settings: ReadS
         DataError: nothing is usable, too much was left out, or a line was lost.
     """
     rejects, read, log = rows.rejects, rows.counts.read, rows.profile.columns.log
-    if derived is None:
-        reasons = ", ".join(f"{reason} {count:,}" for reason, count in rejects.counts.most_common())
-        why = "nothing is left of them; were all of them returned, or without a customer?"
-        if rejects.counts:
-            usual = rejects.counts.most_common(1)[0][0]
-            why = f"{rejects.first}; {remedy(usual, None)}; they are listed in {kept_as}"
-        raise DataError(
-            f"{path} (of {log}) holds nothing usable: {read:,} rows read, left out: {reasons or 'none'}; {why}"
-        )
+    if derived is None or not derived.kept:
+        raise _nothing_usable(path, derived, rows, kept_as)
     warnings = check_left_out(path, read, rejects, None, settings, kept_as)
     file = rows.reader.file
     if file.in_lines:
@@ -195,6 +187,23 @@ def _check(path: Path, derived: Derived | None, rows: EventRows, settings: ReadS
     if len(derived.products) == 1:
         warnings.append(f"all {log} are of one product; there is nothing to choose from")
     return [*rows.profile.warnings, *derived.warnings, *warnings]
+
+
+def _nothing_usable(path: Path, derived: Derived | None, rows: EventRows, kept_as: Path) -> DataError:
+    """What to say where no interaction is left."""
+    rejects, log = rows.rejects, rows.profile.columns.log
+    became = {str(reason): count for reason, count in rejects.counts.most_common()}
+    became |= derived.otherwise if derived else {}
+    said = ", ".join(f"{count:,} {what}" for what, count in became.items()) or "none"
+    start = f"{path} (of {log}) holds nothing usable: of {rows.counts.read:,} rows {said}"
+    if rejects.counts:
+        usual = rejects.counts.most_common(1)[0][0]
+        return DataError(f"{start}; {rejects.first}; {remedy(usual, None)}; they are listed in {kept_as}")
+    customer = rows.profile.columns["user"]
+    return DataError(
+        f"{start}; recommendations need purchases of customers that were not returned: is {customer!r} the column of "
+        f"the customer (data.columns.user=...)?"
+    )
 
 
 def _account(rows: EventRows) -> LineAccount:

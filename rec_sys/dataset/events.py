@@ -81,6 +81,29 @@ def events_of_reviews(table: ReviewTable) -> EventTable:
     )
 
 
+def weights_before_held_out(table: ReviewTable, split: Split, events: EventTable) -> Floats:
+    """(num_reviews,) weight of the strongest kind of event of each pair before its user's first held-out review.
+
+    The first event of a pair, which is the review itself, always counts. A purchase after the moment that is asked
+    about must not make an earlier view weigh more in training.
+    """
+    rows = np.union1d(before_held_out(table, split, events), _first_of_pairs(events))
+    pair = table.user.astype(np.int64) * table.num_products + table.product
+    order = np.argsort(pair, kind="stable")
+    of_event = events.user[rows] * table.num_products + events.product[rows]
+    place = order[np.searchsorted(pair[order], of_event)]
+    weights = np.zeros(len(table), dtype=np.float32)
+    np.maximum.at(weights, place, events.weight[rows])
+    return weights
+
+
+def _first_of_pairs(events: EventTable) -> Ints:
+    """Rows of the first event of each user and product."""
+    pair = events.user * len(events.products) + events.product
+    first: Ints = np.unique(pair, return_index=True)[1].astype(np.int64)
+    return first
+
+
 def before_held_out(table: ReviewTable, split: Split, events: EventTable) -> Ints:
     """(n,) rows of the events that may be learned from.
 

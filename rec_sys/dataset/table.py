@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -32,7 +32,9 @@ class ReviewTable:
     fingerprint: str = ""  # of the raw data and of what was left out
     newest_first: bool = False  # the file runs back in time, so of two reviews of one time the lower is the earlier
     text_vectors: Vectors | None = field(default=None, compare=False, repr=False)  # see `text`
-    weights: Floats | None = None  # see `weight`
+    weights: Floats | None = None  # see `weight`; of events with all that is known, also what came later
+    # What may be learned from in place of `weights`, computed when it is first asked for.
+    read_weights: Callable[[], Floats] | None = field(default=None, compare=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.user)
@@ -53,6 +55,8 @@ class ReviewTable:
     @property
     def weight(self) -> Floats:
         """(num_reviews,) how much each says of its user's interest: of events the strongest kind; of reviews 1."""
+        if self.read_weights is not None:
+            return self.read_weights()
         return np.ones(len(self), dtype=np.float32) if self.weights is None else self.weights
 
     def with_text(self, vectors: Vectors) -> ReviewTable:

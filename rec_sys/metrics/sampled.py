@@ -1,4 +1,4 @@
-"""The sampled protocol of many papers: a held-out product ranked among some drawn ones, for comparing with their figures.
+"""The sampled protocol of many papers: a held-out product ranked among drawn ones, for comparing with their figures.
 
 Figures of it are far higher than those of a full ranking and may order models otherwise (Krichene and Rendle, KDD
 2020), so nothing is chosen by them, and everything that comes from here is called *sampled*. The headline is

@@ -7,32 +7,36 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from rec_sys.arrays import Floats, Ints
+from rec_sys.arrays import Floats
 from rec_sys.dataset.dataset import Dataset
-from rec_sys.dataset.histories import Histories
 from rec_sys.dataset.query import Query
 from rec_sys.dataset.splits import Part
-from rec_sys.errors import CheckpointError, DataError
+from rec_sys.errors import DataError
 from rec_sys.metrics.sampled import NUM_NEGATIVES, evaluate_sampled
 from rec_sys.metrics.scorer import MostPopular, Scorer
-from rec_sys.metrics.validation import validation_score
+from rec_sys.metrics.validation import mean_value, validation_ranks
 from rec_sys.progress import ProgressCallback
-from rec_sys.recommenders.base import Arrays, Recommender, Validate
+from rec_sys.recommenders.base import Arrays, Grid, Recommender, Validate
 from rec_sys.recommenders.neumf_pairs import Pairs
 from rec_sys.recommenders.neumf_scorer import NeuMFScorer
 from rec_sys.recommenders.neumf_settings import NeuMFSettings, TrainingPlan
+from rec_sys.recommenders.training_matrix import DECAYS
 from rec_sys.tables import Section
 
-COMPARED = 300  # products, at most, that a history is compared with when it is folded in
 REPORTED_USERS = 5_000  # at most, of the figures of `sections`
 
 
 class NeuMF(Recommender):
     """Generalised matrix factorisation beside a multi-layer perceptron, one last layer over both.
 
-    Lightning trains it, asking needs NumPy alone. A user of the training is answered by the vectors that were learned,
-    whatever the history says besides. For a new one a vector is folded in: a few gradient steps of the history's
-    loss, everything else left as it is. Where there is no history, the vector is one whose scores follow popularity.
+    Lightning trains it, asking needs NumPy alone. A new user's vector is folded in as the mean of alike users: those
+    who took the products of the history. A known user's is a share `own` of the learned vector and the same mean for
+    the rest, so that what the user did since the training counts. Without a history the mean user is asked.
+
+    Chosen on validation. N@10 of 2,000 users of instruments_2018, by learned vectors alone and by alike users alone:
+    .082 and .097; where the history holds one product more than was trained on .066 and .093. Ten gradient steps on
+    the vector of the user, the network frozen, gave less than the plain mean (.071 to .074, 1,000 users) and took ten
+    times as long.
     """
 
     key, name = "neumf", "NeuMF"
@@ -40,6 +44,12 @@ class NeuMF(Recommender):
     settings_class = NeuMFSettings
     settings: NeuMFSettings
     seeded = True
+    best_epoch = 0
+    epoch_seconds = 0.0  # of the training in this process, median, validation left out
+
+    @classmethod
+    def grid(cls, num_products: int) -> Grid:
+        return Grid({}, {"own": (0.0, 0.1, 0.5), "decay": DECAYS})
 
     def _fit(self, dataset: Dataset, validate: Validate | None, progress: ProgressCallback | None) -> None:
         import torch
@@ -54,24 +64,30 @@ class NeuMF(Recommender):
                 f"weight above 0"
             )
         is_known = np.diff(pairs.indptr) > 0
-        shares = np.bincount(pairs.product, minlength=table.num_products).astype(np.float32) / len(pairs)
         plan = TrainingPlan.of(s, int(is_known.sum()), table.num_products, len(pairs))
 
-        def take(final: bool = True) -> None:
+        def take() -> None:
             """What scoring needs of the network as it is now."""
             arrays = network.arrays()
             users = np.concatenate([arrays.pop("user_gmf"), arrays.pop("user_mlp")], axis=1)
-            typical = users[is_known].mean(axis=0)
-            if final:
-                typical = NeuMFScorer(arrays).popular(typical, shares)
-            self._restore({**arrays, "users": users, "is_known": is_known, "typical": typical, **self._facts()})
+            taken, takers = pairs.mean_of_takers(users)
+            self._restore(
+                {
+                    **arrays,
+                    "users": users,
+                    "is_known": is_known,
+                    "typical": users[is_known].mean(axis=0),
+                    "taken": taken,
+                    "takers": takers,
+                    "best_epoch": np.array([self.best_epoch]),
+                }
+            )
 
         def ask() -> float:
-            take(final=False)
+            take()
             assert validate is not None  # noqa: S101  asked only where there is one
             return validate(self)
 
-        self.best_epoch, self.epoch_seconds = 0, 0.0
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(s.seed)
             network = NeuMFNetwork(table.num_users, table.num_products, s)
@@ -96,30 +112,46 @@ class NeuMF(Recommender):
         return self.scorer.scores(self.user_vectors(query))
 
     def user_vectors(self, query: Query) -> Floats:
-        """(len(query), factors + width): learned ones, folded in ones, the typical one."""
-        s, known = self.settings, self._known(query)
-        vectors = np.tile(self.typical, (len(query), 1))
-        new = np.flatnonzero(~known)
-        if len(new):
-            histories = _rows(query.histories.last(s.max_history), new)
-            vectors[new] = self.scorer.folded_in(
-                vectors[new], histories, self.compared, s.loss, s.fold_in_steps, s.fold_in_rate
-            )
-        if query.users is not None:
-            vectors[known] = self.users[query.users[known]]
-        return vectors
+        """(len(query), factors + width) what the network is asked with."""
+        alike, total = self._alike(query)
+        known = self._known(query)
+        if query.users is not None and known.any():
+            own = np.where(total[known] > 0, self.settings.own, 1)[:, None].astype(np.float32)
+            alike[known] = own * self.users[query.users[known]] + (1 - own) * alike[known]
+        return alike
+
+    def _alike(self, query: Query) -> tuple[Floats, Floats]:
+        """(len(query), factors + width) means of alike users, the mean user where there are none; their weights.
+
+        The users who took a product weigh, all together, the square root of their number times the entry's decay.
+        """
+        s = self.settings
+        weighted = query.histories.last(s.max_history).matrix(self.scorer.num_products, s.decay)
+        weighted.data *= np.sqrt(self.taken)[weighted.indices]
+        total: Floats = np.asarray(weighted.sum(axis=1), dtype=np.float32).reshape(-1)  # (len(query),)
+        mean = (weighted @ self.takers) / np.where(total > 0, total, 1)[:, None]
+        stretched = self.typical + s.stretch * (mean - self.typical)
+        vectors: Floats = np.where(total[:, None] > 0, stretched, self.typical).astype(np.float32)
+        return vectors, total
 
     def answered_by(self, query: Query) -> list[str]:
-        """Learned vectors, a folded-in one or the typical one."""
-        lengths = np.minimum(query.histories.lengths, self.max_history)
+        """Own factors, alike users, or the mean user."""
+        _, total = self._alike(query)
         return [
-            "own factors"
-            if is_known
-            else f"new user: factors folded in from {length:,} products"
-            if length
-            else "new user without history: close to popularity"
-            for is_known, length in zip(self._known(query).tolist(), lengths.tolist(), strict=True)
+            self._answered(is_known, is_alike > 0, length)
+            for is_known, is_alike, length in zip(
+                self._known(query).tolist(), total.tolist(), query.histories.lengths.tolist(), strict=True
+            )
         ]
+
+    def _answered(self, is_known: bool, is_alike: bool, length: int) -> str:
+        own = self.settings.own if is_alike else 1
+        alike = f"mean of users alike, by {min(length, self.max_history):,} products"
+        if is_known and own:
+            return "own factors" if own == 1 else f"own factors ({own:.0%}) and {alike}"
+        if is_alike:
+            return f"folded in: {alike}"
+        return f"mean user, close to popularity: {'nobody took its products' if length else 'no history'}"
 
     def _known(self, query: Query) -> npt.NDArray[np.bool_]:
         """(len(query),) whether the user was learned from."""
@@ -142,64 +174,51 @@ class NeuMF(Recommender):
         if not len(targets):
             return []
         table, split = dataset.table, dataset.split
-        rows, figures = [], {}
         popular = MostPopular(table.product[split.train], table.num_products)
-        short = 0
-        for label, model in ((self.name, self), ("its users as new", AsNew(self)), (popular.name, popular)):
-            scorer: Scorer = model
-            full = {
-                metric: validation_score(scorer, table, targets, split.in_histories, metric)
-                for metric in ("recall@10", "ndcg@10")
+        scorers: dict[str, Scorer] = {self.name: self, "its users as new": AsNew(self), popular.name: popular}
+        full = {name: validation_ranks(scorer, table, targets, split.in_histories) for name, scorer in scorers.items()}
+        sampled = {
+            name: evaluate_sampled(scorer, table, targets, among=split.in_histories, progress=progress)
+            for name, scorer in scorers.items()
+        }
+        rows = [
+            {
+                "model": name,
+                "R@10, all products": mean_value(full[name], "recall@10"),
+                "N@10, all products": mean_value(full[name], "ndcg@10"),
+                f"HR@10, sampled {NUM_NEGATIVES}": sampled[name].figures["sampled recall@10"],
+                f"N@10, sampled {NUM_NEGATIVES}": sampled[name].figures["sampled ndcg@10"],
             }
-            sampled = evaluate_sampled(scorer, table, targets, among=split.in_histories, progress=progress)
-            short = sampled.num_short
-            hit, gain = sampled.figures["sampled recall@10"], sampled.figures["sampled ndcg@10"]
-            rows.append(
-                {
-                    "model": label,
-                    "R@10, all products": full["recall@10"],
-                    "N@10, all products": full["ndcg@10"],
-                    f"HR@10, sampled {NUM_NEGATIVES}": hit,
-                    f"N@10, sampled {NUM_NEGATIVES}": gain,
-                }
-            )
-            if scorer is self:
-                figures = {f"{part}_sampled/hr_at_10": hit, f"{part}_sampled/ndcg_at_10": gain}
-        fewer = f"; {short:,} users lack fewer products than that and are ranked among all of them" if short else ""
-        return [
-            Section(
-                title=f"NeuMF by two protocols ({part}, {len(targets):,} users)",
-                rows=rows,
-                notes=[
-                    f"Sampled: the held-out product among {NUM_NEGATIVES} drawn ones that the user never had, as in "
-                    f"the paper; far higher than a full ranking and not comparable with it{fewer}.",
-                    "Its users as new: the same users without their learned factors, folded in from their histories.",
-                    f"An epoch takes {self.epoch_seconds:.2f} s (median), validation left out.",
-                ],
-                figures=figures,
-            )
+            for name in scorers
         ]
-
-    def _facts(self) -> Arrays:
-        return {"best_epoch": np.array([self.best_epoch]), "epoch_seconds": np.array([self.epoch_seconds])}
+        own = sampled[self.name]
+        fewer = f"; {own.num_short:,} users lack fewer and are ranked among all of these" if own.num_short else ""
+        notes = [
+            f"Sampled: the held-out product among {NUM_NEGATIVES} drawn ones that the user never had, as in the paper; "
+            f"far higher than a full ranking and not comparable with it{fewer}.",
+            "Its users as new: the same users without their own factors, folded in from their histories.",
+        ]
+        if self.epoch_seconds:
+            notes.append(f"An epoch took {self.epoch_seconds:.2f} s (median), validation left out.")
+        figures = {
+            f"{part}_sampled/hr_at_10": own.figures["sampled recall@10"],
+            f"{part}_sampled/ndcg_at_10": own.figures["sampled ndcg@10"],
+        }
+        return [Section(f"NeuMF by two protocols ({part}, {len(targets):,} users)", rows, notes, figures)]
 
     def _arrays(self) -> Arrays:
-        kept = {"users": self.users, "is_known": self.is_known, "typical": self.typical}
-        return {**self.scorer.arrays, **kept, **self._facts()}
+        users = {"users": self.users, "is_known": self.is_known, "typical": self.typical}
+        epoch = {"best_epoch": np.array([self.best_epoch])}
+        return {**self.scorer.arrays, **users, **epoch, "taken": self.taken, "takers": self.takers}
 
     def _restore(self, arrays: Arrays) -> None:
         self.scorer = NeuMFScorer(arrays)
         self.users: Floats = arrays["users"]  # (num_users, factors + width)
         self.is_known: npt.NDArray[np.bool_] = arrays["is_known"]  # (num_users,) has training reviews
         self.typical: Floats = arrays["typical"]  # (factors + width,)
-        if self.users.shape[1] != self.scorer.width:
-            raise CheckpointError(
-                f"NeuMF: users' vectors of length {self.users.shape[1]}, expected {self.scorer.width}"
-            )
+        self.taken: Floats = arrays["taken"]  # (num_products,) by how many users
+        self.takers: Floats = arrays["takers"]  # (num_products, factors + width) mean of these users
         self.best_epoch = int(arrays["best_epoch"][0])
-        self.epoch_seconds = float(arrays["epoch_seconds"][0])
-        drawn = np.random.default_rng(self.settings.seed).permutation(self.scorer.num_products)[:COMPARED]
-        self.compared: Ints = np.sort(drawn)
 
 
 class AsNew:
@@ -211,11 +230,3 @@ class AsNew:
     def score(self, query: Query) -> Floats:
         """(len(query), num_products)"""
         return self.model.score(replace(query, users=None))
-
-
-def _rows(histories: Histories, rows: Ints) -> Histories:
-    """Some of the histories, in the order of `rows`."""
-    lengths = histories.lengths[rows]
-    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    entry = np.arange(indptr[-1]) + np.repeat(histories.indptr[rows] - indptr[:-1], lengths)
-    return Histories(indptr, histories.review[entry], histories.product[entry])

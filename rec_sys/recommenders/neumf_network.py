@@ -53,7 +53,10 @@ class NeuMFNetwork(nn.Module):
         self.layers = nn.ModuleList(nn.Linear(wide, wide // 2) for wide in widths[:-1])
         self.out_gmf, self.out_mlp = nn.Linear(factors, 1), nn.Linear(factors, 1, bias=False)
         self.drop = nn.Dropout(settings.dropout)
-        self.branches = ("gmf", "mlp")  # that are added up: both, or one alone while it is trained beforehand
+        self.branches: tuple[str, ...] = (
+            "gmf",
+            "mlp",
+        )  # that are added up: both, or one alone while it is trained beforehand
         for name, weight in self.named_parameters():
             if weight.dim() == 1:
                 nn.init.zeros_(weight)
@@ -68,7 +71,7 @@ class NeuMFNetwork(nn.Module):
         gmf, mlp = self.product_gmf.weight, self.product_mlp.weight
         if products is not None:
             gmf, mlp = gmf[products], mlp[products]
-        logits = self.out_gmf.bias
+        logits: Tensor = self.out_gmf.bias
         if "gmf" in self.branches:
             logits = logits + (self.user_gmf(users) * self.out_gmf.weight) @ gmf.T
         if "mlp" in self.branches:
@@ -78,7 +81,7 @@ class NeuMFNetwork(nn.Module):
 
     def pairs(self, users: Tensor, products: Tensor) -> Tensor:
         """(n,) users and (n,) products to (n,) logits."""
-        logits = self.out_gmf.bias
+        logits: Tensor = self.out_gmf.bias
         if "gmf" in self.branches:
             logits = logits + self.out_gmf(self.user_gmf(users) * self.product_gmf(products))[:, 0] - self.out_gmf.bias
         if "mlp" in self.branches:
@@ -172,8 +175,10 @@ class NeuMFTask(lightning.LightningModule):
         self.losses: list[float] = []  # of the epoch
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        loss = softmax_loss if isinstance(batch, SoftmaxBatch) else pointwise_loss
-        found = loss(self.network, batch)
+        if isinstance(batch, SoftmaxBatch):
+            found = softmax_loss(self.network, batch)
+        else:
+            found = pointwise_loss(self.network, batch)
         self.losses.append(float(found.detach()))
         return found
 
@@ -182,7 +187,7 @@ class NeuMFTask(lightning.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         s = self.plan.settings
-        return torch.optim.AdamW(self.parameters(), lr=self.plan.learning_rate, weight_decay=s.weight_decay, fused=True)
+        return torch.optim.AdamW(self.parameters(), lr=s.learning_rate, weight_decay=s.weight_decay, fused=True)
 
 
 class KeepBest(Callback):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 
 from rec_sys.arrays import Floats, Ints
 from rec_sys.dataset.table import ReviewTable
@@ -24,10 +26,15 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.product)
 
-    @property
+    @cached_property
     def user(self) -> Ints:
         """(num_pairs,)"""
         return np.repeat(np.arange(len(self.indptr) - 1), np.diff(self.indptr))
+
+    @cached_property
+    def keys(self) -> Ints:
+        """(num_pairs,) ascending: user * num_products + product."""
+        return self.user * self.num_products + self.product
 
     @classmethod
     def of(cls, table: ReviewTable, train: Ints) -> Pairs:
@@ -48,12 +55,20 @@ class Pairs:
         entry = np.arange(starts[-1]) + np.repeat(self.indptr[users] - starts[:-1], lengths)
         return np.repeat(np.arange(len(users)), lengths), self.product[entry], self.weight[entry]
 
+    def mean_of_takers(self, vectors: Floats) -> tuple[Floats, Floats]:
+        """(num_products,) by how many users each product was taken, and the mean of their (num_users, dim) vectors."""
+        ones = np.ones(len(self), dtype=np.float32)
+        taken_by = sp.csr_matrix((ones, (self.product, self.user)), shape=(self.num_products, len(vectors)))
+        counts = np.bincount(self.product, minlength=self.num_products).astype(np.float32)
+        means: Floats = ((taken_by @ vectors) / np.maximum(counts, 1)[:, None]).astype(np.float32)
+        return counts, means
+
     def has(self, users: Ints, products: Ints) -> npt.NDArray[np.bool_]:
         """(n,) whether each pair is one."""
-        keys = self.user * self.num_products + self.product
         asked = users * self.num_products + products
-        place = np.minimum(np.searchsorted(keys, asked), max(len(keys) - 1, 0))
-        return keys[place] == asked if len(keys) else np.zeros(len(asked), dtype=bool)
+        place = np.searchsorted(self.keys, asked).clip(max=len(self) - 1)
+        found: npt.NDArray[np.bool_] = self.keys[place] == asked
+        return found
 
 
 @dataclass(frozen=True)

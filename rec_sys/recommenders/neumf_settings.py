@@ -9,30 +9,32 @@ from pydantic import Field
 
 from rec_sys.settings import Settings
 
-STEPS = 20  # of an epoch, at least
-MAX_BATCH = 100_000
-MAX_CANDIDATES = 4_000
-LEARNING_RATE = 0.005
+STEPS = 25  # of an epoch, at least
+MAX_BATCH = 100_000  # pairs of a softmax, which share what is computed once per user and once per product
+MAX_POINTWISE_BATCH = 20_000
 
 
 class NeuMFSettings(Settings):
     """Settings of NeuMF."""
 
-    factors: int = Field(16, ge=1, description="length of the GMF vectors and width of the last layer of the MLP")
-    depth: int = Field(2, ge=1, le=6, description="layers of the MLP; each is half as wide as the one before it")
-    loss: Literal["softmax", "bce"] = Field("softmax", description="bce: the paper's, with drawn negatives")
-    candidates: int = Field(0, ge=0, description="products a softmax is taken over; 0: all, or drawn where very many")
-    negatives: int = Field(4, ge=1, description="drawn anew each epoch for each positive of bce")
+    factors: int = Field(32, ge=1, description="length of the GMF vectors and width of the last layer of the MLP")
+    depth: int = Field(1, ge=1, le=6, description="layers of the MLP; each is half as wide as the one before it")
+    loss: Literal["softmax", "bce"] = Field("softmax", description="sampled softmax; bce: the paper's, pair by pair")
+    candidates: int = Field(500, ge=1, description="products drawn anew for each batch of softmax; all where fewer")
+    negatives: int = Field(4, ge=1, description="products drawn anew each epoch for each positive of bce")
     batch_size: int = Field(0, ge=0, description="pairs scored in a step; 0: by the size of the data")
-    learning_rate: float = Field(0.0, ge=0, description="of Adam; 0: by the size of the data")
-    weight_decay: float = Field(0.0, ge=0, description="of AdamW")
+    learning_rate: float = Field(0.01, gt=0, description="of AdamW")
+    weight_decay: float = Field(0.3, ge=0, description="of AdamW, times the learning rate at each step")
     dropout: float = Field(0.0, ge=0, lt=1, description="part of the numbers set to 0 while training")
     pretrain: int = Field(0, ge=0, description="epochs of each branch alone before both are trained together")
-    epochs: int = Field(30, ge=1, description="at most; exactly so many without validation")
-    patience: int = Field(3, ge=1, description="epochs without a better one before training stops")
-    max_history: int = Field(200, ge=1, description="newest products of a new user's history that are folded in")
-    fold_in_steps: int = Field(10, ge=0, description="gradient steps on the vector of a new user; 0: the typical one")
-    fold_in_rate: float = Field(0.1, gt=0, description="of Adam when a new user is folded in")
+    epochs: int = Field(20, ge=1, description="at most; exactly so many without validation")
+    patience: int = Field(5, ge=1, description="epochs without a better one before training stops")
+    own: float = Field(0.1, ge=0, le=1, description="share of a known user's own vector, at scoring only")
+    decay: float = Field(0.8, gt=0, le=1, description="weight of a history entry is decay ** age, at scoring only")
+    stretch: float = Field(
+        1.5, gt=0, description="distance of alike users' mean from the mean user, times this; at scoring only"
+    )
+    max_history: int = Field(50, ge=1, description="newest products of a history that are folded in")
     seed: int = Field(0, ge=0, description="draws the first weights, the batches and the negatives")
 
 
@@ -42,14 +44,13 @@ class TrainingPlan:
 
     settings: NeuMFSettings
     batch_size: int  # pairs scored in a step
-    learning_rate: float
     candidates: int  # products a softmax is taken over
 
     @classmethod
     def of(cls, settings: NeuMFSettings, num_users: int, num_products: int, num_pairs: int) -> TrainingPlan:
         """At least `STEPS` steps an epoch, and no more pairs in a step than memory should hold."""
         s = settings
-        candidates = min(s.candidates or MAX_CANDIDATES, num_products)
+        candidates = min(s.candidates, num_products)
         scored = num_users * candidates if s.loss == "softmax" else num_pairs * (1 + s.negatives)
-        batch_size = s.batch_size or min(max(scored // STEPS, 1), MAX_BATCH)
-        return cls(s, batch_size, s.learning_rate or LEARNING_RATE, candidates)
+        most = MAX_BATCH if s.loss == "softmax" else MAX_POINTWISE_BATCH
+        return cls(s, s.batch_size or min(max(scored // STEPS, 1), most), candidates)

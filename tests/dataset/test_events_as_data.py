@@ -106,6 +106,16 @@ def test_events_of_a_data_set(tmp_path: Path) -> None:
     assert data.events.kinds == ("view", "transaction")
     assert len(data.events) == 9
     assert data.events.basket.max() == 0
-    assert data.table.weight.tolist() == [1, 1, 1, 1, 1, 1, 1, 5]
+    assert data.learned_whole().table.weight.tolist() == [1, 1, 1, 1, 1, 1, 1, 5]
     assert data.training_events.timestamp.max() < data.table.timestamp[data.split.valid].max()
     assert np.isnan(data.table.rating).all()
+
+
+def test_what_comes_after_the_held_out_interactions_makes_nothing_stronger(tmp_path: Path) -> None:
+    lines = [line("a", f"p{n}", "view", 10 * n * 100) for n in range(5)]  # p3 validates, p4 tests
+    lines += [line("a", "p0", "addtocart", 5), line("a", "p0", "transaction", 3500), line("a", "p1", "addtocart", 9999)]
+    (tmp_path / "events.csv").write_text("\n".join([HEADER, *lines]))
+    data = rec_sys.load_dataset(tmp_path / "events.csv", format="events", work_dir=tmp_path)
+    assert data.table.products.ids == ["p0", "p1", "p2", "p3", "p4"]
+    assert data.table.weight[data.split.train].tolist() == [3, 1, 1]
+    assert data.learned_whole().table.weight.tolist() == [5, 3, 1, 1, 1]

@@ -10,7 +10,7 @@ import polars as pl
 
 from rec_sys.dataset.readers.column_aliases import EVENT_ALIASES, all_columns
 from rec_sys.dataset.readers.date_columns import DateColumn
-from rec_sys.dataset.readers.event_kinds import KindNames
+from rec_sys.dataset.readers.event_kinds import PURCHASE, KindNames, kinds_of_events
 from rec_sys.dataset.readers.format_choice import given_columns
 from rec_sys.dataset.readers.formats import NONE
 from rec_sys.dataset.readers.reading_settings import ReadingSettings
@@ -64,9 +64,9 @@ def choose_columns(file: RawFile, header: Sequence[str], head: pl.DataFrame, set
     """
     log: Log = "orders" if settings.format == "orders" else "events"
     fields = (*REQUIRED[log], *OPTIONAL[log])
-    given = given_columns(header, settings.columns, file.path, fields)
+    given = given_columns(header, settings.columns, file.path, (*fields, "kind"))
     for field in given:
-        if field not in fields:
+        if field not in fields and not (field == "kind" and given[field] == NONE):
             raise DataError(f"data.columns.{field}={given[field]}: {log} have no {field}; leave it out")
     if file.kind == "CSV" and not file.layout.has_header and not {"user", "product"} <= given.keys():
         raise _no_header(file, head)
@@ -84,6 +84,8 @@ def choose_columns(file: RawFile, header: Sequence[str], head: pl.DataFrame, set
             left = _of_kinds(left, head, KindNames(settings.event_weights))
         if left:
             names[field] = left[0]
+    if log == "orders" and "kind" not in none:
+        _refuse_events(file, found.get("kind", ()), head, KindNames(settings.event_weights))
     for field in REQUIRED[log]:
         if field not in names:
             raise _missing(file, header, field, log, found.get(field, ()), head)
@@ -117,6 +119,21 @@ def _of_kinds(names: Sequence[str], head: pl.DataFrame, kinds: KindNames) -> lis
         return sum(kinds.kind_of(value) is not None for value in values) / max(len(values), 1)
 
     return sorted(names, key=lambda name: known(name) < READABLE)
+
+
+def _refuse_events(file: RawFile, columns: Sequence[str], head: pl.DataFrame, kinds: KindNames) -> None:
+    """Refuse to count views as sales.
+
+    Raises:
+        DataError: a column names kinds of events, and not all are purchases.
+    """
+    for name in columns:
+        found = kinds_of_events(head[name].to_list(), kinds)
+        if found - {PURCHASE}:
+            raise DataError(
+                f"{file.path} has a column {name!r} of kinds of events ({', '.join(sorted(found))}), which are no "
+                f"lines of invoices; data=events reads them apart, data.columns.kind=none takes all rows as purchases"
+            )
 
 
 def _no_header(file: RawFile, head: pl.DataFrame) -> DataError:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from rec_sys.dataset.readers.column_aliases import plain
 
 VIEW, CART, PURCHASE = "view", "addtocart", "transaction"
 WEIGHTS: dict[str, float] = {VIEW: 1.0, CART: 3.0, PURCHASE: 5.0}
+
+NAMED = 0.9  # share of the values of a column of kinds that name known ones
 
 # What shops call them, compared without case, accents and punctuation. A wish list or a rating is none of the three.
 KINDS: dict[str, tuple[str, ...]] = {
@@ -53,3 +55,10 @@ class KindNames:
     def is_left_out(self, kind: str) -> bool:
         """Whether the settings leave events of a kind out."""
         return self.weights.get(kind, 0) == 0
+
+
+def kinds_of_events(values: Iterable[object], kinds: KindNames) -> set[str]:
+    """The kinds that nearly all values of a column name; empty where it is no column of kinds."""
+    texts = [str(value) for value in values if value not in (None, "")]
+    known = [kind for text in texts if (kind := kinds.kind_of(text)) is not None]
+    return set(known) if texts and len(known) >= NAMED * len(texts) else set()

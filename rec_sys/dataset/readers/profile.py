@@ -29,7 +29,7 @@ from rec_sys.dataset.readers.reading_settings import ReadingSettings
 from rec_sys.dataset.readers.review_reader import Reading, first
 from rec_sys.dataset.readers.row import Row
 from rec_sys.dataset.readers.rows import RawFile, peek
-from rec_sys.dataset.readers.unread_columns import suspicious_columns
+from rec_sys.dataset.readers.unread_columns import events_or_orders, suspicious_columns
 from rec_sys.errors import DataError
 
 HEAD = 1_000  # rows by which the columns are chosen
@@ -111,6 +111,7 @@ def find_profile(file: RawFile, settings: ReadingSettings, progress: Progress = 
     except DataError as error:
         raise DataError(f"{file.path}: {error}") from None
     warnings += suspicious_columns(values, profile.unread, profile.taken)
+    warnings += events_or_orders(values, header)
     return replace(
         profile,
         nested=nested,

@@ -66,6 +66,12 @@ class ReadingSettings(Settings):
         None, description="names of item properties to keep beside the category and whether an item can be had"
     )
 
+    @field_validator("event_weights", mode="before")
+    @classmethod
+    def _names(cls, given: Any) -> Any:
+        """Kinds may be numbers."""
+        return {str(name): weight for name, weight in given.items()} if isinstance(given, dict) else given
+
     @field_validator("event_weights", mode="after")
     @classmethod
     def _weights(cls, given: dict[str, float] | None) -> dict[str, float] | None:

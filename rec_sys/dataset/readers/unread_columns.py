@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rec_sys.dataset.readers.column_aliases import is_unused, plain, speaks_of_people
+from rec_sys.dataset.readers.column_aliases import EVENT_ALIASES, all_columns, is_unused, plain, speaks_of_people
+from rec_sys.dataset.readers.event_kinds import KindNames, kinds_of_events
 from rec_sys.dataset.readers.ratings import RatingColumn
 
 LONG = 25  # characters of a text on average
@@ -41,6 +42,24 @@ def suspicious_columns(
                 f"data.columns.user={name} takes it"
             )
     return said
+
+
+def events_or_orders(rows: Sequence[Mapping[str, Any]], header: Sequence[str]) -> list[str]:
+    """What to say of a file that is read as reviews, or as interactions, and looks like events or lines of invoices."""
+    names = all_columns(header, aliases=EVENT_ALIASES)
+    for name in names.get("kind", ()):
+        found = kinds_of_events((row.get(name) for row in rows), KindNames(None))
+        if len(found) > 1:
+            return [
+                f"the column {name!r} tells kinds of events apart ({', '.join(sorted(found))}) and is not read; "
+                f"data=events reads them"
+            ]
+    if "basket" in names and "quantity" in names and not {"rating", "text"} & all_columns(header).keys():
+        return [
+            f"the columns {names['basket'][0]!r} and {names['quantity'][0]!r} look like lines of invoices and are not "
+            f"read; data=orders nets returns and counts sales"
+        ]
+    return []
 
 
 def _looks_like_a_text(values: Sequence[Any]) -> bool:

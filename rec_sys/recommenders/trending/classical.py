@@ -13,8 +13,7 @@ from rec_sys.recommenders.trending.sales_matrix import Doubles, SalesMatrix
 SMOOTHING = {"week": (0.1, 0.2, 0.3, 0.4, 0.5), "day": (0.02, 0.05, 0.1, 0.2)}  # alpha
 MEANS = {"week": (2, 4, 8, 13), "day": (7, 14, 28)}  # periods
 OPEN_MEANS = {"week": (4, 8), "day": (7, 28)}
-YEAR = {"week": 52, "day": 364}
-SEASON = {"week": 4, "day": 7}  # where there is no year before the cut-off
+SEASONS = {"week": (4, 52), "day": (7, 364)}  # periods; a method is compared where all cut-offs have it
 SMOOTHED = "exponential smoothing"
 
 
@@ -25,11 +24,11 @@ def classical_forecasts(past: SalesMatrix, horizon: int) -> dict[str, Doubles]:
     total = ahead.sum()
     rates = rates_of(past)
     is_open = weights > 0
-    season = YEAR[unit] if known >= YEAR[unit] else SEASON[unit]
-    step = np.arange(horizon) % season
     found = {"naive (last period)": sales[:, -1] * horizon}
-    if known >= season:
-        found[f"seasonal naive ({season} {unit}s)"] = sales[:, known - season + step].sum(axis=1)
+    for season in SEASONS[unit]:
+        if known >= season:
+            step = known - season + np.arange(horizon) % season
+            found[f"seasonal naive ({season} {unit}s)"] = sales[:, step].sum(axis=1)
     for n in MEANS[unit]:
         found[f"mean of {n} {unit}s"] = sales[:, -n:].mean(axis=1) * horizon
     for n in OPEN_MEANS[unit]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+import numpy.typing as npt
 
 from rec_sys.arrays import Floats
 from rec_sys.recommenders.trending.classical import rates_of
@@ -24,10 +25,9 @@ def recent_level(past: SalesMatrix) -> Doubles:
     return _level_since_first_sale(_open(past), LEVEL[past.unit])
 
 
-def is_selling(past: SalesMatrix) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def is_selling(past: SalesMatrix) -> npt.NDArray[np.bool_]:
     """(num_products,) whether it was sold in the last LONG periods."""
-    flags: np.ndarray[tuple[int], np.dtype[np.bool_]] = (past.sales[:, -LONG[past.unit] :] > 0).any(axis=1)
-    return flags
+    return np.asarray((past.sales[:, -LONG[past.unit] :] > 0).any(axis=1))
 
 
 def features_of(past: SalesMatrix) -> tuple[Floats, Doubles]:

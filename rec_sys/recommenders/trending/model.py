@@ -113,7 +113,7 @@ class Trending(Recommender):
         rows = np.repeat(order, horizon)
         return self._frame(
             rows,
-            start=np.tile(starts.astype("datetime64[ms]"), len(order)),
+            start=np.tile(starts, len(order)),
             predicted=predicted,
             median=median,
             low=low,

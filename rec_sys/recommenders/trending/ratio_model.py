@@ -35,6 +35,7 @@ FIXED: dict[str, Any] = {
     "verbosity": -1,
 }
 MOST_ROWS = 500_000
+STEP = {"week": 1, "day": 5}  # periods between origins: of days every fifth, all weekdays in turn, reach a season back
 LEAST_ORIGINS = 6
 LEAST_ROWS = 1_000
 
@@ -67,14 +68,14 @@ class RatioModel:
             ratio = np.zeros(len(level))
             if selling.any():
                 booster = lightgbm.Booster(model_str=text)
-                ratio[selling] = np.maximum(booster.predict(features[selling], num_threads=1), 0)
+                ratio[selling] = np.maximum(np.asarray(booster.predict(features[selling], num_threads=1)), 0)
             found[name] = ratio * (level + FLOOR) * ahead.sum()
         return found
 
 
 def first_cutoff(unit: str, horizon: int) -> int:
     """The first period at which a model can be fitted."""
-    return LEAST[unit] + horizon + LEAST_ORIGINS
+    return LEAST[unit] + horizon + STEP[unit] * LEAST_ORIGINS
 
 
 class RatioTrainer:
@@ -99,7 +100,9 @@ class RatioTrainer:
         s = self.settings
         parts: list[Rows] = []
         count = 0
-        for origin in range(cutoff - s.horizon, LEAST[s.unit] - 1, -1)[: s.origins]:
+        step = STEP[s.unit]
+        newest = (cutoff - s.horizon) // step * step
+        for origin in range(newest, LEAST[s.unit] - 1, -step)[: s.origins]:
             rows = self._rows.get(origin)
             if rows is None:
                 rows = self._rows[origin] = training_rows(self.matrix.until(origin + s.horizon), s.horizon)

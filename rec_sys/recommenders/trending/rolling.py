@@ -14,6 +14,7 @@ from rec_sys.recommenders.trending.ratio_model import RatioTrainer, first_cutoff
 from rec_sys.recommenders.trending.sales_matrix import Doubles, SalesMatrix
 from rec_sys.recommenders.trending.settings import TrendingSettings
 
+APART = {"week": 1, "day": 3}  # periods between cut-offs; of days every third: all weekdays in turn, over a month
 LEAST_CUTOFFS = 4  # of the validation, and of the backtest
 CALIBRATION = 8  # cut-offs before the first one of the validation, where there are as many
 
@@ -26,11 +27,6 @@ class Plan:
     backtest: range
     learned: bool  # whether the history is long enough for the ratio model
     reason: str = ""  # why not, or why there are fewer cut-offs than asked for
-
-    @property
-    def first(self) -> int:
-        """The first cut-off that is rolled: earlier ones calibrate the totals."""
-        return self.validation.start
 
 
 @dataclass(frozen=True)
@@ -60,11 +56,11 @@ def plan(num_periods: int, settings: TrendingSettings) -> Plan:
 
     The truth of the last validation cut-off ends where the backtest begins, so nothing is chosen with its sales.
     """
-    s, horizon = settings, settings.horizon
+    s, horizon, step = settings, settings.horizon, APART[settings.unit]
     last = num_periods - horizon
-    gap = horizon - 1
+    gap = (horizon - 1) // step  # cut-offs between the two, whose sales belong to both
     for learned, first in ((True, first_cutoff(s.unit, horizon)), (False, 1)):
-        free = last - first + 1 - gap
+        free = (last - first) // step + 1 - gap if last >= first else 0
         if free >= s.cutoffs + s.validation:
             backtest, validation = s.cutoffs, s.validation
         elif free >= 2 * LEAST_CUTOFFS:
@@ -72,17 +68,23 @@ def plan(num_periods: int, settings: TrendingSettings) -> Plan:
             validation = min(free - backtest, s.validation)
         else:
             continue
-        begin = last - backtest + 1
+        begin = last - (backtest - 1) * step
+        end = begin - (gap + 1) * step  # the last one of the validation
         reason = ""
         if not learned:
-            needed = first_cutoff(s.unit, horizon) + gap + 2 * LEAST_CUTOFFS + horizon - 1
+            needed = first_cutoff(s.unit, horizon) + (gap + 2 * LEAST_CUTOFFS - 1) * step + horizon
             reason = f"{num_periods} {s.unit}s are too few to learn from: at least {needed} are needed"
         elif backtest < s.cutoffs or validation < s.validation:
             reason = (
                 f"{num_periods} {s.unit}s allow {validation} and {backtest} cut-offs for validation and backtest, "
                 f"instead of {s.validation} and {s.cutoffs}"
             )
-        return Plan(range(begin - horizon - validation + 1, begin - gap), range(begin, last + 1), learned, reason)
+        return Plan(
+            validation=range(end - (validation - 1) * step, end + 1, step),
+            backtest=range(begin, last + 1, step),
+            learned=learned,
+            reason=reason,
+        )
     return Plan(
         range(0),
         range(0),
@@ -101,11 +103,13 @@ def roll(
     if not planned.backtest:
         return []
     earliest = first_cutoff(settings.unit, settings.horizon) if planned.learned else 1
-    first = max(planned.validation.start - settings.horizon - CALIBRATION + 1, earliest)
+    step = planned.backtest.step
+    before = CALIBRATION + (settings.horizon - 1) // step  # of these the first CALIBRATION have ended by the validation
+    before = min(before, (planned.validation.start - earliest) // step)
     trainer = RatioTrainer(matrix, settings) if planned.learned else None
     model = None
     found = []
-    cutoffs = range(first, planned.backtest.stop)
+    cutoffs = range(planned.validation.start - before * step, planned.backtest.stop, step)
     for number, period in enumerate(tracked(cutoffs, "rolling forecasts", len(cutoffs), "cut-offs", progress)):
         if trainer is not None and number % settings.refit == 0:
             model = trainer.fit(period)

@@ -39,7 +39,7 @@ class SalesMatrix:
 
     @property
     def num_periods(self) -> int:
-        return self.sales.shape[1]
+        return int(self.sales.shape[1])
 
     @property
     def days(self) -> int:
@@ -141,6 +141,6 @@ def sales_matrix(sales: SalesTable, unit: Unit, trust_last_day: bool = False) ->
         largest=largest,
         revenue=np.maximum(revenue, 0),
         sold=np.bincount(day[up], minlength=kept * length),
-        day_total=np.bincount(day[up], pieces[up], minlength=kept * length),
+        day_total=np.bincount(day[up], pieces[up], minlength=kept * length).astype(np.float64),
         left_out=tuple(notes),
     )
