@@ -276,6 +276,8 @@ def run(exported: Exported, library: Library, model: str, choose: bool, out: Pat
         return f"{error.filename} is not installed"
     except subprocess.TimeoutExpired:
         return f"not done after {BUSY * args.limit} s"
+    if done.returncode < 0:
+        return f"ended by signal {-done.returncode}, as where memory runs out"
     if done.returncode:
         return last_line(done.stderr)
     return ""

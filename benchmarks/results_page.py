@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from benchmarks import peers_tables
+from benchmarks import peers_tables, trending_tables
 from benchmarks.quality_results import DATA_SETS, ROOT, Measured, Quality, Row
 from rec_sys.files import atomic_file
 
@@ -316,6 +316,10 @@ def _speed_tables() -> dict[str, str]:
     tables["ratings"] = rating_speed(ratings)
     for data in dict.fromkeys(row["data"] for row in ratings["rows"]):
         tables[f"ratings {data}"] = cross_validated(ratings, data)
+    trending = _result("trending")
+    for ahead in dict.fromkeys(row["ahead"] for row in trending["rows"]):
+        lines = trending_tables.forecast_lines(trending["rows"], ahead, short)
+        tables[f"trending {ahead}"] = table(trending_tables.HEADERS, lines)
     for name in (
         "quality",
         "embedding",
@@ -325,6 +329,7 @@ def _speed_tables() -> dict[str, str]:
         "ratings",
         "start_up",
         "serving",
+        "trending",
     ):
         tables[f"{name} measured with"] = measured_with(_result(name))
     return tables

@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 
 PROJECT = Path(__file__).resolve().parents[1]
 LOCK = (PROJECT / "requirements.lock").read_text()
-EXTRAS = {"train", "onnx", "serve", "baselines", "excel"}
+EXTRAS = {"train", "onnx", "serve", "baselines", "family", "sql", "excel"}
 
 
 def lock_entries() -> Iterator[Requirement]:

@@ -83,15 +83,15 @@ def neighbours(kind: Any) -> Any:
 
 
 FACTORS = {"factors": (64, 128), "regularization": (1.0, 20.0, 100.0), "alpha": (5.0, 20.0, 50.0)}
-STEPS = {"factors": (64, 128), "learning_rate": (0.02, 0.05), "regularization": (0.01, 0.05), "iterations": (100, 200)}
-NEIGHBOURS = {"K": (10, 20, 50, 100, 200, 1000)}
+STEPS = {"factors": (64, 128), "learning_rate": (0.02, 0.05), "regularization": (0.01, 0.05), "iterations": (100, 400)}
+NEIGHBOURS = {"K": (10, 20, 50, 100, 200, 1000, 5000)}
 MODELS = {
     "als": Model(als, {}, FACTORS),
     "bpr": Model(bpr, {}, STEPS, note="no folding in: users as training knows them, without the validation item"),
     "bpr_again": Model(bpr_again, {}, STEPS, note="fitted again on the full histories, for the products' vectors too"),
     "cosine": Model(neighbours(CosineRecommender), {}, NEIGHBOURS),
     "tfidf": Model(neighbours(TFIDFRecommender), {}, NEIGHBOURS),
-    "bm25": Model(neighbours(BM25Recommender), {}, {"K": (20, 100, 1000), "K1": (0.5, 1.2, 5.0), "B": (0.2, 0.75)}),
+    "bm25": Model(neighbours(BM25Recommender), {}, {"K": (20, 200, 5000), "K1": (0.5, 1.2, 5.0), "B": (0.2, 0.75)}),
 }
 
 if __name__ == "__main__":

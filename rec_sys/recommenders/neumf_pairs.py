@@ -60,7 +60,7 @@ class Pairs:
         ones = np.ones(len(self), dtype=np.float32)
         taken_by = sp.csr_matrix((ones, (self.product, self.user)), shape=(self.num_products, len(vectors)))
         counts = np.bincount(self.product, minlength=self.num_products).astype(np.float32)
-        means: Floats = (taken_by @ vectors) / np.maximum(counts, 1)[:, None]
+        means: Floats = ((taken_by @ vectors) / np.maximum(counts, 1)[:, None]).astype(np.float32)
         return counts, means
 
     def has(self, users: Ints, products: Ints) -> npt.NDArray[np.bool_]:

@@ -123,7 +123,7 @@ def test_without_columns_for_quantity_price_and_invoice(tmp_path: Path) -> None:
 
 
 def test_all_returned_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"holds nothing usable: 2 rows read.*returned"):
+    with pytest.raises(DataError, match="of 2 rows 2 returns"):
         prepared(tmp_path, [line(1, "10", -2), line(2, "11", -1)])
 
 

@@ -3,7 +3,7 @@
 Lines without quotes and with the right number of fields, which is nearly all of them, are split by Polars, a block at a
 time. A line with quotes goes through the csv module on its own. A file in which a quoted field spans lines, or whose
 quotes are wrong, and every file that is no table of lines, goes through `RawFile.rows` instead, which takes any file
-and forty times as long. All ways give the same columns, line numbers and broken lines; which one it was is said in
+and about ten times as long. All ways give the same columns, line numbers and broken lines; which one it was is said in
 `way`.
 """
 

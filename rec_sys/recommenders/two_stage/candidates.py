@@ -94,7 +94,7 @@ def best_new(scores: Scores, known: KnownEvents, count: int) -> tuple[Ints, Ints
             best = mine
         elif sp.issparse(scores):
             of_row = slice(scores.indptr[row], scores.indptr[row + 1])
-            product, value = scores.indices[of_row], scores.data[of_row]
+            product, value = scores.indices[of_row].astype(np.int64), scores.data[of_row]
             is_own[mine] = True
             keep = ~is_own[product]
             is_own[mine] = False
@@ -105,8 +105,8 @@ def best_new(scores: Scores, known: KnownEvents, count: int) -> tuple[Ints, Ints
             value[mine] = -np.inf
             best = _highest(value, min(count, len(value) - len(mine)))
         found.append(best)
-    row = np.repeat(np.arange(len(known)), [len(each) for each in found])
-    return row, (np.concatenate(found) if found else np.zeros(0)).astype(np.int64)
+    rows = np.repeat(np.arange(len(known)), [len(each) for each in found])
+    return rows, (np.concatenate(found) if found else np.zeros(0)).astype(np.int64)
 
 
 def values_at(scores: Scores, row: Ints, product: Ints) -> Floats:
@@ -146,7 +146,8 @@ def places(row: Ints, keys: list[Numbers], num_rows: int, among: Flags | None = 
         order = np.take_along_axis(order, by_key, axis=1)
     place = np.empty((num_rows, width), dtype=np.int64)
     np.put_along_axis(place, order, np.broadcast_to(np.arange(width), order.shape), axis=1)
-    return place[row, column]
+    found: Ints = place[row, column]
+    return found
 
 
 def _highest(value: Floats, count: int) -> Ints:

@@ -15,9 +15,10 @@ WIDE_STEP = 0.8  # of the wide co-visitation, as `step_decay`
 def co_visits(events: EventTable, settings: TwoStageSettings) -> sp.csr_matrix:
     """(num_products, num_products) float32: how strongly the row's product leads to the column's.
 
-    Two events of a user that are s <= `span` events and t hours apart count, in both directions,
+    Two events of a user that are s <= `span` events and t hours apart, the second of a kind of weight w, count in both
+    directions
 
-        step_decay ** (s - 1) * (floor + (1 - floor) * exp(-t / covisit_hours)) * weight of the kind led to ** covisit_kinds
+        step_decay ** (s - 1) * (floor + (1 - floor) * exp(-t / covisit_hours)) * w ** covisit_kinds
 
     and rows are divided by the fourth root of the events of their product. What stands close together counts by far
     the most, and since each event meets `span` others at most, somebody with thousands of events counts by these and
@@ -41,7 +42,9 @@ def _summed(
         events = events.part(np.flatnonzero(from_end < settings.max_covisited))
     user, product, time = events.user, events.product, events.timestamp
     weight = (events.weight.astype(np.float64) ** settings.covisit_kinds).astype(np.float32)
-    total = sp.csr_matrix((num_products, num_products), dtype=np.float32)
+    nothing = np.zeros(0, dtype=np.int64)
+    shape = (num_products, num_products)
+    total = sp.csr_matrix((np.zeros(0, dtype=np.float32), (nothing, nothing)), shape=shape)
     for apart in range(1, span + 1):
         first = np.flatnonzero(user[apart:] == user[:-apart])
         first = first[product[first] != product[first + apart]]

@@ -46,7 +46,9 @@ class FeatureMaker:
         properties: category and availability of products in time; None: the data has none.
     """
 
-    def __init__(self, events: EventTable, target: int, sources: Sources, properties: PropertyHistory | None = None) -> None:
+    def __init__(
+        self, events: EventTable, target: int, sources: Sources, properties: PropertyHistory | None = None
+    ) -> None:
         self.kinds, self.target, self.sources, self.properties = events.kinds, target, sources, properties
         count = len(events.products)
         self.all = ProductClock(events.product, events.timestamp, count)
@@ -167,5 +169,5 @@ def _part_of_the_best(score: Floats, candidates: Candidates, num_askers: int) ->
     highest = np.zeros(num_askers, dtype=np.float32)
     new = candidates.is_new
     np.maximum.at(highest, candidates.row[new], score[new])
-    part: Floats = score / np.maximum(highest, 1e-9)[candidates.row]
+    part: Floats = (score / np.maximum(highest, 1e-9)[candidates.row]).astype(np.float32)
     return part

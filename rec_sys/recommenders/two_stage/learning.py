@@ -39,7 +39,11 @@ class Choice:
     rounds: int = 0  # trees
     of_start: float = float("nan")  # NDCG@10 on validation
     of_ranker: float = float("nan")
-    questions: tuple[int, int, int] = (0, 0, 0)  # with an answer among their candidates: TRAIN; of the column: VALID, TEST
+    questions: tuple[int, int, int] = (
+        0,
+        0,
+        0,
+    )  # with an answer among their candidates: TRAIN; of the column: VALID, TEST
 
 
 @dataclass
@@ -110,9 +114,7 @@ def learn(
     judged = parts[TEST] or parts[VALID]
     learned.is_test = bool(parts[TEST])
     learned.judged = joined([answered for _, answered in judged]) if judged else None
-    learned.rounds = [
-        _round_of(each, each.part == (TEST if learned.is_test else VALID)) for each, _ in judged
-    ]
+    learned.rounds = [_round_of(each, each.part == (TEST if learned.is_test else VALID)) for each, _ in judged]
     for column in COLUMNS:
         _choose(learned, column, kept, valid, settings)
     return learned
@@ -159,9 +161,7 @@ def answered_questions(each: Round, maker: FeatureMaker, settings: TwoStageSetti
         row = each.row[mine] - start
         is_new = known.pairs.find(row, each.product[mine]) < 0
         answers = np.bincount(row, minlength=len(known))
-        parts.append(
-            Answered(candidates, made.values, label, answers, np.bincount(row[is_new], minlength=len(known)))
-        )
+        parts.append(Answered(candidates, made.values, label, answers, np.bincount(row[is_new], minlength=len(known))))
     return (joined(parts), made) if parts else (_nothing(), made)
 
 
@@ -189,7 +189,9 @@ def _round_of(each: Round, which: Flags) -> Round:
     """A round with some of its questions: who asked, and what happened."""
     known = each.known
     nothing = np.zeros(0, dtype=np.int64)
-    asked = replace(known, now=known.now[which], user=known.user[which], indptr=np.zeros(which.sum() + 1, dtype=np.int64))
+    asked = replace(
+        known, now=known.now[which], user=known.user[which], indptr=np.zeros(which.sum() + 1, dtype=np.int64)
+    )
     return replace(each, known=asked, since=each.since[which], row=nothing, product=nothing, part=each.part[which])
 
 
@@ -232,7 +234,9 @@ def _nothing() -> Answered:
     """No question."""
     none, floats = np.zeros(0, dtype=np.int64), np.zeros((0, 0), dtype=np.float32)
     return Answered(
-        Candidates(none, none, none, floats, floats, floats[:, 0] if floats.shape[1] else np.zeros(0, dtype=np.float32)),
+        Candidates(
+            none, none, none, floats, floats, floats[:, 0] if floats.shape[1] else np.zeros(0, dtype=np.float32)
+        ),
         floats,
         none.astype(bool),
         none,

@@ -81,7 +81,9 @@ class TwoStage(Recommender):
         if wanted in events.kinds and events.kinds.index(wanted) in present:
             return events.kinds.index(wanted), []
         target = int(present.max(initial=0))
-        note = f"the data has no events of the kind {wanted!r}; the target is the strongest kind, {events.kinds[target]!r}"
+        note = (
+            f"the data has no events of the kind {wanted!r}; the target is the strongest kind, {events.kinds[target]!r}"
+        )
         logger.warning("two-stage: %s", note)
         return target, [note]
 
@@ -127,6 +129,19 @@ class TwoStage(Recommender):
         names = [*self._sources.names, BLEND]
         return len(names) - 1 if choice is None else names.index(choice["start"])
 
+    def score_by_source(self, query: Query) -> dict[str, Floats]:
+        """(len(query), num_products) of every source by its name, to see where recommendations come from.
+
+        Raises:
+            NotFittedError: it has not been fitted.
+        """
+        _ = self.fitted_products
+        known = self._index.of_query(query, self.settings.max_history)
+        return {
+            name: np.asarray(each.todense() if sp.issparse(each) else each, dtype=np.float32)
+            for name, each in zip(self._sources.names, self._sources.scores(known), strict=True)
+        }
+
     def answered_by(self, query: Query) -> list[str]:
         """Ranker or the source that stands in for it, in either column; popularity where nothing is known of a user."""
         known = self._index.of_query(query, self.settings.max_history)
@@ -138,6 +153,16 @@ class TwoStage(Recommender):
 
     def sections(self, dataset: Dataset, progress: ProgressCallback | None = None) -> list[Section]:
         return sections_of(self._facts)
+
+    @property
+    def report_facts(self) -> dict[str, Any]:
+        """Plain JSON that the sections are made of.
+
+        Raises:
+            NotFittedError: it has not been fitted.
+        """
+        _ = self.fitted_products
+        return self._facts
 
     @property
     def chosen(self) -> str:
@@ -190,9 +215,7 @@ class TwoStage(Recommender):
         for name in ("covisit", "wide"):
             parts = tuple(arrays[f"{name}.{part}"] for part in MATRIX_PARTS)
             matrices[name] = sp.csr_matrix(parts, shape=(len(popular), len(popular)))
-        sources = Sources(
-            s, kept["target"], arrays["weights"], matrices["covisit"], matrices["wide"], popular, house
-        )
+        sources = Sources(s, kept["target"], arrays["weights"], matrices["covisit"], matrices["wide"], popular, house)
         found = _below(arrays, "properties.")
         self._use(events, kept["target"], sources, PropertyHistory(**found) if found else None)
         self._rankers = {
@@ -211,7 +234,10 @@ def _events_of(arrays: Arrays, kinds: tuple[str, ...], num_users: int, num_produ
         products=IdMap(map(str, range(num_products)), "product"),
         kinds=kinds,
         weights=arrays["weights"],
-        **{name: arrays[f"events.{name}"].astype(np.int8 if name == "kind" else np.int64) for name in EVENT_COLUMNS},
+        user=arrays["events.user"].astype(np.int64),
+        product=arrays["events.product"].astype(np.int64),
+        timestamp=arrays["events.timestamp"].astype(np.int64),
+        kind=arrays["events.kind"].astype(np.int8),
         basket=np.full(count, -1, dtype=np.int64),
         quantity=np.ones(count, dtype=np.float32),
         price=np.full(count, np.nan, dtype=np.float32),

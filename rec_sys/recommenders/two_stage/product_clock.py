@@ -43,7 +43,8 @@ class ProductClock:
 
     def _place(self, product: Ints, time: Ints) -> Ints:
         since = (time - self._start).clip(0, self._width - 1)
-        return np.searchsorted(self._keys, product * self._width + since)
+        place: Ints = np.searchsorted(self._keys, product * self._width + since)
+        return place
 
     def _time_at(self, place: Ints, exists: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Ints:
         if not len(self._keys):

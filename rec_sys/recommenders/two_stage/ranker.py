@@ -104,7 +104,8 @@ class Ranker:
     def gain(self) -> Floats:
         """(num_features,) by how much splits on each feature lowered the loss, as a share of all."""
         gain = np.asarray(self._booster.feature_importance("gain"), dtype=np.float64)
-        return (gain / max(gain.sum(), 1e-12)).astype(np.float32)
+        shares: Floats = (gain / max(gain.sum(), 1e-12)).astype(np.float32)
+        return shares
 
 
 def _start(place: Ints, weight: float) -> npt.NDArray[np.float64]:

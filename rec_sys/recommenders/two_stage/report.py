@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,9 @@ def sections_of(facts: Facts) -> list[Section]:
     """The sections of a report."""
     of = "the test questions" if facts["is_test"] else "the validation questions: too few windows for a test"
     figures = {
-        f"two_stage/{SHORT[column]}/{row['source']}/ndcg_at_10".replace(" ", "_").replace(",", ""): row[f"N@10 {column}"]
+        f"two_stage/{SHORT[column]}/{row['source']}/ndcg_at_10".replace(" ", "_").replace(",", ""): row[
+            f"N@10 {column}"
+        ]
         for row in facts["sources"]
         for column in COLUMNS
         if row[f"N@10 {column}"] is not None
@@ -64,13 +67,17 @@ def _choice_in_words(facts: Facts, column: Column) -> str:
     asked = f"{column}: {train:,} training, {valid:,} validation and {test:,} test questions"
     if not choice["rounds"]:
         return f"{asked}; too few to train a ranker, so {start} answers"
-    compared = f"NDCG@10 on validation: ranker {choice['of_ranker']:.4f}, {start} {choice['of_start']:.4f}"
+    compared = (
+        f"NDCG@10 on validation: ranker {choice['of_ranker']:.4f}, {start} and the blend behind it "
+        f"{choice['of_start']:.4f}"
+    )
     used = "the ranker answers" if choice["ranked"] else f"the ranker is not better, so {start} answers"
     if found is None:
         return f"{asked}; {compared}: {used}"
     difference, low, high = found
     where = "test" if facts["is_test"] else "validation"
-    return f"{asked}; {compared}: {used}. On {where} ranker less {start}: {difference:+.4f} [{low:+.4f}, {high:+.4f}]"
+    clear = f"{difference:+.4f} [{low:+.4f}, {high:+.4f}]"
+    return f"{asked}; {compared}: {used}. On {where} ranker less {start} alone: {clear}"
 
 
 def _of_sources(learned: Learned, judged: Answered) -> list[dict[str, Any]]:
@@ -115,12 +122,12 @@ def _places_by_ranker(learned: Learned, judged: Answered, column: Column) -> Any
 
 
 def _difference(learned: Learned, judged: Answered, column: Column) -> list[float] | None:
-    """NDCG@10 of the ranker less that of the best source of validation, with its interval."""
+    """NDCG@10 of the ranker less that of the source that was best on validation, alone, with its interval."""
     place = _places_by_ranker(learned, judged, column)
     if place is None or not judged.asked(column).any():
         return None
     choice: Choice = learned.choices[column]
-    start = judged.figures(judged.places_by(choice.start, column), column)[1]
+    start = judged.figures(judged.given_by(choice.start, column), column)[1]
     differences = judged.figures(place, column)[1] - start
     return [float(differences.mean()), *interval(differences)]
 
@@ -142,7 +149,9 @@ def _conversions(learned: Learned, judged: Answered) -> list[dict[str, Any]]:
         for each, start, stop in zip(learned.rounds, bounds[:-1], bounds[1:], strict=True):
             mine = (row >= start) & (row < stop)
             found = became(user, since, row[mine], product[mine], each.later)
-            shares = {kind: shares.get(kind, 0.0) + value * mine.sum() / max(len(row), 1) for kind, value in found.items()}
+            shares = {
+                kind: shares.get(kind, 0.0) + value * mine.sum() / max(len(row), 1) for kind, value in found.items()
+            }
         rows.append({"recommended by": name, "products": len(row), **shares, **_steps(shares)})
     return rows
 
@@ -152,7 +161,7 @@ def _steps(shares: dict[str, float]) -> dict[str, float | None]:
     names = list(shares)
     return {
         f"{after} per {before}": shares[after] / shares[before] if shares[before] else None
-        for before, after in zip(names[:-1], names[1:], strict=True)
+        for before, after in pairwise(names)
     }
 
 

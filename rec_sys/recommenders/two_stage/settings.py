@@ -38,9 +38,11 @@ class TwoStageSettings(Settings):
     covisit_kinds: float = Field(0.0, ge=0, description="power of the weight of the kind led to; 0: kinds count alike")
     history_decay: float = Field(0.95, gt=0, le=1, description="weight of the n-th newest product of a user: this ** n")
     popular_days: float = Field(14.0, gt=0, description="popularity: an event counts exp(-days ago / this)")
-    windows: int = Field(8, ge=3, description="sliding windows: the last tests, the one before chooses")
+    windows: int = Field(12, ge=3, description="sliding windows: the last tests, the one before chooses")
     window_share: float = Field(0.06, gt=0, lt=1, description="share of the target events that a window covers")
-    max_per_user: int = Field(5, ge=1, description="questions of one user in a window: a few users have a third of all")
+    max_per_user: int = Field(
+        10, ge=1, description="questions of one user in a window: a few users have a third of all"
+    )
     max_questions: int = Field(2_000, ge=1, description="questions of a window, drawn where there are more")
     negatives: int = Field(80, ge=4, description="candidates per question that the ranker learns from, about")
     start_weight: float = Field(1.0, ge=0, description="of the best source's order, from which the ranker starts")
