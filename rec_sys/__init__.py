@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from rec_sys.recommenders.text_cosine import TextCosine
     from rec_sys.recommenders.text_ease import TextEASE
     from rec_sys.recommenders.trending.model import Trending
+    from rec_sys.recommenders.two_stage.model import TwoStage
 
     __version__: str
 
@@ -57,6 +58,7 @@ __all__ = [
     "TextCosine",
     "TextEASE",
     "Trending",
+    "TwoStage",
     "UserProductBias",
     "__version__",
     "create",
@@ -82,6 +84,7 @@ _HOMES = {
     "TextCosine": "rec_sys.recommenders.text_cosine",
     "TextEASE": "rec_sys.recommenders.text_ease",
     "Trending": "rec_sys.recommenders.trending.model",
+    "TwoStage": "rec_sys.recommenders.two_stage.model",
     "UserProductBias": "rec_sys.recommenders.rating_bias",
     "create": "rec_sys.recommenders.registry",
     "load": "rec_sys.recommenders.registry",

@@ -94,12 +94,12 @@ def best_new(scores: Scores, known: KnownEvents, count: int) -> tuple[Ints, Ints
             best = mine
         elif sp.issparse(scores):
             of_row = slice(scores.indptr[row], scores.indptr[row + 1])
-            product, value = scores.indices[of_row].astype(np.int64), scores.data[of_row]
+            product, value = scores.indices[of_row], scores.data[of_row]
             is_own[mine] = True
             keep = ~is_own[product]
             is_own[mine] = False
             product, value = product[keep], value[keep]
-            best = product[_highest(value, count)]
+            best = product[_highest(value, count)].astype(np.int64)
         else:
             value = np.array(scores[row])
             value[mine] = -np.inf
@@ -146,8 +146,8 @@ def places(row: Ints, keys: list[Numbers], num_rows: int, among: Flags | None = 
         order = np.take_along_axis(order, by_key, axis=1)
     place = np.empty((num_rows, width), dtype=np.int64)
     np.put_along_axis(place, order, np.broadcast_to(np.arange(width), order.shape), axis=1)
-    found: Ints = place[row, column]
-    return found
+    of_candidate: Ints = place[row, column]
+    return of_candidate
 
 
 def _highest(value: Floats, count: int) -> Ints:

@@ -15,15 +15,14 @@ WIDE_STEP = 0.8  # of the wide co-visitation, as `step_decay`
 def co_visits(events: EventTable, settings: TwoStageSettings) -> sp.csr_matrix:
     """(num_products, num_products) float32: how strongly the row's product leads to the column's.
 
-    Two events of a user that are s <= `span` events and t hours apart, the second of a kind of weight w, count in both
-    directions
+    Two events of a user that are s <= `span` events and t hours apart count, in both directions,
 
         step_decay ** (s - 1) * (floor + (1 - floor) * exp(-t / covisit_hours)) * w ** covisit_kinds
 
-    and rows are divided by the fourth root of the events of their product. What stands close together counts by far
-    the most, and since each event meets `span` others at most, somebody with thousands of events counts by these and
-    not by their square. Of each user the newest `max_covisited` events count, of each product the `neighbours`
-    strongest are kept.
+    with the weight w of the kind of event led to; rows are divided by the fourth root of the events of their product.
+    What stands close together counts by far the most, and since each event meets `span` others at most, somebody with
+    thousands of events counts by these and not by their square. Of each user the newest `max_covisited` events count,
+    of each product the `neighbours` strongest are kept.
     """
     return _summed(events, settings, settings.span, settings.covisit_hours, settings.covisit_floor, settings.step_decay)
 
@@ -42,8 +41,8 @@ def _summed(
         events = events.part(np.flatnonzero(from_end < settings.max_covisited))
     user, product, time = events.user, events.product, events.timestamp
     weight = (events.weight.astype(np.float64) ** settings.covisit_kinds).astype(np.float32)
-    nothing = np.zeros(0, dtype=np.int64)
     shape = (num_products, num_products)
+    nothing = np.zeros(0, dtype=np.int64)
     total = sp.csr_matrix((np.zeros(0, dtype=np.float32), (nothing, nothing)), shape=shape)
     for apart in range(1, span + 1):
         first = np.flatnonzero(user[apart:] == user[:-apart])
@@ -54,17 +53,20 @@ def _summed(
         row = np.concatenate([product[first], product[second]])
         col = np.concatenate([product[second], product[first]])
         value = np.concatenate([near * weight[second], near * weight[first]]).astype(np.float32)
-        total = total + sp.csr_matrix((value, (row, col)), shape=total.shape)
+        total = total + sp.csr_matrix((value, (row, col)), shape=shape)
     size = np.bincount(product, minlength=num_products).clip(1) ** 0.25
     return strongest_per_row(sp.csr_matrix(sp.diags_array((1 / size).astype(np.float32)) @ total), settings.neighbours)
 
 
 def strongest_per_row(matrix: sp.csr_matrix, count: int) -> sp.csr_matrix:
     """The highest `count` entries of each row; of equal ones the lower column."""
-    row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    order = np.lexsort((matrix.indices, -matrix.data, row))
-    place = np.arange(len(row)) - matrix.indptr[row]
-    keep = np.sort(order[place < count])
+    length = np.diff(matrix.indptr)
+    row = np.repeat(np.arange(matrix.shape[0]), length)
+    keep = np.ones(len(row), dtype=bool)
+    crowded = np.flatnonzero(length[row] > count)
+    order = crowded[np.lexsort((matrix.indices[crowded], -matrix.data[crowded], row[crowded]))]
+    first = np.searchsorted(row[order], row[order])
+    keep[order[np.arange(len(order)) - first >= count]] = False
     kept = sp.csr_matrix((matrix.data[keep], (row[keep], matrix.indices[keep])), shape=matrix.shape)
     kept.sort_indices()
     return kept

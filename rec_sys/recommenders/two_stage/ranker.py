@@ -104,8 +104,8 @@ class Ranker:
     def gain(self) -> Floats:
         """(num_features,) by how much splits on each feature lowered the loss, as a share of all."""
         gain = np.asarray(self._booster.feature_importance("gain"), dtype=np.float64)
-        shares: Floats = (gain / max(gain.sum(), 1e-12)).astype(np.float32)
-        return shares
+        share: Floats = (gain / max(gain.sum(), 1e-12)).astype(np.float32)
+        return share
 
 
 def _start(place: Ints, weight: float) -> npt.NDArray[np.float64]:

@@ -67,17 +67,15 @@ def _choice_in_words(facts: Facts, column: Column) -> str:
     asked = f"{column}: {train:,} training, {valid:,} validation and {test:,} test questions"
     if not choice["rounds"]:
         return f"{asked}; too few to train a ranker, so {start} answers"
-    compared = (
-        f"NDCG@10 on validation: ranker {choice['of_ranker']:.4f}, {start} and the blend behind it "
-        f"{choice['of_start']:.4f}"
-    )
+    compared = f"ranker {choice['of_ranker']:.4f}, {start} and the blend behind it {choice['of_start']:.4f}"
+    compared = f"NDCG@10 on validation: {compared}"
     used = "the ranker answers" if choice["ranked"] else f"the ranker is not better, so {start} answers"
     if found is None:
         return f"{asked}; {compared}: {used}"
     difference, low, high = found
     where = "test" if facts["is_test"] else "validation"
-    clear = f"{difference:+.4f} [{low:+.4f}, {high:+.4f}]"
-    return f"{asked}; {compared}: {used}. On {where} ranker less {start} alone: {clear}"
+    said = f"ranker less {start} alone {difference:+.4f} [{low:+.4f}, {high:+.4f}]"
+    return f"{asked}; {compared}: {used}. On {where}: {said}"
 
 
 def _of_sources(learned: Learned, judged: Answered) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ class TwoStageSettings(Settings):
     )
     sources: tuple[str, ...] = Field(("item_knn", "als"), description="recommenders of the house that give candidates")
     source_settings: dict[str, dict[str, Any]] = Field(
-        {"item_knn": {"shrink": 5.0, "decay": 0.9}, "als": {"factors": 64, "alpha": 10.0}},
+        {"item_knn": {"shrink": 5.0, "decay": 0.9, "neighbours": 200}, "als": {"factors": 64, "alpha": 10.0}},
         description="settings of these recommenders, by name; the others of each have their defaults",
     )
     candidates: int = Field(600, ge=10, description="products per question that are ranked")
@@ -44,11 +44,11 @@ class TwoStageSettings(Settings):
         10, ge=1, description="questions of one user in a window: a few users have a third of all"
     )
     max_questions: int = Field(2_000, ge=1, description="questions of a window, drawn where there are more")
-    negatives: int = Field(80, ge=4, description="candidates per question that the ranker learns from, about")
+    negatives: int = Field(160, ge=4, description="candidates per question that the ranker learns from, about")
     start_weight: float = Field(1.0, ge=0, description="of the best source's order, from which the ranker starts")
     rounds: int = Field(300, ge=1, description="trees at most; validation decides how many")
     patience: int = Field(40, ge=1, description="trees without a better validation until training ends")
-    learning_rate: float = Field(0.05, gt=0, le=1, description="of the ranker")
+    learning_rate: float = Field(0.03, gt=0, le=1, description="of the ranker")
     leaves: int = Field(15, ge=2, description="of a tree")
     min_leaf: int = Field(100, ge=1, description="rows in a leaf at least")
     threads: int = Field(1, ge=1, description="of LightGBM; figures are the same for the same number")
