@@ -10,8 +10,8 @@ taste, popularity and chance, so the best possible ranking is known and stands i
     defaults       sampled softmax, weight decay, known users mostly by users alike
     as new         the same model without knowing its users: what a new user with this history gets
 
-Settings are chosen on validation; the test is read once. Every model is asked with the whole history, ALS with the
-newest 200 products of it: it solves a system of so many equations per user.
+Rows of other sets stay in the result file. Settings are chosen on validation; the test is read once. Every model is
+asked with the whole history, ALS with the newest 200 products of it: it solves a system of so many equations per user.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 
 import rec_sys
-from benchmarks.report import report
+from benchmarks.report import RESULTS, report
 from rec_sys.arrays import Floats
 from rec_sys.dataset.dataset import Dataset
 from rec_sys.dataset.query import Query
@@ -101,20 +102,27 @@ def main() -> None:
     parser.add_argument("--products", type=int, default=3_706, help="of the generated set")
     parser.add_argument("--name", default="neumf", help="of the result file")
     args = parser.parse_args()
-    rows: list[dict[str, Any]] = []
+    rows = rows_of_others(args.name, args.sets)
     for name in args.sets:
         dataset, best = data_of(name, args.users, args.products)
         print(dataset, flush=True)
         for label, scorer, facts in models(name, dataset, best):
             rows.append(row_of(name, label, scorer, dataset, facts))
             print(rows[-1], flush=True)
-    report(
-        args.name,
-        rows,
-        data=f"{', '.join(args.sets)}; {DENSE}: {args.users:,} x {args.products:,}, generated, as MovieLens 1M is not "
-        f"at hand; test reviews, one per user; sampled: among 99 drawn products that the user never had",
-        seed=0,
-    )
+        report(
+            args.name,
+            rows,
+            data=f"{DENSE}: {args.users:,} x {args.products:,}, generated, as MovieLens 1M is not at hand; test "
+            f"reviews, one per user; sampled: among 99 drawn products that the user never had",
+            seed=0,
+        )
+
+
+def rows_of_others(name: str, sets: Sequence[str]) -> list[dict[str, Any]]:
+    """Rows of the result file that are not measured now."""
+    path = RESULTS / f"{name}.json"
+    kept = orjson.loads(path.read_bytes())["rows"] if path.is_file() else []
+    return [row for row in kept if row["set"] not in sets]
 
 
 def data_of(name: str, users: int, products: int) -> tuple[Dataset, Known | None]:
