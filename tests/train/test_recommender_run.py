@@ -75,16 +75,18 @@ def test_latest_leads_to_the_newest_of_its_kind(
 def test_tuning_chooses_among_the_grid_and_leaves_what_is_typed(work_dir: Path, better: RecommenderResult) -> None:
     grid = registry.recommender_class("ease").grid(60)
     assert better.model.settings.regularisation in grid.fitted["regularisation"]
-    cfg = configuration(work_dir, "recommender=ease", "recommender.regularisation=7", "train.tune=true")
-    plan = train_recommender(cfg, typed=["recommender", "recommender.regularisation"])
-    assert plan.model.settings.regularisation == 7
+    words = ["recommender=ease", "recommender.regularisation=7", "train.tune=true", "train.final_test=false"]
+    third = train_recommender(configuration(work_dir, *words), typed=["recommender", "recommender.regularisation"])
+    assert third.model.settings.regularisation == 7
+    assert not third.version.is_champion  # it was not tested
 
 
 def test_the_registry_has_versions_and_a_champion(
     work_dir: Path, trained: RecommenderResult, better: RecommenderResult
 ) -> None:
     assert trained.version.is_champion
-    first, second = rec_sys.load("models:/ease/1", work_dir=work_dir), rec_sys.load("models:/ease/2", work_dir=work_dir)
+    assert (trained.version.number, better.version.number) == (1, 2)
+    first, second = (rec_sys.load(each.version.address, work_dir=work_dir) for each in (trained, better))
     assert first.settings == trained.model.settings
     assert second.settings == better.model.settings
     figures = [each.report.ranking for each in (trained, better)]
